@@ -1,0 +1,1 @@
+//! tritondeploy: see ARCHITECTURE.md.
