@@ -1,0 +1,38 @@
+//! What differs between the wanted and the actual state.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// One field that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// Path of the field, e.g. `tags.Name` or `subnets`.
+    pub field: String,
+    /// As it is; null when it is not there.
+    pub from: Value,
+    /// As it is wanted. A value not known yet is `{"known after": NODE}`.
+    pub to: Value,
+}
+
+/// Every field of `wanted` that `actual` does not have just so. Objects are walked into;
+/// null in `wanted` is not compared; fields only in `actual` do not count.
+#[must_use]
+pub fn differences(wanted: &Value, actual: &Value) -> Vec<Change> {
+    let mut changes = Vec::new();
+    compare("", wanted, actual, &mut changes);
+    changes
+}
+
+fn compare(path: &str, wanted: &Value, actual: &Value, changes: &mut Vec<Change>) {
+    match (wanted, actual) {
+        (Value::Null, _) => {}
+        (Value::Object(w), Value::Object(a)) if !w.contains_key(super::graph::KNOWN_AFTER) => {
+            for (key, value) in w {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                compare(&path, value, a.get(key).unwrap_or(&Value::Null), changes);
+            }
+        }
+        (w, a) if w == a => {}
+        (w, a) => changes.push(Change { field: path.to_owned(), from: a.clone(), to: w.clone() }),
+    }
+}

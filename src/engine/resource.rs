@@ -1,0 +1,225 @@
+//! What a resource is: one object that can be looked at, created, updated and deleted.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{Change, Doing, Event, Events, Needs};
+
+/// One object of the outside world.
+///
+/// A resource neither loops, sleeps, prints nor retries: the walk does.
+pub trait Resource: Send + Sync + Sized + 'static {
+    /// The clients and names that every call needs.
+    type World: Send + Sync + 'static;
+    /// What the object is called in plans and logs, e.g. `nat-gateway`.
+    const KIND: &'static str;
+    /// It goes when its parent goes: `down` need not delete it where the parent cannot be reached any more.
+    const ENDS_WITH_PARENT: bool = false;
+    /// It can be found only inside these: a parent that is gone means that this is gone too.
+    type Within: Needs;
+    /// Values it is made from; not needed to look at it or to delete it.
+    type Uses: Needs;
+    /// What we care about. Wanted and actual are both this; a field that is null in what is wanted is not compared.
+    type State: Serialize + Send + 'static;
+    /// What others may use: an id, an ARN, an endpoint.
+    type Output: Clone + Send + Sync + 'static;
+
+    /// The state that the configuration asks for, given what is known of the others so far.
+    fn want(
+        &self,
+        within: &<Self::Within as Needs>::Givens,
+        uses: &<Self::Uses as Needs>::Givens,
+    ) -> Self::State;
+
+    /// Looks at the object, and changes nothing.
+    fn observe(
+        &self,
+        cx: &Cx<Self::World>,
+        within: &<Self::Within as Needs>::Values,
+    ) -> impl Future<Output = Result<Seen<Self>, Fault>> + Send;
+
+    /// ONE creating call, with the mark of ownership inside it, so that a crash cannot leave it nameless.
+    fn create(
+        &self,
+        cx: &Cx<Self::World>,
+        within: &<Self::Within as Needs>::Values,
+        uses: &<Self::Uses as Needs>::Values,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Brings what differs to what is wanted; asked again while the differences shrink.
+    fn update(
+        &self,
+        _cx: &Cx<Self::World>,
+        _within: &<Self::Within as Needs>::Values,
+        _uses: &<Self::Uses as Needs>::Values,
+        _found: &Self::Output,
+        changes: &[Change],
+    ) -> impl Future<Output = Result<(), Fault>> + Send {
+        let fields: Vec<&str> = changes.iter().map(|c| c.field.as_str()).collect();
+        let why = format!("a {} cannot be changed in place ({})", Self::KIND, fields.join(", "));
+        async move { Err(Fault::Fatal(why)) }
+    }
+
+    /// Asks for the deletion; the walk looks until it is gone.
+    fn delete(
+        &self,
+        cx: &Cx<Self::World>,
+        within: &<Self::Within as Needs>::Values,
+        found: &Self::Output,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// How a change could be made, so that a plan can tell before anything moves.
+    fn how(&self, _change: &Change) -> How {
+        How::Refuse
+    }
+
+    /// How long it may take before the walk gives up.
+    fn patience(&self, _doing: Doing) -> Duration {
+        Duration::from_secs(120)
+    }
+
+    /// Why it is still changing, or failed: asked when patience ends, and for `status`.
+    fn evidence(
+        &self,
+        _cx: &Cx<Self::World>,
+        _within: &<Self::Within as Needs>::Values,
+    ) -> impl Future<Output = Vec<String>> + Send {
+        async { Vec::new() }
+    }
+
+    /// What a user wants to read of it at the end (ids, addresses).
+    fn facts(&self, _found: &Self::Output) -> Vec<Fact> {
+        Vec::new()
+    }
+}
+
+/// A value that a user reads at the end of `up` and in `status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// Stable key for scripts, e.g. `vpc_id`.
+    pub key: &'static str,
+    /// The value as text.
+    pub value: String,
+}
+
+/// What a look found.
+pub enum Seen<R: Resource> {
+    /// It is not there.
+    Absent,
+    /// Something of that name is there, and is not ours.
+    Foreign(String),
+    /// It is on its way, up or down.
+    Changing {
+        /// The state in the service's own words.
+        why: String,
+        /// What can be said of it already.
+        found: Option<Found<R>>,
+    },
+    /// It is there.
+    Present(Found<R>),
+    /// It is there and will not work as it is.
+    Broken {
+        /// Enough to delete it.
+        output: R::Output,
+        /// The service's own reason.
+        why: String,
+        /// What helps.
+        cure: Cure,
+    },
+}
+
+/// An object that was found.
+pub struct Found<R: Resource> {
+    /// What others may use.
+    pub output: R::Output,
+    /// Its state, to be compared with what is wanted.
+    pub actual: R::State,
+    /// Others just like it, made by an answer that was lost.
+    pub twins: Vec<R::Output>,
+}
+
+impl<R: Resource> Found<R> {
+    /// One object, without twins.
+    pub fn one(output: R::Output, actual: R::State) -> Self {
+        Self { output, actual, twins: Vec::new() }
+    }
+}
+
+/// What helps something that is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cure {
+    /// It may heal by itself.
+    Wait,
+    /// Delete it and create it once more.
+    Recreate,
+    /// Only the user can help.
+    User,
+}
+
+/// How a change can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// By an update.
+    InPlace,
+    /// By a new one in its place.
+    Replace,
+    /// Not by us.
+    Refuse,
+}
+
+/// A call that failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Fault {
+    /// The same call may succeed a little later (throttling, not consistent yet, a dependent that is still going).
+    #[error("{0}")]
+    TryAgain(String),
+    /// The call may have been applied: no answer came.
+    #[error("no answer: {0}")]
+    Unsure(String),
+    /// Not allowed.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// It will not get better by itself.
+    #[error("{0}")]
+    Fatal(String),
+}
+
+/// What every call of a resource gets: the world, its own name, and a way to tell of progress.
+pub struct Cx<W> {
+    /// Clients and names.
+    pub world: Arc<W>,
+    /// The node's name in the graph, e.g. `subnet/private-0`; also its tag.
+    pub node: Arc<str>,
+    /// Cancelled by the user's first Ctrl-C; long local work listens to it.
+    pub cancel: CancellationToken,
+    pub(super) events: Events,
+    pub(super) token: Arc<str>,
+}
+
+impl<W> Cx<W> {
+    /// A client token: fresh for each decision to create, the same across the retries of one.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Tells how far long work is, in units of its own (bytes, steps); `total` 0 when unknown.
+    pub fn progress(&self, what: &str, done: u64, total: u64) {
+        self.events.send(Event::Progress {
+            node: self.node.clone(),
+            what: what.to_owned(),
+            done,
+            total,
+        });
+    }
+
+    /// Tells something worth reading while it happens (one line).
+    pub fn say(&self, line: impl Into<String>) {
+        self.events.send(Event::Said { node: self.node.clone(), line: line.into() });
+    }
+}

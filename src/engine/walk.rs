@@ -1,0 +1,119 @@
+//! The walk: plan, status, up and down are one way of going through the graph.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{Change, Cure, Events, Fact, Graph, How};
+
+/// A way through a graph.
+pub struct Walk<W> {
+    /// The graph.
+    pub graph: Arc<Graph<W>>,
+    /// What resources get.
+    pub world: Arc<W>,
+    /// Who is told.
+    pub events: Events,
+    /// Cancelled by the user's first Ctrl-C.
+    pub cancel: CancellationToken,
+}
+
+/// What a look at everything found, in order of creation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Survey {
+    /// One a node.
+    pub sightings: Vec<Sighting>,
+}
+
+/// What a look at one node found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sighting {
+    /// Its name in the graph.
+    pub node: Arc<str>,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Only looked at, never made.
+    pub watched: bool,
+    /// How it stands.
+    pub standing: Standing,
+    /// What differs from what is wanted, and how it could be changed; empty unless Present.
+    pub changes: Vec<(Change, How)>,
+    /// What a user reads of it.
+    pub facts: Vec<Fact>,
+    /// Why it changes or is broken.
+    pub evidence: Vec<String>,
+}
+
+/// How a node stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Standing {
+    Absent,
+    Present,
+    Changing { why: String },
+    Broken { why: String, #[serde(skip)] cure: Cure },
+    Foreign { why: String },
+    /// It could not be told (denied, unreachable): never taken for absent.
+    Unknown { why: String },
+}
+
+/// Why a node did not get where it should.
+#[derive(Clone, Debug, Serialize)]
+pub struct Trouble {
+    /// Its name.
+    pub node: Arc<str>,
+    /// Its kind.
+    pub kind: &'static str,
+    /// The cause, in the service's own words where it gave any.
+    pub why: String,
+    /// What else is known.
+    pub evidence: Vec<String>,
+}
+
+/// How a walk ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// What went wrong; empty when all went well.
+    pub troubles: Vec<Trouble>,
+    /// Not tried because of troubles.
+    pub blocked: Vec<Arc<str>>,
+    /// Nodes that exist now (up: in whatever state; down: what is left).
+    pub exists: Vec<Arc<str>>,
+    /// Mutating calls made.
+    pub changed: usize,
+    /// The user stopped it.
+    pub interrupted: bool,
+    /// What a user reads at the end.
+    pub facts: Vec<(Arc<str>, Fact)>,
+    /// How long it took.
+    #[serde(skip)]
+    pub took: Duration,
+}
+
+impl Outcome {
+    /// Nothing went wrong and nobody stopped it.
+    #[must_use]
+    pub fn ok(&self) -> bool {
+        self.troubles.is_empty() && self.blocked.is_empty() && !self.interrupted
+    }
+}
+
+impl<W: Send + Sync + 'static> Walk<W> {
+    /// Looks at everything once, changing nothing: what `plan` and `status` show.
+    pub async fn look(&self) -> Survey {
+        Survey { sightings: Vec::new() }
+    }
+
+    /// Brings everything to what is wanted.
+    pub async fn up(&self) -> Outcome {
+        unreachable!("helper A writes this")
+    }
+
+    /// Takes everything away.
+    pub async fn down(&self) -> Outcome {
+        unreachable!("helper A writes this")
+    }
+}
