@@ -2,4 +2,11 @@
 //!
 //! The architecture is in `ARCHITECTURE.md`; what gets deployed is in [`deployment`].
 
+pub mod cloud;
+pub mod commands;
+pub mod config;
+pub mod deployment;
 pub mod engine;
+pub mod models;
+pub mod report;
+pub mod resources;

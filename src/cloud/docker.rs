@@ -1,0 +1,1 @@
+//! The Docker engine: builds and pushes the gateway image.

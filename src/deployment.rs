@@ -1,0 +1,1 @@
+//! THE ARCHITECTURE: every node of the deployment.

@@ -1,0 +1,1 @@
+//! cluster, access, add-ons, node group.

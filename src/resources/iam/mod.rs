@@ -1,0 +1,1 @@
+//! roles, policies, the OIDC provider.

@@ -1,0 +1,8 @@
+//! Every cloud object we make: one object, one file.
+
+pub mod eks;
+pub mod iam;
+pub mod kube;
+pub mod network;
+pub mod registry;
+pub mod storage;

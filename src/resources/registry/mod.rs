@@ -1,0 +1,1 @@
+//! the ECR repository and the gateway image.

@@ -1,0 +1,1 @@
+//! the bucket, the models in it, the photo.
