@@ -225,7 +225,10 @@ pub(super) enum Sight {
 pub(super) trait AnyNode<W>: Send + Sync {
     fn name(&self) -> &Arc<str>;
     fn kind(&self) -> &'static str;
+    /// Only looked at.
     fn watched(&self) -> bool;
+    /// Made by others, taken away by `down`.
+    fn swept(&self) -> bool;
     fn ends_with_parent(&self) -> bool;
     fn within(&self) -> Vec<NodeId>;
     fn uses(&self) -> Vec<NodeId>;
@@ -273,7 +276,7 @@ impl<W: Send + Sync + 'static> Graph<W> {
         within: R::Within,
         uses: R::Uses,
     ) -> Node<R> {
-        self.insert(name.into(), resource, within, uses, false)
+        self.insert(name.into(), resource, within, uses, Role::Made)
     }
 
     /// Adds something that is only looked at: `up` waits until it is Present, `down` passes by.
@@ -284,7 +287,20 @@ impl<W: Send + Sync + 'static> Graph<W> {
         within: R::Within,
         uses: R::Uses,
     ) -> Node<R> {
-        self.insert(name.into(), resource, within, uses, true)
+        self.insert(name.into(), resource, within, uses, Role::Watched)
+    }
+
+    /// Adds what others leave behind (balancers, interfaces, rules made by what we run): `up` passes
+    /// by it without a look, `down` deletes it until it is Absent, after all that was added after
+    /// it and before all that it hangs from. Its output is never known during `up`.
+    pub fn sweep<R: Resource<World = W>>(
+        &mut self,
+        name: impl Into<String>,
+        resource: R,
+        within: R::Within,
+        uses: R::Uses,
+    ) -> Node<R> {
+        self.insert(name.into(), resource, within, uses, Role::Swept)
     }
 
     fn insert<R: Resource<World = W>>(
@@ -293,12 +309,12 @@ impl<W: Send + Sync + 'static> Graph<W> {
         resource: R,
         within: R::Within,
         uses: R::Uses,
-        watched: bool,
+        role: Role,
     ) -> Node<R> {
         debug_assert!(self.nodes.iter().all(|n| n.name().as_ref() != name), "two nodes named {name}");
         let id = NodeId(self.nodes.len());
         let name: Arc<str> = name.into();
-        self.nodes.push(Box::new(Typed { name: name.clone(), resource, within, uses, watched }));
+        self.nodes.push(Box::new(Typed { name: name.clone(), resource, within, uses, role }));
         Node { id, name, of: PhantomData }
     }
 
@@ -313,7 +329,15 @@ struct Typed<R: Resource> {
     resource: R,
     within: R::Within,
     uses: R::Uses,
-    watched: bool,
+    role: Role,
+}
+
+/// What a walk does with a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Made,
+    Watched,
+    Swept,
 }
 
 /// Why a call was made without its values: a mistake in the walk, never in the world.
@@ -341,7 +365,10 @@ impl<R: Resource> AnyNode<R::World> for Typed<R> {
         R::KIND
     }
     fn watched(&self) -> bool {
-        self.watched
+        self.role == Role::Watched
+    }
+    fn swept(&self) -> bool {
+        self.role == Role::Swept
     }
     fn ends_with_parent(&self) -> bool {
         R::ENDS_WITH_PARENT

@@ -1,4 +1,15 @@
 //! The walk: plan, status, up and down are one way of going through the graph.
+//!
+//! [`look`] looks at everything once, [`up`] and [`down`] begin with the same look. Every node is
+//! an [`errand`] of its own and runs as soon as the nodes it waits for are done ([`tour`]); how
+//! long anything waits is said in [`pace`] and nowhere else.
+
+mod down;
+mod errand;
+mod look;
+mod pace;
+mod tour;
+mod up;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,16 +115,22 @@ impl Outcome {
 impl<W: Send + Sync + 'static> Walk<W> {
     /// Looks at everything once, changing nothing: what `plan` and `status` show.
     pub async fn look(&self) -> Survey {
-        Survey { sightings: Vec::new() }
+        look::show(self).await
     }
 
-    /// Brings everything to what is wanted.
+    /// Brings everything to what is wanted. Before the first change everything is looked at, and
+    /// what is foreign, denied or cannot be changed in place is refused.
+    ///
+    /// Dropping the future is like a crash: the next `up` or `down` goes on from what is there.
     pub async fn up(&self) -> Outcome {
-        unreachable!("helper A writes this")
+        up::up(self).await
     }
 
-    /// Takes everything away.
+    /// Takes everything away, in reverse order, and looks until it is gone. Watched nodes are
+    /// passed by, foreign things are left alone and said.
+    ///
+    /// Dropping the future is like a crash: the next `down` goes on from what is there.
     pub async fn down(&self) -> Outcome {
-        unreachable!("helper A writes this")
+        down::down(self).await
     }
 }
