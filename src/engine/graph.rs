@@ -211,6 +211,13 @@ pub(super) struct Finding {
     pub(super) twins: Vec<Output>,
 }
 
+impl Finding {
+    /// It and its twins.
+    pub(super) fn all(self) -> Vec<Output> {
+        std::iter::once(self.output).chain(self.twins).collect()
+    }
+}
+
 /// What a look saw, without its type.
 #[derive(Clone)]
 pub(super) enum Sight {

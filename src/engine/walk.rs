@@ -93,6 +93,8 @@ pub struct Outcome {
     pub blocked: Vec<Arc<str>>,
     /// Nodes that exist now (up: in whatever state; down: what is left).
     pub exists: Vec<Arc<str>>,
+    /// Nodes of which nobody knows: their last look failed, or none was made.
+    pub untold: Vec<Arc<str>>,
     /// Mutating calls made.
     pub changed: usize,
     /// The user stopped it.

@@ -19,13 +19,12 @@ pub(super) async fn down<W: Send + Sync + 'static>(walk: &Walk<W>) -> Outcome {
 
 async fn take_all<W: Send + Sync + 'static>(tour: &Tour<'_, W>) {
     let seen = view(tour.walk, Aim::Down).await;
+    tour.note(&seen);
     let mut failing = Vec::new();
     for (id, looked) in seen.looked.iter().enumerate() {
         let node = tour.node(id);
-        tour.book().exists[id] = looked.there() && !node.watched();
         failing.push(matches!(looked, Looked::Fault(_)) && !node.watched() && !node.ends_with_parent());
     }
-    tour.book().known = seen.known;
     let dependents = tour.dependents();
     let nodes = seen.looked.into_iter().zip(&dependents).enumerate();
     join_all(nodes.map(|(id, (looked, dependents))| take(tour, id, looked, dependents, &failing))).await;
@@ -127,8 +126,9 @@ fn unreached<W: Send + Sync + 'static>(tour: &Tour<'_, W>) {
             continue;
         }
         let mut book = tour.book();
-        let parent_left = node.within().into_iter().any(|NodeId(parent)| book.exists[parent]);
+        let parent_left = node.within().into_iter().any(|NodeId(parent)| book.exists[parent] || book.untold[parent]);
         book.exists[id] &= parent_left;
+        book.untold[id] &= parent_left;
     }
 }
 
@@ -136,23 +136,21 @@ fn unreached<W: Send + Sync + 'static>(tour: &Tour<'_, W>) {
 async fn raze<W: Send + Sync + 'static>(errand: &mut Errand<'_, W>) -> Result<(), Stop> {
     let mut asked: Option<Instant> = None;
     loop {
-        let (outputs, changing): (Vec<Output>, _) = match errand.look().await? {
+        let (outputs, why, moves): (Vec<Output>, String, bool) = match errand.look().await? {
             Sight::Absent => return Ok(()),
             Sight::Foreign(why) => {
                 errand.tour.say(errand.id, format!("left alone, it is not ours: {why}"));
                 return Ok(());
             }
-            Sight::Changing { why, found } => {
-                let outputs = found.map(|found| std::iter::once(found.output).chain(found.twins).collect());
-                (outputs.unwrap_or_default(), Some(why))
-            }
-            Sight::Present(found) => (std::iter::once(found.output).chain(found.twins).collect(), None),
-            Sight::Broken { output, why, .. } => (vec![output], asked.map(|_| why)),
+            Sight::Changing { why, found: None } => (Vec::new(), why, true),
+            Sight::Changing { why, found: Some(found) } => (found.all(), why, true),
+            Sight::Present(found) => (found.all(), "still there".to_owned(), false),
+            Sight::Broken { output, why, .. } => (vec![output], why, false),
         };
         // Once asked for, it is on its way; only what has not even begun to go is asked again.
-        let again = asked.is_none_or(|asked| changing.is_none() && asked.elapsed() >= pace::SETTLE);
-        if outputs.is_empty() || !again {
-            errand.wait(changing.as_deref().unwrap_or("still there")).await?;
+        let ask = asked.is_none_or(|asked| !moves && asked.elapsed() >= pace::SETTLE);
+        if outputs.is_empty() || !ask {
+            errand.wait(&why).await?;
             continue;
         }
         if errand.did.is_none() {

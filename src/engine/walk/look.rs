@@ -27,6 +27,11 @@ pub(super) enum Looked {
 }
 
 impl Looked {
+    /// It is not known whether something is there.
+    pub(super) fn untold(&self) -> bool {
+        matches!(self, Self::Parent(_) | Self::Fault(_) | Self::No)
+    }
+
     /// Something is there, in whatever state.
     pub(super) fn there(&self) -> bool {
         matches!(self, Self::Saw(Sight::Present(_) | Sight::Changing { .. } | Sight::Broken { .. }))
@@ -71,7 +76,7 @@ pub(super) async fn view<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim) -> 
                     tokio::select! {
                         biased;
                         () = walk.cancel.cancelled() => Looked::No,
-                        told = tell(walk, node, &snapshot, settle) => told,
+                        told = tell(walk, node, &snapshot, settle, aim) => told,
                     }
                 }
             };
@@ -122,13 +127,20 @@ async fn tell<W: Send + Sync + 'static>(
     node: &dyn AnyNode<W>,
     known: &Known,
     settle: bool,
+    aim: Aim,
 ) -> Looked {
     let cx = errand::cx(walk, node);
-    let (begun, mut tries, mut said) = (Instant::now(), 0, String::new());
     let patience = node.patience(Doing::Create).max(node.patience(Doing::Delete));
+    // What ends with its parent may have lost it already: nobody waits long for it.
+    let silence = match aim {
+        Aim::Down if !node.ends_with_parent() => node.patience(Doing::Delete),
+        Aim::Once | Aim::Down => pace::SURVEY,
+    };
+    let (begun, mut failing, mut said) = (Instant::now(), None, String::new());
     loop {
         match errand::look(node, &cx, known).await {
             Some(Ok(Sight::Changing { why, found: None })) if settle && begun.elapsed() < patience => {
+                failing = None;
                 if why != said {
                     let (node, kind, why) = (node.name().clone(), node.kind(), why.clone());
                     walk.events.send(Event::Waiting { node, kind, doing: Doing::Delete, why });
@@ -138,9 +150,13 @@ async fn tell<W: Send + Sync + 'static>(
             }
             Some(Ok(sight)) => return Looked::Saw(sight),
             None => return Looked::NoParent,
-            Some(Err(Fault::TryAgain(_) | Fault::Unsure(_))) if begun.elapsed() < pace::SURVEY => {
+            Some(Err(fault @ (Fault::TryAgain(_) | Fault::Unsure(_)))) => {
+                let (tries, since) = failing.unwrap_or((0, Instant::now()));
+                if since.elapsed() >= silence {
+                    return Looked::Fault(fault);
+                }
+                failing = Some((tries + 1, since));
                 sleep(pace::back_off(tries)).await;
-                tries += 1;
             }
             Some(Err(fault)) => return Looked::Fault(fault),
         }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::look::View;
 use super::{Outcome, Trouble, Walk};
 use crate::engine::graph::{AnyNode, NodeId};
 use crate::engine::{Event, Fact, Known};
@@ -34,6 +35,8 @@ pub(super) struct Tour<'a, W> {
 pub(super) struct Book {
     pub(super) known: Known,
     pub(super) exists: Vec<bool>,
+    /// Nobody knows whether they are there.
+    pub(super) untold: Vec<bool>,
     /// When a node's last mutating call succeeded.
     pub(super) acted: Vec<Option<Instant>>,
     pub(super) troubles: Vec<Option<Trouble>>,
@@ -52,6 +55,7 @@ impl<'a, W: Send + Sync + 'static> Tour<'a, W> {
             begun: Instant::now(),
             book: Mutex::new(Book {
                 exists: vec![false; nodes],
+                untold: vec![false; nodes],
                 acted: vec![None; nodes],
                 troubles: vec![None; nodes],
                 blocked: vec![false; nodes],
@@ -146,6 +150,17 @@ impl<'a, W: Send + Sync + 'static> Tour<'a, W> {
         self.book().troubles[id] = Some(trouble);
     }
 
+    /// Notes what the first look found.
+    pub(super) fn note(&self, seen: &View) {
+        let mut book = self.book();
+        book.known = seen.known.clone();
+        for (id, looked) in seen.looked.iter().enumerate() {
+            let made = !self.node(id).watched() && !(self.name == "up" && self.node(id).swept());
+            book.exists[id] = made && looked.there();
+            book.untold[id] = made && looked.untold();
+        }
+    }
+
     pub(super) fn say(&self, id: usize, line: String) {
         self.walk.events.send(Event::Said { node: self.node(id).name().clone(), line });
     }
@@ -173,6 +188,7 @@ impl<'a, W: Send + Sync + 'static> Tour<'a, W> {
             troubles: book.troubles.into_iter().flatten().collect(),
             blocked: names(book.blocked),
             exists: names(book.exists),
+            untold: names(book.untold),
             changed: book.changed,
             interrupted: self.fates.iter().any(|fate| matches!(*fate.borrow(), Some(Fate::Interrupted))),
             facts: facts.flat_map(|(node, facts)| facts.into_iter().map(|f| (node.name().clone(), f))).collect(),

@@ -22,14 +22,11 @@ pub(super) async fn up<W: Send + Sync + 'static>(walk: &Walk<W>) -> Outcome {
 
 async fn bring_all<W: Send + Sync + 'static>(tour: &Tour<'_, W>) {
     let seen = view(tour.walk, Aim::Once).await;
-    for (id, looked) in seen.looked.iter().enumerate() {
-        tour.book().exists[id] = looked.there() && !tour.node(id).watched() && !tour.node(id).swept();
-    }
+    tour.note(&seen);
     let refusals = if tour.cancelled() { Vec::new() } else { refusals(tour, &seen) };
     if !refusals.is_empty() {
         return refusals.into_iter().for_each(|(id, why)| tour.trouble(id, why, Vec::new()));
     }
-    tour.book().known = seen.known;
     join_all(seen.looked.into_iter().enumerate().map(|(id, looked)| bring(tour, id, looked))).await;
 }
 

@@ -1,0 +1,64 @@
+//! The engine against a model cloud that knows its own rules.
+//!
+//! The random cases are the same in every run. `TRITONDEPLOY_ENGINE_CASES=5000 cargo test --test
+//! engine` tries more of them, `TRITONDEPLOY_ENGINE_SEED=7` others.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod cloud;
+mod object;
+mod properties;
+mod sentences_down;
+mod sentences_up;
+mod spec;
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::mpsc::unbounded_channel;
+use tokio_util::sync::CancellationToken;
+use tritondeploy::engine::{Event, Events, Outcome, Walk};
+
+use cloud::Cloud;
+use spec::Spec;
+
+/// A walk through the graph of these specs.
+pub fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
+    let cancel = CancellationToken::new();
+    cloud.state().cancel = Some(cancel.clone());
+    Walk { graph: Arc::new(object::graph(&cloud.specs)), world: cloud.clone(), events: Events::nowhere(), cancel }
+}
+
+/// What a walk told while it went, as text.
+pub async fn told(mut walk: Walk<Cloud>, way: impl AsyncFnOnce(&Walk<Cloud>) -> Outcome) -> (Outcome, Vec<Event>) {
+    let (sender, mut receiver) = unbounded_channel();
+    walk.events = Events::to(sender);
+    let outcome = way(&walk).await;
+    let mut events = Vec::new();
+    while let Ok(event) = receiver.try_recv() {
+        events.push(event);
+    }
+    (outcome, events)
+}
+
+/// Runs in virtual time: sleeps cost nothing. Everything random follows from the seed.
+pub fn virtually<F: Future>(seed: u64, future: F) -> F::Output {
+    fastrand::seed(seed);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    runtime.block_on(async { tokio::time::timeout(day, future).await.expect("a walk ends") })
+}
+
+/// A calm cloud with these objects.
+pub fn cloud(specs: Vec<Spec>) -> Arc<Cloud> {
+    Arc::new(Cloud::new(specs, 1, cloud::Weather::default()))
+}
+
+/// Names, to compare.
+pub fn names(list: &[Arc<str>]) -> Vec<&str> {
+    list.iter().map(AsRef::as_ref).collect()
+}
+
+/// Texts shared with a check that runs during a walk.
+pub type Shared<T> = Arc<Mutex<T>>;

@@ -1,0 +1,149 @@
+//! The model cloud's objects as resources of the engine.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use tritondeploy::engine::{After, Change, Cx, Doing, Fact, Fault, Given, Graph, How, Needs, Node, Resource, Seen};
+
+use crate::cloud::Cloud;
+use crate::spec::{Role, Spec};
+
+/// One object; whether it ends with its parent is part of its type, as the engine wants it.
+pub struct Object<const ENDS: bool> {
+    pub at: usize,
+    pub spec: Spec,
+}
+
+/// Nodes of both types.
+pub type Others = (Vec<Node<Object<false>>>, Vec<Node<Object<true>>>);
+
+#[derive(Serialize)]
+pub struct State {
+    pub size: u64,
+    pub steps: BTreeMap<String, bool>,
+    pub made_from: Vec<Given<u64>>,
+    /// What the cloud chose: never compared.
+    pub zone: Option<u64>,
+}
+
+/// Both types' values in one list, in no order that matters.
+fn all<T: Clone>((plain, ending): &(Vec<T>, Vec<T>)) -> Vec<T> {
+    plain.iter().chain(ending).cloned().collect()
+}
+
+impl<const ENDS: bool> Resource for Object<ENDS> {
+    type World = Cloud;
+    const KIND: &'static str = "object";
+    const ENDS_WITH_PARENT: bool = ENDS;
+    type Within = Others;
+    type Uses = (Others, After);
+    type State = State;
+    type Output = u64;
+
+    fn want(&self, _: &<Others as Needs>::Givens, uses: &<Self::Uses as Needs>::Givens) -> State {
+        State {
+            size: self.spec.size,
+            steps: (0..self.spec.steps).map(|step| (step.to_string(), true)).collect(),
+            made_from: all(&uses.0),
+            zone: None,
+        }
+    }
+
+    async fn observe(&self, cx: &Cx<Cloud>, within: &<Others as Needs>::Values) -> Result<Seen<Self>, Fault> {
+        cx.world.look(self.at, &all(within)).await
+    }
+
+    async fn create(
+        &self,
+        cx: &Cx<Cloud>,
+        within: &<Others as Needs>::Values,
+        uses: &<Self::Uses as Needs>::Values,
+    ) -> Result<(), Fault> {
+        cx.world.create(self.at, all(within), all(&uses.0), cx.token()).await
+    }
+
+    async fn update(
+        &self,
+        cx: &Cx<Cloud>,
+        _: &<Others as Needs>::Values,
+        uses: &<Self::Uses as Needs>::Values,
+        found: &u64,
+        changes: &[Change],
+    ) -> Result<(), Fault> {
+        cx.world.update(self.at, *found, &changes[0].field, all(&uses.0)).await
+    }
+
+    async fn delete(&self, cx: &Cx<Cloud>, _: &<Others as Needs>::Values, found: &u64) -> Result<(), Fault> {
+        cx.world.delete(self.at, *found).await
+    }
+
+    fn how(&self, change: &Change) -> How {
+        if self.spec.rigid && change.field == "size" { How::Refuse } else { How::InPlace }
+    }
+
+    fn patience(&self, _: Doing) -> Duration {
+        self.spec.patience()
+    }
+
+    async fn evidence(&self, _: &Cx<Cloud>, _: &<Others as Needs>::Values) -> Vec<String> {
+        vec![format!("evidence of {}", self.at)]
+    }
+
+    fn facts(&self, found: &u64) -> Vec<Fact> {
+        vec![Fact { key: "id", value: found.to_string() }]
+    }
+}
+
+enum Handle {
+    Plain(Node<Object<false>>),
+    Ending(Node<Object<true>>),
+}
+
+/// The name of a spec's node.
+pub fn name(at: usize) -> String {
+    format!("object-{at}")
+}
+
+/// The graph of these specs.
+pub fn graph(specs: &[Spec]) -> Graph<Cloud> {
+    let mut graph = Graph::new();
+    let mut handles: Vec<Handle> = Vec::new();
+    for (at, spec) in specs.iter().enumerate() {
+        let others = |ids: &[usize]| {
+            let mut others: Others = Default::default();
+            for &id in ids {
+                match &handles[id] {
+                    Handle::Plain(node) => others.0.push(node.clone()),
+                    Handle::Ending(node) => others.1.push(node.clone()),
+                }
+            }
+            others
+        };
+        let after = After::all(spec.after.iter().map(|&id| match &handles[id] {
+            Handle::Plain(node) => node.after(),
+            Handle::Ending(node) => node.after(),
+        }));
+        let (within, uses) = (others(&spec.within), (others(&spec.uses), after));
+        handles.push(if spec.ends_with_parent {
+            Handle::Ending(add(&mut graph, Object::<true> { at, spec: spec.clone() }, within, uses))
+        } else {
+            Handle::Plain(add(&mut graph, Object::<false> { at, spec: spec.clone() }, within, uses))
+        });
+    }
+    graph
+}
+
+fn add<const ENDS: bool>(
+    graph: &mut Graph<Cloud>,
+    object: Object<ENDS>,
+    within: Others,
+    uses: (Others, After),
+) -> Node<Object<ENDS>> {
+    let name = name(object.at);
+    match object.spec.role {
+        Role::Made => graph.add(name, object, within, uses),
+        Role::Watched => graph.watch(name, object, within, uses),
+        Role::Swept => graph.sweep(name, object, within, uses),
+    }
+}

@@ -1,0 +1,1 @@
+//! `plan` and `up`, one story each.

@@ -1,0 +1,120 @@
+//! What an object of the model cloud is like, and what it needs.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// What the walk does with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum Role {
+    #[default]
+    Made,
+    Watched,
+    Swept,
+}
+
+/// What goes wrong with an object by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum Fate {
+    #[default]
+    Well,
+    /// The first one made breaks and never works.
+    BreaksOnce,
+    /// Every one breaks.
+    Breaks,
+    /// The first one is broken for a while and heals.
+    Ails,
+    /// Only the user could help.
+    Hopeless,
+}
+
+/// One object: times in seconds unless they say otherwise.
+#[derive(Clone, Default, Serialize)]
+pub struct Spec {
+    pub within: Vec<usize>,
+    pub uses: Vec<usize>,
+    pub after: Vec<usize>,
+    pub role: Role,
+    pub ends_with_parent: bool,
+    pub making: u64,
+    pub changing: u64,
+    pub ending: u64,
+    /// So long after the creation nobody can see it.
+    pub hidden: u64,
+    /// So long after its end it still stands in the way of what it hung from.
+    pub lingers: u64,
+    /// Fields that only an update sets, one a call.
+    pub steps: u8,
+    /// Its output can be told while it is being made.
+    pub early: bool,
+    /// A second one of its name is refused.
+    pub named: bool,
+    /// The service honours client tokens.
+    pub tokens: bool,
+    pub fate: Fate,
+    /// As wanted.
+    pub size: u64,
+    /// `size` cannot be changed in place.
+    pub rigid: bool,
+    /// Updates are taken and do nothing.
+    pub stubborn: bool,
+    /// Somebody else's object of that name is there.
+    pub foreign: bool,
+    /// Every look is denied, or fails for good.
+    pub look_denied: bool,
+    pub look_fatal: bool,
+    /// Looks are denied until this long after that other object is ready.
+    pub look_allowed_by: Option<(usize, u64)>,
+    pub create_fatal: bool,
+    pub delete_fatal: bool,
+    /// A watched one is seen so long after all that it needs is ready.
+    pub appears: u64,
+    /// 0: ten minutes.
+    pub patience: u64,
+}
+
+/// Only what is not as usual, so that a failed case can be read.
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mine, usual) = (serde_json::to_value(self).unwrap(), serde_json::to_value(Self::new()).unwrap());
+        let Value::Object(fields) = mine else { return Ok(()) };
+        let differing: serde_json::Map<_, _> = fields.into_iter().filter(|(key, value)| usual[key] != *value).collect();
+        write!(f, "{}", Value::Object(differing))
+    }
+}
+
+impl Spec {
+    pub fn new() -> Self {
+        Self { named: true, tokens: true, ..Self::default() }
+    }
+
+    pub fn within(mut self, parents: impl Into<Vec<usize>>) -> Self {
+        self.within = parents.into();
+        self
+    }
+
+    pub fn uses(mut self, used: impl Into<Vec<usize>>) -> Self {
+        self.uses = used.into();
+        self
+    }
+
+    pub fn after(mut self, before: impl Into<Vec<usize>>) -> Self {
+        self.after = before.into();
+        self
+    }
+
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    pub fn needs(&self) -> impl Iterator<Item = usize> {
+        self.within.iter().chain(&self.uses).chain(&self.after).copied()
+    }
+
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(if self.patience == 0 { 600 } else { self.patience })
+    }
+}
