@@ -26,7 +26,7 @@ pub fn differences(wanted: &Value, actual: &Value) -> Vec<Change> {
 fn compare(path: &str, wanted: &Value, actual: &Value, changes: &mut Vec<Change>) {
     match (wanted, actual) {
         (Value::Null, _) => {}
-        (Value::Object(w), Value::Object(a)) if !w.contains_key(super::graph::KNOWN_AFTER) => {
+        (Value::Object(w), Value::Object(a)) if !w.contains_key(super::needs::KNOWN_AFTER) => {
             for (key, value) in w {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 compare(&path, value, a.get(key).unwrap_or(&Value::Null), changes);

@@ -3,7 +3,7 @@
 //! The random cases are the same in every run. `TRITONDEPLOY_ENGINE_CASES=5000 cargo test --test
 //! engine` tries more of them, `TRITONDEPLOY_ENGINE_SEED=7` others.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod cloud;
 mod object;
@@ -13,7 +13,7 @@ mod sentences_up;
 mod spec;
 
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::unbounded_channel;
@@ -59,6 +59,3 @@ pub fn cloud(specs: Vec<Spec>) -> Arc<Cloud> {
 pub fn names(list: &[Arc<str>]) -> Vec<&str> {
     list.iter().map(AsRef::as_ref).collect()
 }
-
-/// Texts shared with a check that runs during a walk.
-pub type Shared<T> = Arc<Mutex<T>>;

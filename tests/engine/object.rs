@@ -79,7 +79,7 @@ impl<const ENDS: bool> Resource for Object<ENDS> {
     }
 
     fn how(&self, change: &Change) -> How {
-        if self.spec.rigid && change.field == "size" { How::Refuse } else { How::InPlace }
+        if self.spec.rigid && !change.field.starts_with("steps") { How::Refuse } else { How::InPlace }
     }
 
     fn patience(&self, _: Doing) -> Duration {

@@ -1,1 +1,143 @@
 //! `down`, one story each.
+
+use std::time::Duration;
+
+use tritondeploy::engine::Event;
+
+use crate::spec::{Role, Spec};
+use crate::{cloud, names, told, virtually, walk};
+
+#[test]
+fn what_ends_with_a_parent_and_cannot_be_reached_does_not_block_it() {
+    virtually(1, async {
+        let ending = |parent: usize| Spec::new().within([parent]).with(|s| s.ends_with_parent = true);
+        let cloud = cloud(vec![Spec::new(), ending(0).with(|s| s.look_denied = true), ending(1)]);
+        cloud.put(0, &[], &[], 0);
+        cloud.put(1, &[0], &[], 0);
+        cloud.put(2, &[1], &[], 0);
+        let (outcome, events) = told(walk(&cloud), async |walk| walk.down().await).await;
+        assert!(outcome.ok() && outcome.exists.is_empty() && outcome.untold.is_empty(), "{outcome:?}");
+        assert!(cloud.state().things.is_empty());
+        let said = |event: &Event| matches!(event, Event::Said { line, .. } if line.starts_with("left to go with object-0: "));
+        assert!(events.iter().any(said));
+    });
+}
+
+#[test]
+fn what_cannot_be_told_is_never_taken_for_gone() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new(), Spec::new().within([0]).with(|s| s.look_denied = true), Spec::new().within([1])]);
+        cloud.put(0, &[], &[], 0);
+        cloud.put(1, &[0], &[], 0);
+        cloud.put(2, &[1], &[], 0);
+        let outcome = walk(&cloud).down().await;
+        assert_eq!(outcome.troubles.len(), 1);
+        assert_eq!(outcome.troubles[0].why, "it cannot be told whether it is there: denied: not allowed to look");
+        assert_eq!(names(&outcome.exists), ["object-0"]);
+        assert_eq!(names(&outcome.untold), ["object-1", "object-2"]);
+        assert_eq!(names(&outcome.blocked), ["object-0", "object-2"]);
+        assert!(cloud.state().mutations.is_empty());
+    });
+}
+
+#[test]
+fn what_hangs_from_an_unreachable_thing_without_ending_with_it_is_a_trouble() {
+    virtually(1, async {
+        let unreachable = Spec::new().within([0]).with(|s| (s.look_denied, s.ends_with_parent) = (true, true));
+        let cloud = cloud(vec![Spec::new(), unreachable, Spec::new().within([1])]);
+        cloud.put(0, &[], &[], 0);
+        let outcome = walk(&cloud).down().await;
+        assert_eq!(outcome.troubles[0].why, "it cannot be told: object-1");
+        assert_eq!(outcome.troubles[0].node.as_ref(), "object-2");
+        assert_eq!(names(&outcome.exists), ["object-0"]);
+    });
+}
+
+#[test]
+fn the_reason_of_a_refused_deletion_is_shown_while_it_is_tried_again() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new(), Spec::new().within([0]).with(|s| s.lingers = 50)]);
+        assert!(walk(&cloud).up().await.ok());
+        let (outcome, events) = told(walk(&cloud), async |walk| walk.down().await).await;
+        assert!(outcome.ok() && cloud.state().things.is_empty());
+        assert!(outcome.took < Duration::from_secs(70), "{:?}", outcome.took);
+        let waits = |event: &&Event| matches!(event, Event::Waiting { why, .. } if why == "has a dependency");
+        assert_eq!(events.iter().filter(waits).count(), 1);
+    });
+}
+
+#[test]
+fn a_deletion_refused_for_longer_than_patience_fails_with_its_reason() {
+    virtually(1, async {
+        let parent = Spec::new().with(|s| s.patience = 100);
+        let cloud = cloud(vec![parent, Spec::new().within([0]).with(|s| s.lingers = 5000)]);
+        assert!(walk(&cloud).up().await.ok());
+        let outcome = walk(&cloud).down().await;
+        assert_eq!(outcome.troubles[0].why, "has a dependency");
+        assert_eq!(names(&outcome.exists), ["object-0"]);
+    });
+}
+
+#[test]
+fn what_is_not_ours_is_left_alone_and_said() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| s.foreign = true), Spec::new()]);
+        cloud.put(1, &[], &[], 0);
+        let (outcome, events) = told(walk(&cloud), async |walk| walk.down().await).await;
+        assert!(outcome.ok() && outcome.exists.is_empty());
+        assert_eq!(cloud.state().mutations, ["delete object-1"]);
+        let line = "left alone, it is not ours: made by somebody else";
+        assert!(events.iter().any(|event| matches!(event, Event::Said { line: said, .. } if said == line)));
+    });
+}
+
+#[test]
+fn a_parent_that_is_gone_means_that_all_within_it_is_gone() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new(), Spec::new().within([0]), Spec::new().within([1])]);
+        assert!(walk(&cloud).down().await.ok());
+        assert_eq!(cloud.state().calls, 1);
+    });
+}
+
+#[test]
+fn what_is_only_watched_is_passed_by_without_a_look() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new(), Spec::new().uses([0]).with(|s| s.role = Role::Watched)]);
+        assert!(walk(&cloud).up().await.ok());
+        let before = cloud.state().calls;
+        assert!(walk(&cloud).down().await.ok());
+        // Look, delete, look.
+        assert_eq!(cloud.state().calls - before, 4);
+    });
+}
+
+#[test]
+fn what_others_left_is_swept_between_what_made_it_and_what_it_hangs_from() {
+    virtually(1, async {
+        let leftovers = Spec::new().within([0]).with(|s| (s.role, s.ending) = (Role::Swept, 20));
+        let cloud = cloud(vec![Spec::new(), leftovers, Spec::new().within([0]).after([1])]);
+        let up = walk(&cloud).up().await;
+        assert!(up.ok());
+        assert_eq!(names(&up.exists), ["object-0", "object-2"]);
+        cloud.put(1, &[0], &[], 0);
+        cloud.state().mutations.clear();
+        let outcome = walk(&cloud).down().await;
+        assert!(outcome.ok() && cloud.state().things.is_empty());
+        assert_eq!(cloud.state().mutations, ["delete object-2", "delete object-1", "delete object-0"]);
+        assert!(cloud.state().violations.is_empty());
+    });
+}
+
+#[test]
+fn down_waits_for_a_parent_on_its_way_to_find_what_is_within() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| s.making = 200), Spec::new().within([0])]);
+        let up = walk(&cloud);
+        let _ = tokio::time::timeout(Duration::from_secs(5), up.up()).await;
+        let outcome = walk(&cloud).down().await;
+        assert!(outcome.ok() && cloud.state().things.is_empty(), "{outcome:?}");
+        assert_eq!(cloud.state().mutations, ["create object-0", "delete object-0"]);
+        assert!(outcome.took < Duration::from_secs(220), "{:?}", outcome.took);
+    });
+}

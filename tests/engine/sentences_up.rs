@@ -1,1 +1,274 @@
 //! `plan` and `up`, one story each.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tritondeploy::engine::{Doing, Event, How, Standing};
+
+use crate::spec::{Fate, Role, Spec};
+use crate::{cloud, names, told, virtually, walk};
+
+/// What a walk did, as `create object-0` and so on.
+fn did(events: &[Event]) -> Vec<String> {
+    let did = |event: &Event| match event {
+        Event::Finished { node, did, .. } => Some(format!("{node} {}", did.map_or("-".to_owned(), |d| format!("{d:?}")))),
+        _ => None,
+    };
+    events.iter().filter_map(did).collect()
+}
+
+#[test]
+fn a_value_not_known_yet_is_a_change_known_after_its_node() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new(), Spec::new().uses([0]).with(|s| s.size = 5)]);
+        cloud.put(1, &[], &[], 4);
+        let survey = walk(&cloud).look().await;
+        assert_eq!(survey.sightings[0].standing, Standing::Absent);
+        let sighting = &survey.sightings[1];
+        assert_eq!(sighting.standing, Standing::Present);
+        let changes: Vec<_> = sighting.changes.iter().map(|(c, how)| (c.field.as_str(), c.to.to_string(), *how)).collect();
+        let after = r#"[{"known after":"object-0"}]"#.to_owned();
+        assert_eq!(changes, [("size", "5".to_owned(), How::InPlace), ("made_from", after, How::InPlace)]);
+        assert_eq!(sighting.facts[0].value, "1");
+        assert!(cloud.state().mutations.is_empty());
+    });
+}
+
+#[test]
+fn what_is_denied_is_unknown_and_so_is_what_is_within_it() {
+    virtually(1, async {
+        let denied = Spec::new().with(|s| s.look_denied = true);
+        let cloud = cloud(vec![denied, Spec::new().within([0]), Spec::new().within([1]), Spec::new().uses([0])]);
+        let standings: Vec<_> = walk(&cloud).look().await.sightings.into_iter().map(|s| s.standing).collect();
+        let unknown = |why: &str| Standing::Unknown { why: why.to_owned() };
+        let parent = || unknown("cannot be told: object-0");
+        assert_eq!(standings, [unknown("denied: not allowed to look"), parent(), parent(), Standing::Absent]);
+    });
+}
+
+#[test]
+fn status_shows_why_something_changes_or_is_broken() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| s.making = 60), Spec::new().with(|s| s.fate = Fate::Hopeless)]);
+        let up = walk(&cloud);
+        let _ = tokio::time::timeout(Duration::from_secs(5), up.up()).await;
+        let sightings = walk(&cloud).look().await.sightings;
+        assert_eq!(sightings[0].standing, Standing::Changing { why: "on its way".to_owned() });
+        assert_eq!(sightings[0].evidence, ["evidence of 0"]);
+        assert!(matches!(sightings[1].standing, Standing::Broken { .. }));
+        assert_eq!(sightings[1].evidence, ["evidence of 1"]);
+    });
+}
+
+#[test]
+fn what_cannot_be_changed_is_refused_before_the_first_change() {
+    virtually(1, async {
+        let rigid = Spec::new().with(|s| (s.rigid, s.size) = (true, 5));
+        let cloud = cloud(vec![Spec::new(), rigid, Spec::new()]);
+        cloud.put(1, &[], &[], 4);
+        let outcome = walk(&cloud).up().await;
+        assert_eq!(outcome.troubles[0].why, "size is 4, wanted is 5, and that cannot be changed");
+        assert_eq!(names(&outcome.exists), ["object-1"]);
+        assert!(cloud.state().mutations.is_empty());
+    });
+}
+
+#[test]
+fn what_turns_out_unchangeable_once_its_values_are_known_fails_alone() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new(), Spec::new().uses([0]).with(|s| s.rigid = true), Spec::new()]);
+        cloud.put(1, &[], &[], 0);
+        let outcome = walk(&cloud).up().await;
+        assert_eq!(names(&outcome.exists), ["object-0", "object-1", "object-2"]);
+        let why = &outcome.troubles[0].why;
+        assert!(why.starts_with("made_from is [], wanted is [") && why.ends_with(", and that cannot be changed"), "{why}");
+    });
+}
+
+#[test]
+fn a_denied_look_is_refused_where_everything_below_it_stands() {
+    virtually(1, async {
+        let denied = Spec::new().after([0]).with(|s| s.look_denied = true);
+        let cloud = cloud(vec![Spec::new(), denied, Spec::new()]);
+        cloud.put(0, &[], &[], 0);
+        let outcome = walk(&cloud).up().await;
+        assert_eq!(outcome.troubles[0].why, "denied: not allowed to look");
+        assert_eq!(names(&outcome.untold), ["object-1"]);
+        assert!(cloud.state().mutations.is_empty());
+    });
+}
+
+/// As after a crash between a cluster and the entry that lets us into it.
+#[test]
+fn a_denied_look_is_tried_again_once_what_may_allow_it_is_made() {
+    virtually(1, async {
+        let entry = Spec::new().within([0]);
+        let inside = |late| Spec::new().within([0]).after([1]).with(|s| s.look_allowed_by = Some((1, late)));
+        let soon = cloud(vec![Spec::new(), entry.clone(), inside(20)]);
+        soon.put(0, &[], &[], 0);
+        assert!(walk(&soon).up().await.ok());
+
+        let never = cloud(vec![Spec::new(), entry, inside(10_000)]);
+        never.put(0, &[], &[], 0);
+        let begun = Instant::now();
+        let outcome = walk(&never).up().await;
+        assert_eq!(outcome.troubles[0].why, "denied: not allowed yet");
+        assert!((60..90).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
+fn a_look_that_fails_for_good_is_refused_before_the_first_change() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new(), Spec::new().with(|s| s.look_fatal = true)]);
+        let outcome = walk(&cloud).up().await;
+        assert_eq!(outcome.troubles[0].why, "cannot be looked at");
+        assert_eq!(outcome.changed, 0);
+    });
+}
+
+#[test]
+fn what_is_broken_is_made_anew_once() {
+    virtually(1, async {
+        let broken = |fate| cloud(vec![Spec::new().with(|s| (s.fate, s.ending) = (fate, 40))]);
+        let once = broken(Fate::BreaksOnce);
+        assert!(walk(&once).up().await.ok());
+        assert_eq!(once.state().mutations, ["create object-0", "delete object-0", "create object-0"]);
+
+        let always = broken(Fate::Breaks);
+        let outcome = walk(&always).up().await;
+        assert_eq!(outcome.troubles[0].why, "it broke");
+        assert_eq!(outcome.troubles[0].evidence, ["evidence of 0"]);
+        assert_eq!(always.state().mutations, ["create object-0", "delete object-0", "create object-0"]);
+    });
+}
+
+#[test]
+fn what_only_the_user_can_mend_fails_and_what_heals_is_waited_for() {
+    virtually(1, async {
+        let ails = cloud(vec![Spec::new().with(|s| s.fate = Fate::Ails)]);
+        assert!(walk(&ails).up().await.ok());
+        let hopeless = cloud(vec![Spec::new().with(|s| s.fate = Fate::Hopeless)]);
+        let begun = Instant::now();
+        assert!(!walk(&hopeless).up().await.ok());
+        assert!(begun.elapsed() < Duration::from_secs(1));
+        for cloud in [ails, hopeless] {
+            assert_eq!(cloud.state().mutations, ["create object-0"]);
+        }
+    });
+}
+
+#[test]
+fn configuring_what_was_made_is_ordinary_drift() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| (s.steps, s.changing) = (2, 30))]);
+        let (outcome, events) = told(walk(&cloud), async |walk| walk.up().await).await;
+        assert!(outcome.ok());
+        assert_eq!(cloud.state().mutations, ["create object-0", "update object-0 steps.0", "update object-0 steps.1"]);
+        assert_eq!((outcome.changed, did(&events)), (3, vec!["object-0 Create".to_owned()]));
+    });
+}
+
+#[test]
+fn the_same_difference_after_an_update_did_not_take() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| (s.steps, s.stubborn) = (1, true))]);
+        let begun = Instant::now();
+        let outcome = walk(&cloud).up().await;
+        assert_eq!(outcome.troubles[0].why, "did not take: steps.0 is still false, wanted is true");
+        assert_eq!(cloud.state().mutations, ["create object-0", "update object-0 steps.0"]);
+        assert!((15..20).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
+fn what_was_created_and_is_never_seen_is_not_created_again() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| (s.hidden, s.patience) = (10_000, 100))]);
+        let outcome = walk(&cloud).up().await;
+        let why = &outcome.troubles[0].why;
+        assert!(why.starts_with("created, and not to be seen yet, and that for "), "{why}");
+        assert_eq!(names(&outcome.exists), ["object-0"]);
+        assert_eq!(cloud.state().mutations, ["create object-0"]);
+        assert!((100..120).contains(&outcome.took.as_secs()), "{:?}", outcome.took);
+    });
+}
+
+#[test]
+fn a_value_replaced_by_hand_is_followed() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new(), Spec::new().uses([0])]);
+        assert!(walk(&cloud).up().await.ok());
+        cloud.state().things.remove(0);
+        cloud.state().mutations.clear();
+        assert!(walk(&cloud).up().await.ok());
+        assert_eq!(cloud.state().mutations, ["create object-0", "update object-1 made_from"]);
+    });
+}
+
+#[test]
+fn what_is_watched_is_waited_for_and_never_made() {
+    virtually(1, async {
+        let proof = Spec::new().uses([0]).with(|s| (s.role, s.appears) = (Role::Watched, 40));
+        let cloud = cloud(vec![Spec::new(), proof]);
+        let (outcome, events) = told(walk(&cloud), async |walk| walk.up().await).await;
+        assert!(outcome.ok());
+        assert_eq!(did(&events), ["object-0 Create", "object-1 Watch"]);
+        assert_eq!(names(&outcome.exists), ["object-0"]);
+        let facts: Vec<_> = outcome.facts.iter().map(|(node, fact)| format!("{node} {}", fact.value)).collect();
+        assert_eq!(facts, ["object-0 1", "object-1 0"]);
+        let (_, events) = told(walk(&cloud), async |walk| walk.up().await).await;
+        assert_eq!(did(&events), ["object-0 -", "object-1 -"]);
+    });
+}
+
+#[test]
+fn a_second_up_looks_at_everything_once() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new(), Spec::new().within([0]), Spec::new().uses([1])]);
+        assert!(walk(&cloud).up().await.ok());
+        let before = cloud.state().calls;
+        assert!(walk(&cloud).up().await.ok());
+        assert_eq!(cloud.state().calls - before, 3);
+    });
+}
+
+#[test]
+fn what_needs_nothing_of_each_other_is_made_at_once() {
+    virtually(1, async {
+        let slow = || Spec::new().with(|s| s.making = 100);
+        let cloud = cloud(vec![slow(), slow(), slow(), Spec::new().after([0, 1, 2])]);
+        let outcome = walk(&cloud).up().await;
+        assert!(outcome.ok());
+        assert!((100..110).contains(&outcome.took.as_secs()), "{:?}", outcome.took);
+    });
+}
+
+#[test]
+fn a_cancel_wakes_every_sleep_and_is_told() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| s.making = 400), Spec::new().after([0])]);
+        let walk = walk(&cloud);
+        let cancel = walk.cancel.clone();
+        let cancelling = async {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            cancel.cancel();
+        };
+        let ((outcome, events), ()) = tokio::join!(told(walk, async |walk| walk.up().await), cancelling);
+        assert!(outcome.interrupted && outcome.troubles.is_empty() && outcome.blocked.is_empty());
+        assert_eq!(names(&outcome.exists), ["object-0"]);
+        assert!(outcome.took < Duration::from_secs(101));
+        assert!(events.iter().any(|event| matches!(event, Event::Stopping)));
+        assert!(matches!(events.last(), Some(Event::Ended { ok: false, .. })));
+    });
+}
+
+#[test]
+fn waiting_is_told_once_for_each_reason() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| s.making = 100)]);
+        let (_, events) = told(walk(&cloud), async |walk| walk.up().await).await;
+        let waits = |event: &&Event| matches!(event, Event::Waiting { doing: Doing::Create, .. });
+        assert_eq!(events.iter().filter(waits).count(), 1);
+    });
+}

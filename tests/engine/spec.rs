@@ -56,7 +56,7 @@ pub struct Spec {
     pub fate: Fate,
     /// As wanted.
     pub size: u64,
-    /// `size` cannot be changed in place.
+    /// Nothing but its steps can be changed in place.
     pub rigid: bool,
     /// Updates are taken and do nothing.
     pub stubborn: bool,

@@ -7,7 +7,8 @@ use super::errand::{Act, Errand, Stop};
 use super::look::{Aim, Looked, view};
 use super::tour::{Fate, Tour};
 use super::{Outcome, Walk, pace};
-use crate::engine::graph::{NodeId, Output, Sight};
+use crate::engine::erased::{Output, Sight};
+use crate::engine::graph::NodeId;
 use crate::engine::{Doing, Fault};
 
 pub(super) async fn down<W: Send + Sync + 'static>(walk: &Walk<W>) -> Outcome {

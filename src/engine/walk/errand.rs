@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::pace;
 use super::tour::Tour;
 use super::Walk;
-use crate::engine::graph::{AnyNode, Output, Sight};
+use crate::engine::erased::{AnyNode, Output, Sight};
 use crate::engine::{Change, Cx, Doing, Event, Fault, Known};
 
 /// Why a node's errand ended before its time.
@@ -137,7 +137,9 @@ impl<'a, W: Send + Sync + 'static> Errand<'a, W> {
 
     fn seen(&self, sight: &Sight) {
         let exists = matches!(sight, Sight::Changing { .. } | Sight::Present(_) | Sight::Broken { .. });
-        self.tour.book().exists[self.id] = exists && !self.node.watched();
+        let mut book = self.tour.book();
+        book.exists[self.id] = (exists || self.made) && !self.node.watched();
+        book.untold[self.id] = false;
     }
 
     /// Makes a mutating call, unless the user asked to stop. Once begun it is always finished.

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Sighting, Standing, Survey, Walk, errand, pace};
-use crate::engine::graph::{AnyNode, NodeId, Sight};
+use crate::engine::erased::{AnyNode, Sight};
+use crate::engine::graph::NodeId;
 use crate::engine::{Change, Cx, Event, Doing, Fault, How, Known, differences};
 
 /// What a first look found out about a node.

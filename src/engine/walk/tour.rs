@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::look::View;
 use super::{Outcome, Trouble, Walk};
-use crate::engine::graph::{AnyNode, NodeId};
+use crate::engine::erased::AnyNode;
+use crate::engine::graph::NodeId;
 use crate::engine::{Event, Fact, Known};
 
 /// What came of a node.
@@ -155,9 +156,9 @@ impl<'a, W: Send + Sync + 'static> Tour<'a, W> {
         let mut book = self.book();
         book.known = seen.known.clone();
         for (id, looked) in seen.looked.iter().enumerate() {
-            let made = !self.node(id).watched() && !(self.name == "up" && self.node(id).swept());
-            book.exists[id] = made && looked.there();
-            book.untold[id] = made && looked.untold();
+            let passed_by = self.node(id).watched() || (self.name == "up" && self.node(id).swept());
+            book.exists[id] = !passed_by && looked.there();
+            book.untold[id] = !passed_by && looked.untold();
         }
     }
 
@@ -170,8 +171,8 @@ impl<'a, W: Send + Sync + 'static> Tour<'a, W> {
         tokio::pin!(nodes);
         tokio::select! {
             biased;
-            () = &mut nodes => return,
             () = self.walk.cancel.cancelled() => {}
+            () = &mut nodes => return,
         }
         self.walk.events.send(Event::Stopping);
         nodes.await;

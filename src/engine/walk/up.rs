@@ -8,7 +8,9 @@ use super::errand::{Act, Errand, Stop};
 use super::look::{Aim, Looked, View, changes, view};
 use super::tour::{Fate, Tour};
 use super::{Outcome, Walk, pace};
-use crate::engine::graph::{Finding, KNOWN_AFTER, NodeId, Output, Sight};
+use crate::engine::erased::{Finding, Output, Sight};
+use crate::engine::graph::NodeId;
+use crate::engine::needs::KNOWN_AFTER;
 use crate::engine::{Change, Cure, Doing, Fault, How, differences};
 
 /// No sane object needs more steps than this to be configured.

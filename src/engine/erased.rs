@@ -1,0 +1,207 @@
+//! Nodes without their types: what the walk works on.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use super::graph::NodeId;
+use super::needs::{Known, Needs};
+use super::{Change, Cure, Cx, Doing, Fact, Fault, Found, How, Resource, Seen};
+
+/// An output without its type.
+pub(super) type Output = Arc<dyn Any + Send + Sync>;
+
+/// What was found, without its type.
+#[derive(Clone)]
+pub(super) struct Finding {
+    pub(super) output: Output,
+    pub(super) actual: Value,
+    pub(super) twins: Vec<Output>,
+}
+
+impl Finding {
+    /// It and its twins.
+    pub(super) fn all(self) -> Vec<Output> {
+        std::iter::once(self.output).chain(self.twins).collect()
+    }
+}
+
+/// What a look saw, without its type.
+#[derive(Clone)]
+pub(super) enum Sight {
+    Absent,
+    Foreign(String),
+    Changing { why: String, found: Option<Finding> },
+    Present(Finding),
+    Broken { output: Output, why: String, cure: Cure },
+}
+
+/// A resource with its edges, without its type: what the walk works on.
+pub(super) trait AnyNode<W>: Send + Sync {
+    fn name(&self) -> &Arc<str>;
+    fn kind(&self) -> &'static str;
+    /// Only looked at.
+    fn watched(&self) -> bool;
+    /// Made by others, taken away by `down`.
+    fn swept(&self) -> bool;
+    fn ends_with_parent(&self) -> bool;
+    fn within(&self) -> Vec<NodeId>;
+    fn uses(&self) -> Vec<NodeId>;
+    /// None: a parent is not known.
+    fn look<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Option<Result<Sight, Fault>>>;
+    fn wanted(&self, known: &Known) -> Value;
+    fn create<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Result<(), Fault>>;
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx<W>,
+        known: &'a Known,
+        output: &'a Output,
+        changes: &'a [Change],
+    ) -> BoxFuture<'a, Result<(), Fault>>;
+    fn delete<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known, output: &'a Output) -> BoxFuture<'a, Result<(), Fault>>;
+    fn evidence<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Vec<String>>;
+    fn how(&self, change: &Change) -> How;
+    fn patience(&self, doing: Doing) -> Duration;
+    fn facts(&self, output: &Output) -> Vec<Fact>;
+}
+
+/// What a walk does with a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Made,
+    Watched,
+    Swept,
+}
+
+/// A resource with its edges.
+pub(super) struct Typed<R: Resource> {
+    pub(super) name: Arc<str>,
+    pub(super) resource: R,
+    pub(super) within: R::Within,
+    pub(super) uses: R::Uses,
+    pub(super) role: Role,
+}
+
+/// Why a call was made without its values: a mistake in the walk, never in the world.
+fn not_known(name: &str) -> Fault {
+    Fault::Fatal(format!("{name} was asked for before what it needs was known (a mistake in tritondeploy)"))
+}
+
+fn typed<T: Clone + 'static>(output: &Output) -> Option<T> {
+    output.downcast_ref::<T>().cloned()
+}
+
+fn finding<R: Resource>(found: Found<R>) -> Finding {
+    Finding {
+        actual: serde_json::to_value(&found.actual).unwrap_or_default(),
+        output: Arc::new(found.output),
+        twins: found.twins.into_iter().map(|twin| Arc::new(twin) as Output).collect(),
+    }
+}
+
+impl<R: Resource> AnyNode<R::World> for Typed<R> {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+    fn kind(&self) -> &'static str {
+        R::KIND
+    }
+    fn watched(&self) -> bool {
+        self.role == Role::Watched
+    }
+    fn swept(&self) -> bool {
+        self.role == Role::Swept
+    }
+    fn ends_with_parent(&self) -> bool {
+        R::ENDS_WITH_PARENT
+    }
+    fn within(&self) -> Vec<NodeId> {
+        let mut edges = Vec::new();
+        self.within.edges(&mut edges);
+        edges
+    }
+    fn uses(&self) -> Vec<NodeId> {
+        let mut edges = Vec::new();
+        self.uses.edges(&mut edges);
+        edges
+    }
+    fn look<'a>(
+        &'a self,
+        cx: &'a Cx<R::World>,
+        known: &'a Known,
+    ) -> BoxFuture<'a, Option<Result<Sight, Fault>>> {
+        async move {
+            let within = self.within.values(known)?;
+            Some(self.resource.observe(cx, &within).await.map(|seen| match seen {
+                Seen::Absent => Sight::Absent,
+                Seen::Foreign(why) => Sight::Foreign(why),
+                Seen::Changing { why, found } => Sight::Changing { why, found: found.map(finding) },
+                Seen::Present(found) => Sight::Present(finding(found)),
+                Seen::Broken { output, why, cure } => Sight::Broken { output: Arc::new(output), why, cure },
+            }))
+        }
+        .boxed()
+    }
+    fn wanted(&self, known: &Known) -> Value {
+        let state = self.resource.want(&self.within.givens(known), &self.uses.givens(known));
+        serde_json::to_value(&state).unwrap_or_default()
+    }
+    fn create<'a>(&'a self, cx: &'a Cx<R::World>, known: &'a Known) -> BoxFuture<'a, Result<(), Fault>> {
+        async move {
+            let within = self.within.values(known).ok_or_else(|| not_known(&self.name))?;
+            let uses = self.uses.values(known).ok_or_else(|| not_known(&self.name))?;
+            self.resource.create(cx, &within, &uses).await
+        }
+        .boxed()
+    }
+    fn update<'a>(
+        &'a self,
+        cx: &'a Cx<R::World>,
+        known: &'a Known,
+        output: &'a Output,
+        changes: &'a [Change],
+    ) -> BoxFuture<'a, Result<(), Fault>> {
+        async move {
+            let within = self.within.values(known).ok_or_else(|| not_known(&self.name))?;
+            let uses = self.uses.values(known).ok_or_else(|| not_known(&self.name))?;
+            let output = typed::<R::Output>(output).ok_or_else(|| not_known(&self.name))?;
+            self.resource.update(cx, &within, &uses, &output, changes).await
+        }
+        .boxed()
+    }
+    fn delete<'a>(
+        &'a self,
+        cx: &'a Cx<R::World>,
+        known: &'a Known,
+        output: &'a Output,
+    ) -> BoxFuture<'a, Result<(), Fault>> {
+        async move {
+            let within = self.within.values(known).ok_or_else(|| not_known(&self.name))?;
+            let output = typed::<R::Output>(output).ok_or_else(|| not_known(&self.name))?;
+            self.resource.delete(cx, &within, &output).await
+        }
+        .boxed()
+    }
+    fn evidence<'a>(&'a self, cx: &'a Cx<R::World>, known: &'a Known) -> BoxFuture<'a, Vec<String>> {
+        async move {
+            match self.within.values(known) {
+                Some(within) => self.resource.evidence(cx, &within).await,
+                None => Vec::new(),
+            }
+        }
+        .boxed()
+    }
+    fn how(&self, change: &Change) -> How {
+        self.resource.how(change)
+    }
+    fn patience(&self, doing: Doing) -> Duration {
+        self.resource.patience(doing)
+    }
+    fn facts(&self, output: &Output) -> Vec<Fact> {
+        typed::<R::Output>(output).map(|output| self.resource.facts(&output)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,160 @@
+//! What a resource may be made from, and how much of it is known.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::Resource;
+use super::erased::Output;
+use super::graph::{After, Node, NodeId};
+
+/// The key under which a value that is not known yet stands in a serialized state.
+pub(super) const KNOWN_AFTER: &str = "known after";
+
+/// A value, or the name of the node after which it will be known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given<T> {
+    /// The value.
+    Known(T),
+    /// Known once this node is there.
+    After(Arc<str>),
+}
+
+impl<T> Given<T> {
+    /// Applies `f` to the value, where it is known.
+    pub fn map<U>(&self, f: impl FnOnce(&T) -> U) -> Given<U> {
+        match self {
+            Self::Known(value) => Given::Known(f(value)),
+            Self::After(node) => Given::After(node.clone()),
+        }
+    }
+
+    /// The value, where it is known.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::After(_) => None,
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for Given<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Known(value) => value.serialize(serializer),
+            Self::After(node) => HashMap::from([(KNOWN_AFTER, node.as_ref())]).serialize(serializer),
+        }
+    }
+}
+
+/// Outputs that are known so far.
+#[derive(Clone, Default)]
+pub struct Known(HashMap<NodeId, Arc<dyn Any + Send + Sync>>);
+
+impl Known {
+    pub(super) fn insert(&mut self, id: NodeId, output: Output) {
+        self.0.insert(id, output);
+    }
+
+    pub(super) fn remove(&mut self, id: NodeId) {
+        self.0.remove(&id);
+    }
+
+    fn get<T: Clone + 'static>(&self, id: NodeId) -> Option<T> {
+        self.0.get(&id).and_then(|output| output.downcast_ref::<T>()).cloned()
+    }
+}
+
+/// What a resource may hang from or be made of: nodes, orders, lists, options and tuples of them.
+pub trait Needs: Clone + Send + Sync + 'static {
+    /// All of them known.
+    type Values: Clone + Send + Sync + 'static;
+    /// Each of them known or not yet.
+    type Givens: Clone + Send + Sync + 'static;
+    /// Which nodes are meant.
+    fn edges(&self, into: &mut Vec<NodeId>);
+    /// The values, when all are known.
+    fn values(&self, known: &Known) -> Option<Self::Values>;
+    /// The values as far as they are known.
+    fn givens(&self, known: &Known) -> Self::Givens;
+}
+
+impl<R: Resource> Needs for Node<R> {
+    type Values = R::Output;
+    type Givens = Given<R::Output>;
+    fn edges(&self, into: &mut Vec<NodeId>) {
+        into.push(self.id);
+    }
+    fn values(&self, known: &Known) -> Option<R::Output> {
+        known.get(self.id)
+    }
+    fn givens(&self, known: &Known) -> Given<R::Output> {
+        known.get(self.id).map_or_else(|| Given::After(self.name.clone()), Given::Known)
+    }
+}
+
+impl Needs for After {
+    type Values = ();
+    type Givens = ();
+    fn edges(&self, into: &mut Vec<NodeId>) {
+        into.extend(&self.0);
+    }
+    fn values(&self, _: &Known) -> Option<()> {
+        Some(())
+    }
+    fn givens(&self, _: &Known) {}
+}
+
+impl<N: Needs> Needs for Vec<N> {
+    type Values = Vec<N::Values>;
+    type Givens = Vec<N::Givens>;
+    fn edges(&self, into: &mut Vec<NodeId>) {
+        self.iter().for_each(|need| need.edges(into));
+    }
+    fn values(&self, known: &Known) -> Option<Self::Values> {
+        self.iter().map(|need| need.values(known)).collect()
+    }
+    fn givens(&self, known: &Known) -> Self::Givens {
+        self.iter().map(|need| need.givens(known)).collect()
+    }
+}
+
+impl<N: Needs> Needs for Option<N> {
+    type Values = Option<N::Values>;
+    type Givens = Option<N::Givens>;
+    fn edges(&self, into: &mut Vec<NodeId>) {
+        self.iter().for_each(|need| need.edges(into));
+    }
+    fn values(&self, known: &Known) -> Option<Self::Values> {
+        match self {
+            None => Some(None),
+            Some(need) => need.values(known).map(Some),
+        }
+    }
+    fn givens(&self, known: &Known) -> Self::Givens {
+        self.as_ref().map(|need| need.givens(known))
+    }
+}
+
+macro_rules! tuple {
+    ($($name:ident . $index:tt),*) => {
+        impl<$($name: Needs),*> Needs for ($($name,)*) {
+            type Values = ($($name::Values,)*);
+            type Givens = ($($name::Givens,)*);
+            fn edges(&self, _into: &mut Vec<NodeId>) { $(self.$index.edges(_into);)* }
+            fn values(&self, _known: &Known) -> Option<Self::Values> { Some(($(self.$index.values(_known)?,)*)) }
+            #[allow(clippy::unused_unit, reason = "the empty tuple is one of the cases")]
+            fn givens(&self, _known: &Known) -> Self::Givens { ($(self.$index.givens(_known),)*) }
+        }
+    };
+}
+tuple!();
+tuple!(A.0);
+tuple!(A.0, B.1);
+tuple!(A.0, B.1, C.2);
+tuple!(A.0, B.1, C.2, D.3);
+tuple!(A.0, B.1, C.2, D.3, E.4);
+tuple!(A.0, B.1, C.2, D.3, E.4, F.5);
+tuple!(A.0, B.1, C.2, D.3, E.4, F.5, G.6);
