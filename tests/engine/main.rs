@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod cloud;
+mod differences;
 mod object;
 mod properties;
 mod sentences_down;

@@ -47,6 +47,20 @@ fn what_is_denied_is_unknown_and_so_is_what_is_within_it() {
 }
 
 #[test]
+fn what_is_never_made_by_us_is_not_compared_and_does_not_stop_up() {
+    virtually(1, async {
+        let never = |role| Spec::new().with(|s| (s.role, s.size) = (role, 7));
+        let denied = never(Role::Swept).with(|s| s.look_denied = true);
+        let cloud = cloud(vec![never(Role::Watched), never(Role::Swept), denied]);
+        cloud.put(1, &[], &[], 1);
+        let sightings = walk(&cloud).look().await.sightings;
+        assert!(sightings.iter().all(|s| s.watched && s.changes.is_empty()));
+        assert_eq!(sightings[1].standing, Standing::Present);
+        assert!(walk(&cloud).up().await.ok());
+    });
+}
+
+#[test]
 fn status_shows_why_something_changes_or_is_broken() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new().with(|s| s.making = 60), Spec::new().with(|s| s.fate = Fate::Hopeless)]);

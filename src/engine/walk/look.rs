@@ -50,6 +50,8 @@ pub(super) struct View {
 pub(super) enum Aim {
     /// As it is.
     Once,
+    /// To bring it to what is wanted: what others leave behind is no matter.
+    Up,
     /// To take it away: a parent that is on its way is waited for, since what is within it must be
     /// found; what is only watched is left out, unless something is within it.
     Down,
@@ -71,6 +73,7 @@ pub(super) async fn view<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim) -> 
                 _ if walk.cancel.is_cancelled() => Looked::No,
                 Some(told) => told,
                 None if aim == Aim::Down && node.watched() && !parent[id] => Looked::No,
+                None if aim == Aim::Up && node.swept() => Looked::No,
                 None => {
                     let snapshot = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     let settle = aim == Aim::Down && parent[id];
@@ -135,7 +138,7 @@ async fn tell<W: Send + Sync + 'static>(
     // What ends with its parent may have lost it already: nobody waits long for it.
     let silence = match aim {
         Aim::Down if !node.ends_with_parent() => node.patience(Doing::Delete),
-        Aim::Once | Aim::Down => pace::SURVEY,
+        Aim::Once | Aim::Up | Aim::Down => pace::SURVEY,
     };
     let (begun, mut failing, mut said) = (Instant::now(), None, String::new());
     loop {
@@ -165,9 +168,10 @@ async fn tell<W: Send + Sync + 'static>(
 }
 
 /// What differs from what is wanted, as far as it can be told, and how it could be changed.
+/// What is never made by us is not compared.
 pub(super) fn changes<W>(node: &dyn AnyNode<W>, known: &Known, sight: &Sight) -> Vec<(Change, How)> {
     match sight {
-        Sight::Present(found) => differences(&node.wanted(known), &found.actual)
+        Sight::Present(found) if !node.watched() && !node.swept() => differences(&node.wanted(known), &found.actual)
             .into_iter()
             .map(|change| (change.clone(), node.how(&change)))
             .collect(),

@@ -23,7 +23,7 @@ pub(super) async fn up<W: Send + Sync + 'static>(walk: &Walk<W>) -> Outcome {
 }
 
 async fn bring_all<W: Send + Sync + 'static>(tour: &Tour<'_, W>) {
-    let seen = view(tour.walk, Aim::Once).await;
+    let seen = view(tour.walk, Aim::Up).await;
     tour.note(&seen);
     let refusals = if tour.cancelled() { Vec::new() } else { refusals(tour, &seen) };
     if !refusals.is_empty() {
