@@ -1,0 +1,405 @@
+//! The local model repository: what is in it, and whether Triton would take it.
+//! Layout: <https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/user_guide/model_repository.html>.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::onnx;
+use super::pbtxt::{self, Message};
+
+/// All models that are to be served, validated.
+#[derive(Clone, Debug, Default)]
+pub struct Repository {
+    /// By name.
+    pub models: BTreeMap<String, Local>,
+}
+
+/// One model on this machine.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// The model's name.
+    pub name: String,
+    /// `config.pbtxt`, labels and whatever else lies beside the versions; by path below the model.
+    pub beside: BTreeMap<String, LocalFile>,
+    /// The files of the newest version; by path below the version's folder.
+    pub weights: BTreeMap<String, LocalFile>,
+    /// The newest local version's number.
+    pub version: u64,
+}
+
+/// One file on this machine.
+#[derive(Clone, Debug)]
+pub struct LocalFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// Lower-case hex.
+    pub sha256: String,
+}
+
+/// Something that Triton, or a client, would stumble over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Which file or folder.
+    pub at: PathBuf,
+    /// What is wrong with it, and what to do.
+    pub why: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.at.display(), self.why)
+    }
+}
+
+impl Repository {
+    /// Reads and validates the models of `directory`; all of them where `serve` is empty.
+    ///
+    /// # Errors
+    /// Every problem found, not only the first.
+    pub fn open(directory: &Path, serve: &[String]) -> Result<Self, Vec<Problem>> {
+        let names = if serve.is_empty() { model_folders(directory)? } else { serve.to_vec() };
+        let mut repository = Self::default();
+        let mut problems = Vec::new();
+        if names.is_empty() {
+            problems.push(problem(directory, "no model is in it: a model is a folder with a config.pbtxt"));
+        }
+        for name in names {
+            match Local::open(&directory.join(&name), &name) {
+                Ok(model) => {
+                    repository.models.insert(name, model);
+                }
+                Err(mut more) => problems.append(&mut more),
+            }
+        }
+        if problems.is_empty() { Ok(repository) } else { Err(problems) }
+    }
+}
+
+impl Local {
+    /// SHA-256 over names and contents, version numbers aside: two repositories with the same digest serve the same.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for (part, files) in [("beside", &self.beside), ("weights", &self.weights)] {
+            for (path, file) in files {
+                hash.update(format!("{part}\0{path}\0{}\n", file.sha256));
+            }
+        }
+        hex(&hash.finalize())
+    }
+
+    fn open(folder: &Path, name: &str) -> Result<Self, Vec<Problem>> {
+        if !folder.is_dir() {
+            return Err(vec![problem(folder, "there is no such model folder")]);
+        }
+        let mut problems = Vec::new();
+        let (mut beside, mut versions) = (BTreeMap::new(), Vec::new());
+        for entry in list(folder).map_err(|p| vec![p])? {
+            let (path, file_name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            if file_name.starts_with('.') || file_name == "source.toml" || file_name.ends_with(".md") {
+                continue;
+            }
+            if path.is_file() {
+                collect(&path, file_name, &mut beside, &mut problems);
+            } else if file_name == "configs" {
+                collect_all(&path, "configs/", &mut beside, &mut problems);
+            } else if let Ok(version) = file_name.parse::<u64>() {
+                if version == 0 || version.to_string() != file_name {
+                    problems.push(problem(&path, "a version folder is named by a number from 1 on, without zeros before it"));
+                }
+                versions.push((version, path));
+            } else {
+                // Triton reads version folders with stoll: `1.bak` would count as 1.
+                problems.push(problem(&path, "this folder is no version (a number from 1 on): Triton may take it for one; move it away"));
+            }
+        }
+        let config = match beside.get("config.pbtxt") {
+            None => {
+                problems.push(problem(&folder.join("config.pbtxt"), "the model has no configuration"));
+                None
+            }
+            Some(file) => match read_config(&file.path, name) {
+                Ok(config) => Some(config),
+                Err(mut more) => {
+                    problems.append(&mut more);
+                    None
+                }
+            },
+        };
+        let mut weights = BTreeMap::new();
+        versions.sort();
+        let version = versions.last().map_or(0, |(version, _)| *version);
+        match versions.last() {
+            Some((_, path)) => collect_all(path, "", &mut weights, &mut problems),
+            None => problems.push(problem(&folder.join("1"), &no_weights(folder))),
+        }
+        if let (Some(config), Some((_, path))) = (&config, versions.last()) {
+            problems.extend(check_weights(config, path, &weights, folder));
+        }
+        if problems.is_empty() { Ok(Self { name: name.to_owned(), beside, weights, version }) } else { Err(problems) }
+    }
+}
+
+fn problem(at: &Path, why: &str) -> Problem {
+    Problem { at: at.to_owned(), why: why.to_owned() }
+}
+
+fn list(folder: &Path) -> Result<Vec<fs::DirEntry>, Problem> {
+    let mut entries = fs::read_dir(folder)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|why| problem(folder, &format!("it cannot be read: {why}")))?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    Ok(entries)
+}
+
+fn model_folders(directory: &Path) -> Result<Vec<String>, Vec<Problem>> {
+    let entries = list(directory).map_err(|p| vec![p])?;
+    Ok(entries
+        .into_iter()
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.'))
+        .collect())
+}
+
+/// Where the weights come from, when the model's `source.toml` says so.
+fn no_weights(folder: &Path) -> String {
+    let source = fs::read_to_string(folder.join("source.toml"))
+        .ok()
+        .and_then(|text| text.parse::<toml::Table>().ok())
+        .unwrap_or_default();
+    let of = |key| source.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    match (of("url"), of("sha256")) {
+        (Some(url), Some(sha256)) => format!(
+            "the weights are missing: fetch {url} (sha256 {sha256}) and put it at {}",
+            folder.join("1").join("model.onnx").display()
+        ),
+        _ => format!("the weights are missing: put the model at {}", folder.join("1").join("model.onnx").display()),
+    }
+}
+
+fn collect(path: &Path, name: String, into: &mut BTreeMap<String, LocalFile>, problems: &mut Vec<Problem>) {
+    match hash_file(path) {
+        Ok((size, sha256)) => {
+            into.insert(name, LocalFile { path: path.to_owned(), size, sha256 });
+        }
+        Err(why) => problems.push(problem(path, &format!("it cannot be read: {why}"))),
+    }
+}
+
+fn collect_all(folder: &Path, prefix: &str, into: &mut BTreeMap<String, LocalFile>, problems: &mut Vec<Problem>) {
+    match list(folder) {
+        Err(why) => problems.push(why),
+        Ok(entries) => {
+            for entry in entries {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.starts_with('.') {
+                    continue;
+                }
+                if entry.path().is_dir() {
+                    collect_all(&entry.path(), &format!("{prefix}{name}/"), into, problems);
+                } else {
+                    collect(&entry.path(), format!("{prefix}{name}"), into, problems);
+                }
+            }
+        }
+    }
+}
+
+fn hash_file(path: &Path) -> std::io::Result<(u64, String)> {
+    let (mut file, mut hash, mut size) = (fs::File::open(path)?, Sha256::new(), 0);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((size, hex(&hash.finalize())));
+        }
+        hash.update(&buffer[..read]);
+        size += read as u64;
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_config(path: &Path, name: &str) -> Result<Message, Vec<Problem>> {
+    let text = fs::read_to_string(path).map_err(|why| vec![problem(path, &format!("it cannot be read: {why}"))])?;
+    let config = pbtxt::parse(&text).map_err(|why| vec![problem(path, &why)])?;
+    let mut problems = Vec::new();
+    if let Some(said) = config.text("name").filter(|said| *said != name) {
+        problems.push(problem(path, &format!("it names the model {said:?}, but its folder is {name:?}")));
+    }
+    if config.text("platform").is_none() && config.text("backend").is_none() {
+        problems.push(problem(path, "it names neither a platform nor a backend (for ONNX: platform: \"onnxruntime_onnx\")"));
+    }
+    if config.messages("instance_group").next().is_some() {
+        problems.push(problem(path, "instance_group: leave it out; Triton then uses every GPU there is, and none where there is none"));
+    }
+    if let Some(policy) = config.messages("version_policy").next() {
+        let latest = policy.messages("latest").next();
+        let one = latest.is_some_and(|latest| latest.text("num_versions").is_none_or(|n| n == "1"));
+        if !one {
+            problems.push(problem(path, "version_policy: only the newest version is served for now (latest 1, the default)"));
+        }
+    }
+    for label in config.messages("output").filter_map(|output| output.text("label_filename")) {
+        if !path.with_file_name(label).is_file() {
+            problems.push(problem(&path.with_file_name(label), "the configuration names this label file, and it is not there"));
+        }
+    }
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// Compares the configuration with the ONNX graph, as Triton's backend will at load.
+fn check_weights(config: &Message, version: &Path, weights: &BTreeMap<String, LocalFile>, folder: &Path) -> Vec<Problem> {
+    let is_onnx = config.text("platform") == Some("onnxruntime_onnx") || config.text("backend") == Some("onnxruntime");
+    if !is_onnx {
+        return Vec::new();
+    }
+    let file = config.text("default_model_filename").unwrap_or("model.onnx");
+    let path = version.join(file);
+    if !weights.contains_key(file) {
+        return vec![problem(&path, &no_weights(folder))];
+    }
+    let face = match fs::read(&path).map_err(|why| why.to_string()).and_then(|bytes| onnx::read(&bytes)) {
+        Ok(face) => face,
+        Err(why) => return vec![problem(&path, &why)],
+    };
+    let config_path = folder.join("config.pbtxt");
+    let mut problems: Vec<Problem> = face
+        .external
+        .iter()
+        .filter(|location| !weights.contains_key(location.as_str()))
+        .map(|location| problem(&version.join(location), "the model keeps weights in this file, and it is not there"))
+        .collect();
+    let batch = config.text("max_batch_size").and_then(|n| n.parse::<i64>().ok()).unwrap_or(0);
+    for (what, tensors) in [("input", &face.inputs), ("output", &face.outputs)] {
+        for said in config.messages(what) {
+            let name = said.text("name").unwrap_or_default();
+            match tensors.iter().find(|tensor| tensor.name == name) {
+                None => {
+                    let there: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+                    problems.push(problem(&config_path, &format!("{what} {name:?} is not in the model, which has {}", there.join(", "))));
+                }
+                Some(tensor) => {
+                    problems.extend(disagreement(said, tensor, batch).map(|why| problem(&config_path, &format!("{what} {name:?}: {why}"))));
+                }
+            }
+        }
+    }
+    problems
+}
+
+/// What a configured tensor says otherwise than the model.
+fn disagreement(said: &Message, tensor: &onnx::Tensor, batch: i64) -> Option<String> {
+    if let (Some(said), Some(is)) = (said.text("data_type"), tensor.data_type)
+        && said != is
+    {
+        return Some(format!("it says {said}, the model has {is}"));
+    }
+    let model = tensor.dims.clone()?;
+    // `reshape` tells Triton what the model really takes.
+    let shape = said.messages("reshape").next();
+    let mut dims: Vec<i64> = shape
+        .map_or_else(|| said.all("dims"), |reshape| reshape.all("shape"))
+        .filter_map(|value| match value {
+            pbtxt::Value::Word(word) => word.parse().ok(),
+            _ => None,
+        })
+        .collect();
+    if batch > 0 {
+        if model.first().is_some_and(|first| *first != -1) {
+            return Some(format!("max_batch_size is {batch}, but the model's first dimension is fixed ({model:?})"));
+        }
+        dims.insert(0, -1);
+    }
+    let fits = dims.len() == model.len() && dims.iter().zip(&model).all(|(a, b)| *a == -1 || *b == -1 || a == b);
+    (!fits).then(|| format!("its dims are {dims:?} (batch dimension included), the model's are {model:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &Path, config: &str, dims: &[i64]) {
+        fs::create_dir_all(folder.join("1")).unwrap();
+        fs::write(folder.join("config.pbtxt"), config).unwrap();
+        fs::write(folder.join("1/model.onnx"), onnx::sample(dims)).unwrap();
+    }
+
+    const GOOD: &str = "platform: \"onnxruntime_onnx\" max_batch_size: 8
+        input [{ name: \"data\" data_type: TYPE_FP32 dims: [3, 224, 224] }]
+        output [{ name: \"scores\" data_type: TYPE_FP32 dims: [1000] }]";
+
+    fn problems_of(config: &str, dims: &[i64]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("m"), config, dims);
+        match Repository::open(folder.path(), &[]) {
+            Ok(_) => String::new(),
+            Err(problems) => problems.iter().map(|p| format!("{}\n", p.why)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_good_repository_is_taken() {
+        assert_eq!(problems_of(GOOD, &[-1, 3, 224, 224]), "");
+    }
+
+    #[test]
+    fn what_triton_would_refuse_is_refused_before() {
+        for (config, dims, why) in [
+            (GOOD, &[1, 3, 224, 224][..], "first dimension is fixed"),
+            (GOOD, &[-1, 3, 200, 200], "the model's are [-1, 3, 200, 200]"),
+            (&GOOD.replace("\"data\"", "\"image\""), &[-1, 3, 224, 224], "\"image\" is not in the model, which has data"),
+            (&GOOD.replace("TYPE_FP32 dims: [3", "TYPE_INT8 dims: [3"), &[-1, 3, 224, 224], "it says TYPE_INT8"),
+            (&format!("{GOOD} name: \"other\""), &[-1, 3, 224, 224], "names the model \"other\""),
+            (&format!("{GOOD} instance_group [{{ kind: KIND_GPU }}]"), &[-1, 3, 224, 224], "instance_group"),
+            (&GOOD.replace("platform: \"onnxruntime_onnx\"", ""), &[-1, 3, 224, 224], "neither a platform nor a backend"),
+            ("input [", &[-1, 3, 224, 224], "line 1"),
+        ] {
+            let found = problems_of(config, dims);
+            assert!(found.contains(why), "wanted {why:?} in {found:?}");
+        }
+    }
+
+    #[test]
+    fn missing_weights_name_their_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("m");
+        fs::create_dir_all(&model).unwrap();
+        fs::write(model.join("config.pbtxt"), GOOD).unwrap();
+        fs::write(model.join("source.toml"), "url = \"https://example.org/m.onnx\"\nsha256 = \"ab\"").unwrap();
+        let problems = Repository::open(folder.path(), &[]).unwrap_err();
+        assert!(problems[0].why.contains("fetch https://example.org/m.onnx (sha256 ab)"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_folder_that_triton_would_take_for_a_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("m");
+        write(&model, GOOD, &[-1, 3, 224, 224]);
+        fs::create_dir(model.join("1.bak")).unwrap();
+        fs::create_dir(model.join("02")).unwrap();
+        assert_eq!(Repository::open(folder.path(), &[]).unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn the_digest_follows_the_content_and_not_the_version_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("m");
+        write(&model, GOOD, &[-1, 3, 224, 224]);
+        let digest = |at: &Path| Repository::open(at, &[]).unwrap().models["m"].digest();
+        let first = digest(folder.path());
+        fs::rename(model.join("1"), model.join("7")).unwrap();
+        assert_eq!(digest(folder.path()), first);
+        fs::write(model.join("7/model.onnx"), onnx::sample(&[-1, 3, -1, 224])).unwrap();
+        assert_ne!(digest(folder.path()), first);
+    }
+}
