@@ -24,7 +24,7 @@ impl Message {
     }
 
     /// The last value of a field, as text.
-    pub(super) fn text(&self, field: &str) -> Option<&str> {
+    pub(super) fn text<'a>(&'a self, field: &'a str) -> Option<&'a str> {
         self.all(field).last().and_then(|value| match value {
             Value::Text(text) | Value::Word(text) => Some(text.as_str()),
             Value::Message(_) => None,
