@@ -1,0 +1,20 @@
+"""The sandbox's AWS: moto, extended in this process where it is too kind or too thin.
+
+Alone, without Kubernetes (enough to test everything that is only AWS):
+
+    sandbox/build/venv                                    # makes the Python environment
+    PYTHONPATH=sandbox $CACHE/venv/bin/python -m aws --port 4566 > env.sh &
+    . ./env.sh                                            # AWS_ENDPOINT_URL, key, region
+
+where $CACHE is ${XDG_CACHE_HOME:-$HOME/.cache}/tritondeploy. `--port 0` picks a free port, `--speed 600` makes AWS
+600 times faster (60 by default), `--log FILE` writes a line a call. State is in memory: it begins empty.
+
+Every call must be signed with a key that the sandbox gave out. For tests, unsigned, under the same address:
+
+    GET  /_sandbox/calls             every mutating call: count, count by principal, list with request ids
+    POST /_sandbox/reset-calls
+    POST /_sandbox/speed?factor=60
+    GET  /_sandbox/ready
+
+Inside the supervisor: `aws.server.serve(world, host, port, speed)` with a World of `aws/world.py`.
+"""

@@ -1,0 +1,36 @@
+"""`python -m aws`: the AWS side alone, without Kubernetes; prints the environment that reaches it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+
+from .offline import OfflineWorld
+from .server import serve
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m aws", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=4566, help="0 picks a free one")
+    parser.add_argument("--speed", type=float, default=60.0, help="how many times faster than AWS (default 60)")
+    parser.add_argument("--log", help="a file for one line a call")
+    arguments = parser.parse_args()
+    if arguments.log:
+        logging.basicConfig(filename=arguments.log, level=logging.INFO, format="%(asctime)s %(message)s")
+    server = serve(OfflineWorld(), arguments.host, arguments.port, arguments.speed)
+    print(f"export AWS_ENDPOINT_URL=http://{arguments.host}:{server.port}")
+    print(f"export AWS_ACCESS_KEY_ID={server.access_key}")
+    print(f"export AWS_SECRET_ACCESS_KEY={server.secret_key}")
+    print("export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1")
+    print("export AWS_EC2_METADATA_DISABLED=true", flush=True)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
+    server.stop()
+
+
+main()

@@ -1,0 +1,109 @@
+"""One API call, as the AWS service models describe it: which service and operation, with which parameters, by whom."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.core.model import OperationModel, ServiceModel
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.request import Request, determine_request_protocol
+from moto.core.routing import get_service_router
+from moto.core.serialize import SerializationContext, XFormedAttributePicker, get_serializer_class
+from moto.core.utils import get_service_model
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from .errors import AwsError
+
+# The service of a signature's scope, where the SDK's models call it otherwise.
+MODEL_NAMES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+READS = ("Describe", "List", "Get", "Head", "BatchGet", "BatchCheck", "Select", "Search", "Lookup", "Simulate")
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who signed. A user's policies are not looked at (it is the sandbox's owner); a role session's are, for S3."""
+
+    arn: str
+    user_id: str
+    account: str
+    role: str | None = None  # a role's name: the principal is a session of it
+
+
+@dataclass
+class Call:
+    request: Request
+    service: str  # as botocore calls it: ec2, eks, elbv2
+    region: str
+    account: str
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    principal: Principal | None = None
+    operation: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def read_operation(self) -> None:
+        """Sets operation and params; an operation that the model does not know stays empty."""
+        try:
+            model, in_path = get_service_router(self.service).match(self.request)
+        except (NotFound, NotImplementedError):
+            return
+        self.operation = model.name
+        if self.service == "s3":
+            # Bodies are objects, and the rest is in the URL: what the rules want of S3 is read where it is wanted.
+            self.params = dict(in_path)
+            return
+        parser = PROTOCOL_PARSERS[self._protocol()](model)
+        self.params = parser.parse(
+            {
+                "method": self.request.method,
+                "values": self.request.values,
+                "headers": self.request.headers,
+                "body": self.request.data,
+                "url_path": self.request.path,
+                "url_params": in_path,
+            }
+        )
+
+    @property
+    def mutating(self) -> bool:
+        if not self.operation or self.operation.startswith(READS) or self.params.get("DryRun"):
+            return False
+        return self.service != "sts"  # sessions are not resources
+
+    @property
+    def action(self) -> str:
+        """As IAM writes it."""
+        prefix = {"elbv2": "elasticloadbalancing"}.get(self.service, self.service)
+        return f"{prefix}:{self.operation}"
+
+    @property
+    def is_json(self) -> bool:
+        return self._protocol() in ("json", "rest-json")
+
+    def result(self, value: Any) -> Response:
+        return self._serialized(value)
+
+    def error(self, error: AwsError) -> Response:
+        return self._serialized(error, error.status)
+
+    def _model(self) -> ServiceModel:
+        return get_service_model(self.service)
+
+    def _protocol(self) -> str:
+        return determine_request_protocol(self._model(), self.request.content_type)
+
+    def _serialized(self, value: Any, status: int | None = None) -> Response:
+        model = self._model()
+        operation = model.operation_model(self.operation) if self.operation else OperationModel({}, model)
+        serializer = get_serializer_class(model.service_name, self._protocol())(
+            operation_model=operation,
+            context=SerializationContext(self.request_id),
+            value_picker=XFormedAttributePicker(),
+        )
+        done = serializer.serialize(value)
+        response = Response(done["body"], status=status or done["status_code"], headers=dict(done["headers"]))
+        if isinstance(value, AwsError) and self.is_json:
+            response.headers["X-Amzn-ErrorType"] = value.code
+        return response

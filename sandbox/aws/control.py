@@ -1,0 +1,33 @@
+"""What only tests ask, under /_sandbox/: no AWS, no signature."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from .sandbox import Sandbox
+
+
+def answer(sandbox: Sandbox, request: Request) -> Response:
+    match request.method, request.path.removeprefix("/_sandbox/"):
+        case "GET", "calls":
+            return _json(sandbox.calls.report())
+        case "POST", "reset-calls":
+            sandbox.calls.reset()
+            return _json({})
+        case "POST", "speed":
+            factor = float(request.args["factor"])
+            if factor <= 0:
+                return _json({"error": "the factor must be above 0"}, 400)
+            sandbox.clock.speed = factor
+            return _json({"factor": factor})
+        case "GET", "ready":
+            return _json({"ready": True})
+    return _json({"error": f"no {request.method} {request.path}"}, 404)
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    body = json.dumps(value, indent=1, sort_keys=True, default=str)
+    return Response(body + "\n", status=status, content_type="application/json")

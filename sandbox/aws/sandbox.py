@@ -1,0 +1,23 @@
+"""What the parts of the AWS side share: the world behind it, its clock, and the log of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .calls import Calls
+from .clock import Clock
+from .world import World
+
+
+@dataclass
+class Sandbox:
+    world: World
+    clock: Clock
+    calls: Calls = field(default_factory=Calls)
+    # Run before every call, under the lock: what has become due by now (a NAT gateway that is available at last).
+    settlers: list[Callable[[], None]] = field(default_factory=list)
+
+    def settle(self) -> None:
+        for settle in self.settlers:
+            settle()
