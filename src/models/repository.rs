@@ -102,7 +102,7 @@ impl Local {
         let (mut beside, mut versions) = (BTreeMap::new(), Vec::new());
         for entry in list(folder).map_err(|p| vec![p])? {
             let (path, file_name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-            if file_name.starts_with('.') || file_name == "source.toml" || file_name.ends_with(".md") {
+            if file_name.starts_with('.') || file_name == "weights.toml" || file_name.ends_with(".md") {
                 continue;
             }
             if path.is_file() {
@@ -112,8 +112,9 @@ impl Local {
             } else if let Ok(version) = file_name.parse::<u64>() {
                 if version == 0 || version.to_string() != file_name {
                     problems.push(problem(&path, "a version folder is named by a number from 1 on, without zeros before it"));
+                } else {
+                    versions.push((version, path));
                 }
-                versions.push((version, path));
             } else {
                 // Triton reads version folders with stoll: `1.bak` would count as 1.
                 problems.push(problem(&path, "this folder is no version (a number from 1 on): Triton may take it for one; move it away"));
@@ -168,19 +169,24 @@ fn model_folders(directory: &Path) -> Result<Vec<String>, Vec<Problem>> {
         .collect())
 }
 
-/// Where the weights come from, when the model's `source.toml` says so.
+/// Where the weights come from, when the model's `weights.toml` says so.
 fn no_weights(folder: &Path) -> String {
-    let source = fs::read_to_string(folder.join("source.toml"))
+    let source = fs::read_to_string(folder.join("weights.toml"))
         .ok()
         .and_then(|text| text.parse::<toml::Table>().ok())
         .unwrap_or_default();
-    let of = |key| source.get(key).and_then(toml::Value::as_str).map(str::to_owned);
-    match (of("url"), of("sha256")) {
-        (Some(url), Some(sha256)) => format!(
-            "the weights are missing: fetch {url} (sha256 {sha256}) and put it at {}",
-            folder.join("1").join("model.onnx").display()
-        ),
-        _ => format!("the weights are missing: put the model at {}", folder.join("1").join("model.onnx").display()),
+    let text = |key| source.get(key).and_then(toml::Value::as_str);
+    let urls: Vec<&str> = source
+        .get("url")
+        .and_then(toml::Value::as_array)
+        .map(|urls| urls.iter().filter_map(toml::Value::as_str).collect())
+        .unwrap_or_default();
+    let place = folder.join(text("path").unwrap_or("1/model.onnx"));
+    match (urls.as_slice(), text("sha256")) {
+        ([_, ..], Some(sha256)) => {
+            format!("the weights are missing: fetch {} (sha256 {sha256}) and put it at {}", urls.join(" or "), place.display())
+        }
+        _ => format!("the weights are missing: put the model at {}", place.display()),
     }
 }
 
@@ -375,7 +381,7 @@ mod tests {
         let model = folder.path().join("m");
         fs::create_dir_all(&model).unwrap();
         fs::write(model.join("config.pbtxt"), GOOD).unwrap();
-        fs::write(model.join("source.toml"), "url = \"https://example.org/m.onnx\"\nsha256 = \"ab\"").unwrap();
+        fs::write(model.join("weights.toml"), "url = [\"https://example.org/m.onnx\"]\nsha256 = \"ab\"").unwrap();
         let problems = Repository::open(folder.path(), &[]).unwrap_err();
         assert!(problems[0].why.contains("fetch https://example.org/m.onnx (sha256 ab)"), "{problems:?}");
     }
