@@ -1,4 +1,34 @@
-//! AWS clients: one a service.
+//! AWS clients: one a service, all over one HTTPS client, and who we are.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::{AppName, BehaviorVersion, Region};
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::calls::CallLog;
+use super::fault::chain;
+pub use super::fault::{OrFault, code};
+use crate::config::Config;
+use crate::engine::Fault;
+
+/// Where neither the configuration nor the environment nor the profile names a region.
+pub const DEFAULT_REGION: &str = "us-east-1";
+
+/// A call that takes longer has no answer.
+const CALL: Duration = Duration::from_secs(30);
 
 /// One client a service, and who we are.
 pub struct Aws {
@@ -8,13 +38,154 @@ pub struct Aws {
     pub account: String,
     /// The caller's ARN as STS tells it.
     pub caller: String,
+    /// The endpoint of every service, where it is not the public one.
+    pub endpoint_url: Option<String>,
     pub ec2: aws_sdk_ec2::Client,
     pub ecr: aws_sdk_ecr::Client,
     pub eks: aws_sdk_eks::Client,
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
     pub iam: aws_sdk_iam::Client,
+    /// Without a time-out on the whole call, since bodies may be large; a stalled one still ends.
     pub s3: aws_sdk_s3::Client,
     pub sts: aws_sdk_sts::Client,
     /// Credentials, for the cluster token.
-    pub sdk: aws_types::SdkConfig,
+    pub sdk: SdkConfig,
+}
+
+/// Why there is no talking to AWS.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum ConnectError {
+    #[error(
+        "no AWS credentials were found: {0}\n\
+         Next: `aws configure`, `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )]
+    NoCredentials(String),
+    #[error(
+        "the AWS credentials could not be loaded: {0}\n\
+         Next: look at the profile in ~/.aws/config (AWS_PROFILE), or log in again with `aws sso login`"
+    )]
+    Credentials(String),
+    #[error("AWS does not let us in: {0}\nNext: renew the credentials (`aws sso login`, or a new key), then run this again")]
+    Refused(String),
+    #[error("AWS (STS in {region}) did not answer: {why}\nNext: look at the network, the proxy, the region and the endpoint_url")]
+    Unreachable { region: String, why: String },
+    #[error("the CA bundle {} cannot be used: {why}\nNext: name a PEM file with certificates in ca_bundle or AWS_CA_BUNDLE", path.display())]
+    CaBundle { path: PathBuf, why: String },
+}
+
+impl Aws {
+    /// Loads credentials as the AWS CLI does, and asks STS who we are.
+    ///
+    /// # Errors
+    /// No credentials, expired or refused ones, no answer, or a CA bundle that cannot be read.
+    pub async fn connect(config: &Config) -> Result<Self, ConnectError> {
+        let sdk = load(config).await?;
+        let region = sdk.region().map_or_else(|| DEFAULT_REGION.to_owned(), ToString::to_string);
+        credentials(&sdk).await?;
+        let sts = aws_sdk_sts::Client::from_conf(
+            aws_sdk_sts::config::Builder::from(&sdk).interceptor(CallLog).build(),
+        );
+        let who = sts.get_caller_identity().send().await.fault().map_err(|fault| match fault {
+            Fault::Denied(why) => ConnectError::Refused(why),
+            Fault::TryAgain(why) | Fault::Unsure(why) | Fault::Fatal(why) => {
+                ConnectError::Unreachable { region: region.clone(), why }
+            }
+        })?;
+        let large = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build();
+        Ok(Self {
+            region,
+            account: who.account().unwrap_or_default().to_owned(),
+            caller: who.arn().unwrap_or_default().to_owned(),
+            endpoint_url: sdk.endpoint_url().map(str::to_owned),
+            ec2: aws_sdk_ec2::Client::from_conf(
+                aws_sdk_ec2::config::Builder::from(&sdk).interceptor(CallLog).build(),
+            ),
+            ecr: aws_sdk_ecr::Client::from_conf(
+                aws_sdk_ecr::config::Builder::from(&sdk).interceptor(CallLog).build(),
+            ),
+            eks: aws_sdk_eks::Client::from_conf(
+                aws_sdk_eks::config::Builder::from(&sdk).interceptor(CallLog).build(),
+            ),
+            elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(
+                aws_sdk_elasticloadbalancingv2::config::Builder::from(&sdk).interceptor(CallLog).build(),
+            ),
+            iam: aws_sdk_iam::Client::from_conf(
+                aws_sdk_iam::config::Builder::from(&sdk).interceptor(CallLog).build(),
+            ),
+            s3: aws_sdk_s3::Client::from_conf(
+                aws_sdk_s3::config::Builder::from(&sdk).interceptor(CallLog).timeout_config(large).build(),
+            ),
+            sts,
+            sdk,
+        })
+    }
+}
+
+/// The SDK's own retries are off: a creating call whose answer was lost must be looked for, not
+/// sent again, and the walk retries what can be. Adaptive mode still slows a throttled client.
+async fn load(config: &Config) -> Result<SdkConfig, ConnectError> {
+    // One TLS provider for the whole process: the AWS SDK and kube must not each bring their own.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let region = RegionProviderChain::first_try(config.region.clone().map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(ProfileFileRegionProvider::new())
+        .or_else(Region::new(DEFAULT_REGION));
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(CALL)
+        .operation_timeout(CALL)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(region)
+        .http_client(https(config)?)
+        .retry_config(RetryConfig::adaptive().with_max_attempts(1))
+        .timeout_config(timeouts);
+    if let Ok(name) = AppName::new("tritondeploy") {
+        loader = loader.app_name(name);
+    }
+    if let Some(url) = &config.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    Ok(loader.load().await)
+}
+
+/// The SDK does not read `AWS_CA_BUNDLE` (awslabs/aws-sdk-rust#1362), so we do.
+fn https(config: &Config) -> Result<SharedHttpClient, ConnectError> {
+    let from_env = || std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let mut roots = TrustStore::default();
+    if let Some(path) = config.ca_bundle.clone().or_else(from_env) {
+        let refused = |why: String| ConnectError::CaBundle { path: path.clone(), why };
+        roots.add_pem_certificate(certificates(&path).map_err(refused)?);
+    }
+    let refused = |why: &dyn std::error::Error| ConnectError::CaBundle { path: PathBuf::new(), why: why.to_string() };
+    let tls = TlsContext::builder().with_trust_store(roots).build().map_err(|error| refused(&error))?;
+    let builder = aws_smithy_http_client::Builder::new();
+    Ok(builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https())
+}
+
+/// Reads a PEM file and makes sure that there are certificates in it: the HTTPS client panics at
+/// what it cannot parse.
+fn certificates(path: &Path) -> Result<Vec<u8>, String> {
+    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
+    let found: Vec<_> =
+        CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    if found.is_empty() {
+        return Err("there is no certificate in it".to_owned());
+    }
+    let mut store = RootCertStore::empty();
+    found.into_iter().try_for_each(|certificate| store.add(certificate)).map_err(|error| error.to_string())?;
+    Ok(pem)
+}
+
+/// Loads credentials once, so that their absence is told as such and not as a failed call.
+async fn credentials(sdk: &SdkConfig) -> Result<(), ConnectError> {
+    let Some(provider) = sdk.credentials_provider() else {
+        return Err(ConnectError::NoCredentials("this build has no credentials provider".to_owned()));
+    };
+    match provider.provide_credentials().await {
+        Ok(_) => Ok(()),
+        Err(error @ CredentialsError::CredentialsNotLoaded(_)) => Err(ConnectError::NoCredentials(chain(&error))),
+        Err(error) => Err(ConnectError::Credentials(chain(&error))),
+    }
 }

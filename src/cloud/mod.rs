@@ -1,8 +1,12 @@
 //! The clients of the outside world, and the only place where an SDK error becomes a `Fault`.
 
 pub mod aws;
+mod calls;
 pub mod docker;
+mod fault;
+pub mod inventory;
 pub mod kube;
+pub mod tags;
 
 use crate::config::Config;
 
@@ -19,25 +23,10 @@ pub struct Cloud {
 /// What a resource's call gets.
 pub type Cx = crate::engine::Cx<Cloud>;
 
-/// The tags by which we know our own (names as AWS tag keys).
-pub mod tag {
-    /// The deployment's name.
-    pub const DEPLOYMENT: &str = "tritondeploy:deployment";
-    /// The node's name in the graph.
-    pub const RESOURCE: &str = "tritondeploy:resource";
-    /// The deployment's region (IAM is account-wide).
-    pub const REGION: &str = "tritondeploy:region";
-}
-
 impl Cloud {
     /// The ownership tags of a node, plus `Name` for the consoles.
     #[must_use]
-    pub fn tags(&self, node: &str) -> Vec<(String, String)> {
-        vec![
-            (tag::DEPLOYMENT.to_owned(), self.config.name.clone()),
-            (tag::REGION.to_owned(), self.aws.region.clone()),
-            (tag::RESOURCE.to_owned(), node.to_owned()),
-            ("Name".to_owned(), format!("{}/{node}", self.config.name)),
-        ]
+    pub fn tags(&self, node: &str) -> tags::Tags {
+        tags::Tags::new(&self.config.name, &self.aws.region, node)
     }
 }

@@ -1,0 +1,243 @@
+//! Where an SDK error becomes a [`Fault`]: nowhere else.
+//!
+//! Codes: EC2 "Error codes for the Amazon EC2 API", IAM, EKS, ECR, ELB and S3 API references, and
+//! each service's "Common errors".
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::request_id::RequestId;
+
+use crate::engine::Fault;
+
+/// Turns an SDK's answer into ours.
+pub trait OrFault<T> {
+    /// The answer, or what its error means to a walk.
+    ///
+    /// # Errors
+    /// Throttling, "not consistent yet", "still in use" and an endpoint that was never reached are
+    /// `TryAgain`; no answer, or an answer that does not tell whether the call was applied, is
+    /// `Unsure`; credentials and permissions are `Denied`; all else is `Fatal`.
+    fn fault(self) -> Result<T, Fault>;
+
+    /// The same, where these error codes say that the thing is not there.
+    ///
+    /// # Errors
+    /// As [`OrFault::fault`], for any other code.
+    fn fault_or_absent(self, codes: &[&str]) -> Result<Option<T>, Fault>;
+}
+
+impl<T, E> OrFault<T> for Result<T, SdkError<E, HttpResponse>>
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    fn fault(self) -> Result<T, Fault> {
+        self.map_err(|error| fault(&error))
+    }
+
+    fn fault_or_absent(self, codes: &[&str]) -> Result<Option<T>, Fault> {
+        match self {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if code(&error).is_some_and(|code| codes.contains(&code)) => Ok(None),
+            Err(error) => Err(fault(&error)),
+        }
+    }
+}
+
+/// The service's error code. An answer without a body (S3's HEAD) gets `NotFound` or `Forbidden`
+/// from its status.
+pub fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
+    let told = match error {
+        SdkError::ServiceError(service) => service.err().code(),
+        _ => None,
+    };
+    told.or_else(|| match error.raw_response().map(|response| response.status().as_u16()) {
+        Some(404) => Some("NotFound"),
+        Some(403) => Some("Forbidden"),
+        Some(412) => Some("PreconditionFailed"),
+        _ => None,
+    })
+}
+
+fn fault<E>(error: &SdkError<E, HttpResponse>) -> Fault
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    if let Some(credentials) = cause::<CredentialsError, _>(error) {
+        return Fault::Denied(format!("no usable AWS credentials: {}", chain(credentials)));
+    }
+    match error {
+        SdkError::ServiceError(service) => {
+            let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+            let code = code(error).unwrap_or_default();
+            let message = service.err().message().unwrap_or_default();
+            sorted(code, status, told(code, status, message, error.request_id()))
+        }
+        SdkError::DispatchFailure(_) if never_connected(error) => {
+            Fault::TryAgain(format!("the AWS endpoint was not reached: {}", chain(error)))
+        }
+        SdkError::ConstructionFailure(_) => Fault::Fatal(format!("the call could not be made: {}", chain(error))),
+        _ => Fault::Unsure(chain(error)),
+    }
+}
+
+/// One line: what the service said, and under which request id it can be asked about.
+fn told(code: &str, status: u16, message: &str, request: Option<&str>) -> String {
+    let what = match (code, message) {
+        ("", "") => format!("HTTP {status}"),
+        ("", message) => message.to_owned(),
+        (code, "") => format!("{code} (HTTP {status})"),
+        (code, message) => format!("{code}: {message}"),
+    };
+    request.map_or_else(|| what.clone(), |id| format!("{what} (request {id})"))
+}
+
+fn sorted(code: &str, status: u16, told: String) -> Fault {
+    match code {
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
+            Fault::Denied(format!("the AWS credentials have expired: {told}"))
+        }
+        "RequestTimeTooSkewed" => Fault::Denied(format!("this machine's clock is wrong: {told}")),
+        "AuthFailure"
+        | "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "InvalidToken"
+        | "MissingAuthenticationToken"
+        | "NotAuthorized"
+        | "OptInRequired"
+        | "SignatureDoesNotMatch"
+        | "UnrecognizedClientException" => Fault::Denied(format!("AWS does not accept the credentials: {told}")),
+        "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "Blocked" | "Client.UnauthorizedOperation"
+        | "Forbidden" | "UnauthorizedAccess" | "UnauthorizedException" | "UnauthorizedOperation" => {
+            Fault::Denied(told)
+        }
+        // Not applied, and it may be a little later.
+        code if throttled(code) || not_yet(code) || in_use(code) || not_there_yet(code) => Fault::TryAgain(told),
+        // What IAM has just made is not known everywhere at once.
+        "InvalidParameterException" if role_not_known_yet(&told) => Fault::TryAgain(told),
+        _ if status == 429 || status == 503 => Fault::TryAgain(told),
+        // It broke somewhere inside the service: before or after it was applied, nobody knows.
+        _ if status >= 500 => Fault::Unsure(told),
+        _ => Fault::Fatal(told),
+    }
+}
+
+fn throttled(code: &str) -> bool {
+    matches!(
+        code,
+        "BandwidthLimitExceeded"
+            | "EC2ThrottledException"
+            | "PriorRequestNotComplete"
+            | "RequestLimitExceeded"
+            | "RequestThrottled"
+            | "RequestThrottledException"
+            | "ServiceUnavailable"
+            | "ServiceUnavailableException"
+            | "SlowDown"
+            | "ThrottledException"
+            | "Throttling"
+            | "ThrottlingException"
+            | "TooManyRequestsException"
+            | "Unavailable"
+    )
+}
+
+/// Something else is being done to it, or it is on its way.
+fn not_yet(code: &str) -> bool {
+    matches!(
+        code,
+        "ConcurrentModification"
+            | "ConcurrentModificationException"
+            | "EntityTemporarilyUnmodifiable"
+            | "IncorrectState"
+            | "InvalidState"
+            | "OperationAborted"
+            | "OperationNotPermitted"
+            | "Resource.AlreadyAssociated"
+    )
+}
+
+/// Something that hangs from it is still there.
+fn in_use(code: &str) -> bool {
+    matches!(
+        code,
+        "BucketNotEmpty"
+            | "DeleteConflict"
+            | "DependencyViolation"
+            | "InvalidIPAddress.InUse"
+            | "InvalidNetworkInterface.InUse"
+            | "InvalidGroup.InUse"
+            | "ResourceInUse"
+            | "ResourceInUseException"
+    )
+}
+
+/// What it is made from was made a moment ago, and is not to be seen everywhere.
+fn not_there_yet(code: &str) -> bool {
+    code.ends_with("NotFound")
+        || code.ends_with("NotFoundException")
+        || matches!(code, "NoSuchBucket" | "NoSuchEntity" | "InvalidGatewayID.NotAttached")
+}
+
+/// EKS about a role or policy that IAM has not spread yet.
+fn role_not_known_yet(told: &str) -> bool {
+    ["does not exist", "Error in role params", "trusted entity is not correct", "IAM role's policy must include"]
+        .iter()
+        .any(|known| told.contains(known))
+}
+
+/// The connection was refused or never came about, so that nothing can have been applied.
+fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    sources(error).any(|error| {
+        error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(hyper_util::client::legacy::Error::is_connect)
+            || error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused)
+    })
+}
+
+fn cause<'a, C: Error + 'static, E: Error + 'static>(error: &'a E) -> Option<&'a C> {
+    sources(error).find_map(|error| error.downcast_ref::<C>())
+}
+
+fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
+}
+
+/// An error and its causes on one line, without saying the same twice.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut line = String::new();
+    for error in sources(error) {
+        let words = error.to_string();
+        if line.contains(&words) {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str(": ");
+        }
+        line.push_str(&words);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_error_code_means_to_a_walk() {
+        let sort = |code: &str, status| sorted(code, status, code.to_owned());
+        assert!(matches!(sort("DependencyViolation", 400), Fault::TryAgain(_)));
+        assert!(matches!(sort("InvalidVpcID.NotFound", 400), Fault::TryAgain(_)));
+        assert!(matches!(sort("RequestLimitExceeded", 503), Fault::TryAgain(_)));
+        assert!(matches!(sort("InternalError", 500), Fault::Unsure(_)));
+        assert!(matches!(sort("UnauthorizedOperation", 403), Fault::Denied(_)));
+        assert!(matches!(sort("VpcLimitExceeded", 400), Fault::Fatal(_)));
+        let Fault::Denied(why) = sort("ExpiredToken", 400) else { panic!("not denied") };
+        assert!(why.contains("expired"), "{why}");
+        let eks = sorted("InvalidParameterException", 400, "Role arn:x does not exist".to_owned());
+        assert!(matches!(eks, Fault::TryAgain(_)));
+    }
+}
