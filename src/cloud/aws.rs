@@ -20,7 +20,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::calls::CallLog;
 use super::fault::chain;
-pub use super::fault::{OrFault, code};
+pub use super::fault::{OrFault, code, fault_of};
 use crate::config::Config;
 use crate::engine::Fault;
 
