@@ -17,18 +17,21 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
 }
 
 /// What the rest of the deployment stands in.
-struct Net {
-    private: Vec<Node<Subnet>>,
-    public: Vec<Node<Subnet>>,
+pub struct Net {
+    /// Nodes and pods.
+    pub private: Vec<Node<Subnet>>,
+    /// The NAT gateway and balancers.
+    pub public: Vec<Node<Subnet>>,
     /// The private subnets reach the internet, and S3 without it: nodes can join and pull.
-    way_out: After,
+    pub way_out: After,
     /// The public subnets can be reached: balancers can be made.
-    way_in: After,
-    /// Ends before what others leave behind in the VPC is swept.
-    before_sweep: After,
+    pub way_in: After,
+    /// What is made after this is gone before what Kubernetes leaves in the VPC is swept.
+    pub before_sweep: After,
 }
 
-fn network(g: &mut Graph<Cloud>, config: &Config, inventory: &Inventory) -> Net {
+/// A VPC with public and private subnets in each zone, and one NAT gateway for all of them.
+pub fn network(g: &mut Graph<Cloud>, config: &Config, inventory: &Inventory) -> Net {
     let net = &config.network;
     let vpc = g.add("vpc", Vpc::new(&net.cidr), (), ());
     let door = g.add("internet-gateway", InternetGateway, (), vpc.clone());
