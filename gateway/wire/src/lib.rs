@@ -1,7 +1,3 @@
 //! The messages of the wire protocols, and the release manifest: what several programs must agree on.
 
-pub mod datatype;
 pub mod manifest;
-pub mod v0;
-
-pub use datatype::Datatype;
