@@ -16,11 +16,12 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=4566, help="0 picks a free one")
     parser.add_argument("--speed", type=float, default=60.0, help="how many times faster than AWS (default 60)")
+    parser.add_argument("--pretend", action="store_true", help="say that nodes are Ready, add-ons and targets healthy")
     parser.add_argument("--log", help="a file for one line a call")
     arguments = parser.parse_args()
     if arguments.log:
         logging.basicConfig(filename=arguments.log, level=logging.INFO, format="%(asctime)s %(message)s")
-    server = serve(OfflineWorld(), arguments.host, arguments.port, arguments.speed)
+    server = serve(OfflineWorld(arguments.pretend), arguments.host, arguments.port, arguments.speed)
     print(f"export AWS_ENDPOINT_URL=http://{arguments.host}:{server.port}")
     print(f"export AWS_ACCESS_KEY_ID={server.access_key}")
     print(f"export AWS_SECRET_ACCESS_KEY={server.secret_key}")

@@ -12,7 +12,7 @@ from moto.core.request import Request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from . import authentication, authorization, backends, control, hooks, signature
+from . import authentication, authorization, backends, control, eks, hooks, signature  # noqa: F401 (eks registers itself)
 from .call import MODEL_NAMES, Call
 from .errors import AwsError
 from .sandbox import Sandbox

@@ -8,23 +8,45 @@ import time
 
 
 class Clock:
+    """A change of the speed is felt at once by what is already under way: this clock's own time is kept, not dates."""
+
     def __init__(self, speed: float = 60.0) -> None:
-        self.speed = speed
+        self._lock = threading.Lock()
+        self._speed = speed
+        self._base = time.monotonic()
+        self._elapsed = 0.0  # AWS seconds up to _base
+
+    @property
+    def speed(self) -> float:
+        return self._speed
+
+    @speed.setter
+    def speed(self, factor: float) -> None:
+        with self._lock:
+            self._elapsed, self._base = self._now(), time.monotonic()
+            self._speed = factor
+
+    def time(self) -> float:
+        """AWS seconds since the start."""
+        with self._lock:
+            return self._now()
 
     def due(self, aws_seconds: float) -> float:
-        """The moment, on time.monotonic(), at which something that takes so long on AWS is done here."""
-        return time.monotonic() + aws_seconds / self.speed
+        """The moment, on this clock, when something that takes so long is done."""
+        return self.time() + aws_seconds
 
     def reached(self, moment: float) -> bool:
-        return time.monotonic() >= moment
+        return self.time() >= moment
 
-    def sleep(self, aws_seconds: float, stop: threading.Event | None = None) -> None:
-        """In slices, so that a change of the speed is felt by those already waiting."""
-        left = aws_seconds
-        while left > 0 and not (stop and stop.is_set()):
-            piece = min(left / self.speed, 0.25)
-            time.sleep(piece)
-            left -= piece * self.speed
+    def wait(self, moment: float) -> None:
+        while (left := moment - self.time()) > 0:
+            time.sleep(min(left / self._speed, 0.25))
+
+    def sleep(self, aws_seconds: float) -> None:
+        self.wait(self.due(aws_seconds))
+
+    def _now(self) -> float:
+        return self._elapsed + (time.monotonic() - self._base) * self._speed
 
 
 def now() -> datetime.datetime:

@@ -1,5 +1,6 @@
-"""A World without Kubernetes: AWS resources can be made, looked at and deleted, but nothing runs behind them. It
-pretends nothing: a cluster's endpoint answers nobody, a node never becomes Ready, no target is healthy.
+"""A World without Kubernetes: AWS resources can be made, looked at and deleted, but nothing runs behind them. A
+cluster's endpoint answers nobody, a node never becomes Ready, no target is healthy; unless it is told to pretend, for
+those who test nothing but AWS resources and want their node groups ACTIVE.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ class OfflineWorld:
     registry_password = "no-registry"
     registry_internal = "http://127.0.0.1:1"
 
+    def __init__(self, pretend: bool = False) -> None:
+        self._pretend = pretend
+
     def start_cluster(self, name: str, arn: str, version: str, service_cidr: str, issuer: str) -> ClusterHandle:
         authority = base64.b64encode(f"{NOTHING_RUNS}\n".encode()).decode()
         return ClusterHandle("https://127.0.0.1:1", authority, lambda: {"keys": []})
@@ -28,7 +32,7 @@ class OfflineWorld:
         pass
 
     def node_ready(self, cluster: str, instance_id: str) -> tuple[bool, str]:
-        return False, NOTHING_RUNS
+        return self._pretend, NOTHING_RUNS
 
     def stop_node(self, cluster: str, instance_id: str) -> None:
         pass
@@ -38,7 +42,7 @@ class OfflineWorld:
 
     def addon_health(self, cluster: str, addon: str) -> tuple[bool, str]:
         # These two are daemons of the nodes: without a node there is nothing that could be ill.
-        return addon in ("vpc-cni", "kube-proxy"), NOTHING_RUNS
+        return self._pretend or addon in ("vpc-cni", "kube-proxy"), NOTHING_RUNS
 
     def delete_addon(self, cluster: str, addon: str) -> None:
         pass
@@ -47,7 +51,7 @@ class OfflineWorld:
         pass
 
     def target_healthy(self, ip: str, port: int) -> bool:
-        return False
+        return self._pretend
 
     def stop_balancer(self, dns_name: str) -> None:
         pass

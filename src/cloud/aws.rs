@@ -20,7 +20,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::calls::CallLog;
 use super::fault::chain;
-pub use super::fault::{OrFault, code};
+pub use super::fault::{OrFault, code, fault_of};
 use crate::config::Config;
 use crate::engine::Fault;
 
@@ -81,8 +81,16 @@ impl Aws {
     /// No credentials, expired or refused ones, no answer, or a CA bundle that cannot be read.
     pub async fn connect(config: &Config) -> Result<Self, ConnectError> {
         let sdk = load(config).await?;
-        let region = sdk.region().map_or_else(|| DEFAULT_REGION.to_owned(), ToString::to_string);
         credentials(&sdk).await?;
+        Self::over(sdk).await
+    }
+
+    /// Clients over settings that are loaded already.
+    ///
+    /// # Errors
+    /// Refused credentials, or no answer.
+    pub async fn over(sdk: SdkConfig) -> Result<Self, ConnectError> {
+        let region = sdk.region().map_or_else(|| DEFAULT_REGION.to_owned(), ToString::to_string);
         let sts = aws_sdk_sts::Client::from_conf(
             aws_sdk_sts::config::Builder::from(&sdk).interceptor(CallLog).build(),
         );

@@ -84,6 +84,12 @@ where
     }
 }
 
+/// The fault of an error that came inside an answer.
+#[must_use]
+pub fn fault_of(code: &str, message: &str) -> Fault {
+    sorted(code, 400, told(code, 400, message, None))
+}
+
 /// One line: what the service said, and under which request id it can be asked about.
 fn told(code: &str, status: u16, message: &str, request: Option<&str>) -> String {
     let what = match (code, message) {
@@ -156,7 +162,6 @@ fn not_yet(code: &str) -> bool {
             | "IncorrectState"
             | "InvalidState"
             | "OperationAborted"
-            | "OperationNotPermitted"
             | "Resource.AlreadyAssociated"
     )
 }

@@ -1,8 +1,111 @@
 //! What carries our tags already, and what the region offers: read before the graph is built.
+//!
+//! The world chooses the zones once; afterwards they are where the subnets are.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ec2::types::{AvailabilityZone, AvailabilityZoneState, LocationType};
+
+use super::aws::{Aws, OrFault};
+use super::tags::{self, Tags, filter};
+use crate::config::Config;
+use crate::engine::Fault;
+
+/// Zones, by their ids, in which EKS makes no control plane (EKS guide, "Subnet requirements").
+const REFUSED_BY_EKS: [&str; 3] = ["use1-az3", "usw1-az2", "cac1-az3"];
 
 /// What the graph is built from, besides the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
-    /// The availability zones of the subnets, by name, in order.
-    pub zones: Vec<String>,
+    /// The zone of each of our subnets, by its node's name.
+    subnets: BTreeMap<String, String>,
+    /// The zone of each pair of subnets, once chosen.
+    zones: Vec<String>,
+}
+
+impl Inventory {
+    /// What is there already: enough for `down` and `status`.
+    ///
+    /// # Errors
+    /// When EC2 does not tell.
+    pub async fn read(aws: &Aws, config: &Config) -> Result<Self, Fault> {
+        let calls = aws.ec2.describe_subnets();
+        let calls = calls.filters(filter(&format!("tag:{}", tags::DEPLOYMENT), &config.name));
+        let calls = calls.filters(filter(&format!("tag:{}", tags::REGION), &aws.region));
+        let found = calls.into_paginator().items().send().try_collect().await.fault()?;
+        let zone = |subnet: aws_sdk_ec2::types::Subnet| {
+            let node = Tags::from(subnet.tags()).get(tags::RESOURCE)?.to_owned();
+            Some((node, subnet.availability_zone?))
+        };
+        let mut inventory = Self { subnets: found.into_iter().filter_map(zone).collect(), zones: Vec::new() };
+        inventory.zones = (0..config.network.private.len())
+            .map(|index| config.network.zones.get(index).or(inventory.taken(index)).cloned().unwrap_or_default())
+            .collect();
+        Ok(inventory)
+    }
+
+    /// Chooses zones for what is not there yet: those in which EKS makes a control plane and that
+    /// offer the instance type.
+    ///
+    /// # Errors
+    /// When EC2 does not tell, or the region has too few such zones.
+    pub async fn choose(&mut self, aws: &Aws, config: &Config) -> Result<(), Fault> {
+        if self.zones.iter().all(|zone| !zone.is_empty()) {
+            return Ok(());
+        }
+        let kind = &config.nodes.instance_type;
+        let offered = offering(aws, kind).await?;
+        let mut free = zones(aws).await?.into_iter().filter(|zone| offered.contains(zone) && !self.zones.contains(zone));
+        let free: Vec<String> = free.by_ref().collect();
+        let mut left = free.iter();
+        for zone in self.zones.iter_mut().filter(|zone| zone.is_empty()) {
+            let Some(next) = left.next() else {
+                let offering = if offered.is_empty() { "no zone".to_owned() } else { offered.join(", ") };
+                return Err(Fault::Fatal(format!(
+                    "{} needs {} zones that offer {kind} and in which EKS runs; {kind} is offered in {offering}. \
+                     Next: another nodes.instance_type, another region, or name the zones in network.zones",
+                    aws.region,
+                    config.network.private.len(),
+                )));
+            };
+            zone.clone_from(next);
+        }
+        Ok(())
+    }
+
+    /// The zone of the subnets `private-INDEX` and `public-INDEX`; empty where none was chosen.
+    #[must_use]
+    pub fn zone(&self, index: usize) -> &str {
+        self.zones.get(index).map_or("", String::as_str)
+    }
+
+    /// Where the subnets of this index are already.
+    fn taken(&self, index: usize) -> Option<&String> {
+        let subnet = |side: &str| self.subnets.get(&format!("subnet/{side}-{index}"));
+        subnet("private").or_else(|| subnet("public"))
+    }
+}
+
+/// Names of the region's own zones (no local or wavelength zones) that EKS accepts.
+async fn zones(aws: &Aws) -> Result<Vec<String>, Fault> {
+    let answer = aws.ec2.describe_availability_zones().filters(filter("state", "available")).send().await.fault()?;
+    let usable = |zone: &AvailabilityZone| {
+        zone.state() == Some(&AvailabilityZoneState::Available)
+            && zone.zone_type().is_none_or(|kind| kind == "availability-zone")
+            && zone.zone_id().is_none_or(|id| !REFUSED_BY_EKS.contains(&id))
+    };
+    let zones = answer.availability_zones.unwrap_or_default().into_iter().filter(usable);
+    let mut names: Vec<String> = zones.filter_map(|zone| zone.zone_name).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Names of the zones that offer the instance type.
+async fn offering(aws: &Aws, kind: &str) -> Result<Vec<String>, Fault> {
+    let call = aws.ec2.describe_instance_type_offerings().location_type(LocationType::AvailabilityZone);
+    let offers = call.filters(filter("instance-type", kind)).into_paginator().items();
+    let offers = offers.send().try_collect().await.fault()?;
+    let mut names: Vec<String> = offers.into_iter().filter_map(|offer| offer.location).collect();
+    names.sort_unstable();
+    Ok(names)
 }

@@ -23,6 +23,17 @@ pub enum Given<T> {
 }
 
 impl<T> Given<T> {
+    /// Both values, where both are known; else the first that is not.
+    pub fn zip<U: Clone>(&self, other: &Given<U>) -> Given<(T, U)>
+    where
+        T: Clone,
+    {
+        match (self, other) {
+            (Self::Known(one), Given::Known(two)) => Given::Known((one.clone(), two.clone())),
+            (Self::After(node), _) | (_, Given::After(node)) => Given::After(node.clone()),
+        }
+    }
+
     /// Applies `f` to the value, where it is known.
     pub fn map<U>(&self, f: impl FnOnce(&T) -> U) -> Given<U> {
         match self {
@@ -79,6 +90,8 @@ pub trait Needs: Clone + Send + Sync + 'static {
     fn values(&self, known: &Known) -> Option<Self::Values>;
     /// The values as far as they are known.
     fn givens(&self, known: &Known) -> Self::Givens;
+    /// Values that are all known, so that what is made comes from the same function as what is wanted.
+    fn given(values: &Self::Values) -> Self::Givens;
 }
 
 impl<R: Resource> Needs for Node<R> {
@@ -93,6 +106,9 @@ impl<R: Resource> Needs for Node<R> {
     fn givens(&self, known: &Known) -> Given<R::Output> {
         known.get(self.id).map_or_else(|| Given::After(self.name.clone()), Given::Known)
     }
+    fn given(values: &R::Output) -> Given<R::Output> {
+        Given::Known(values.clone())
+    }
 }
 
 impl Needs for After {
@@ -105,6 +121,7 @@ impl Needs for After {
         Some(())
     }
     fn givens(&self, _: &Known) {}
+    fn given((): &()) {}
 }
 
 impl<N: Needs> Needs for Vec<N> {
@@ -118,6 +135,9 @@ impl<N: Needs> Needs for Vec<N> {
     }
     fn givens(&self, known: &Known) -> Self::Givens {
         self.iter().map(|need| need.givens(known)).collect()
+    }
+    fn given(values: &Self::Values) -> Self::Givens {
+        values.iter().map(N::given).collect()
     }
 }
 
@@ -136,6 +156,9 @@ impl<N: Needs> Needs for Option<N> {
     fn givens(&self, known: &Known) -> Self::Givens {
         self.as_ref().map(|need| need.givens(known))
     }
+    fn given(values: &Self::Values) -> Self::Givens {
+        values.as_ref().map(N::given)
+    }
 }
 
 macro_rules! tuple {
@@ -147,6 +170,8 @@ macro_rules! tuple {
             fn values(&self, _known: &Known) -> Option<Self::Values> { Some(($(self.$index.values(_known)?,)*)) }
             #[allow(clippy::unused_unit, reason = "the empty tuple is one of the cases")]
             fn givens(&self, _known: &Known) -> Self::Givens { ($(self.$index.givens(_known),)*) }
+            #[allow(clippy::unused_unit, reason = "the empty tuple is one of the cases")]
+            fn given(_values: &Self::Values) -> Self::Givens { ($($name::given(&_values.$index),)*) }
         }
     };
 }

@@ -1,0 +1,36 @@
+# The few commands that people type. Each does all of its own set-up (as root on Debian 12 with Rust, Go and Python)
+# and can simply be run again: what is there already is not made twice.
+#
+#   make demo   a local AWS and Kubernetes, `tritondeploy up` on it, and a real photograph classified (40 min cold, 4 warm)
+#   make test   every test, the whole path included (60 min cold, 15 warm)
+#   make lint   formatting and lints
+#   make dist   tritondeploy and its gateway, optimised and stripped, in $(DIST)
+
+SHELL := /bin/bash
+export CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tritondeploy
+# Nothing is written into the checkout.
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+TARGET := x86_64-unknown-linux-gnu
+DIST ?= $(CACHE)/dist
+
+.PHONY: help demo test lint dist
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo:
+	@sandbox/demo
+
+test:
+	@tests/run
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cd sandbox/cluster && test -z "$$(gofmt -l .)" && go vet ./...
+	git ls-files -z | xargs -0 grep -lZ '^#!/usr/bin/env bash' | xargs -0 -n 1 bash -n
+
+dist:
+	cargo build --release --locked -p tritondeploy -p tritondeploy-gateway
+	install -D -t $(DIST) $(CARGO_TARGET_DIR)/$(TARGET)/release/tritondeploy $(CARGO_TARGET_DIR)/$(TARGET)/release/tritondeploy-gateway
+	@echo "$(DIST): tritondeploy and tritondeploy-gateway; keep them together, tritondeploy looks for the gateway beside itself"

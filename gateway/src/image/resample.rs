@@ -1,0 +1,103 @@
+//! Resizing to 224 x 224: first along the rows, then down the columns, whole bytes between.
+
+use super::SIDE;
+use super::taps::{FRACTION, Taps};
+
+/// One half, so that the shift rounds.
+const HALF: i32 = 1 << (FRACTION - 1);
+
+/// Bicubic with antialiasing, for `N` interleaved channels of bytes.
+pub(super) fn resize<const N: usize>(pixels: Vec<u8>, width: usize, height: usize) -> Vec<u8> {
+    let narrow = if width == SIDE { pixels } else { across::<N>(&pixels, width, height) };
+    if height == SIDE { narrow } else { down(&narrow, SIDE * N, height) }
+}
+
+fn byte(sum: i32) -> u8 {
+    (sum >> FRACTION).clamp(0, 255) as u8
+}
+
+fn across<const N: usize>(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
+    let taps = Taps::new(width, SIDE);
+    let weights = taps.fixed();
+    let mut out = vec![0; SIDE * height * N];
+    for (row, out) in pixels.chunks_exact(width * N).zip(out.chunks_exact_mut(SIDE * N)) {
+        for (x, out) in out.chunks_exact_mut(N).enumerate() {
+            let weights = &weights[x * taps.room()..][..taps.counts[x]];
+            let mut sums = [HALF; N];
+            for (pixel, weight) in row[taps.starts[x] * N..].chunks_exact(N).zip(weights) {
+                for (sum, &value) in sums.iter_mut().zip(pixel) {
+                    *sum += i32::from(value) * weight;
+                }
+            }
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = byte(sum);
+            }
+        }
+    }
+    out
+}
+
+fn down(rows: &[u8], line: usize, height: usize) -> Vec<u8> {
+    let taps = Taps::new(height, SIDE);
+    let weights = taps.fixed();
+    let mut out = vec![0; SIDE * line];
+    let mut sums = vec![0i32; line];
+    for (y, out) in out.chunks_exact_mut(line).enumerate() {
+        sums.fill(HALF);
+        let weights = &weights[y * taps.room()..][..taps.counts[y]];
+        for (row, weight) in rows[taps.starts[y] * line..].chunks_exact(line).zip(weights) {
+            for (sum, &value) in sums.iter_mut().zip(row) {
+                *sum += i32::from(value) * weight;
+            }
+        }
+        for (out, &sum) in out.iter_mut().zip(&sums) {
+            *out = byte(sum);
+        }
+    }
+    out
+}
+
+/// Bicubic with antialiasing, for 16-bit gray, in double precision.
+pub(super) fn resize16(pixels: Vec<u16>, width: usize, height: usize) -> Vec<u16> {
+    let narrow = if width == SIDE {
+        pixels
+    } else {
+        let taps = Taps::new(width, SIDE);
+        let row = |row: &[u16]| taps.exact().map(|(s, w)| word(row[s..].iter().zip(w))).collect::<Vec<_>>();
+        pixels.chunks_exact(width).flat_map(row).collect()
+    };
+    if height == SIDE {
+        return narrow;
+    }
+    let taps = Taps::new(height, SIDE);
+    let line = |(s, w): (usize, &[f64])| {
+        let column = |x: usize| word(narrow[s * SIDE + x..].iter().step_by(SIDE).zip(w));
+        (0..SIDE).map(column).collect::<Vec<_>>()
+    };
+    taps.exact().flat_map(line).collect()
+}
+
+fn word<'a>(terms: impl Iterator<Item = (&'a u16, &'a f64)>) -> u16 {
+    let sum = terms.fold(0.0, |sum, (v, w)| sum + f64::from(*v) * w);
+    // Half away from zero, in single precision as the reference has it.
+    (sum + 0.5) as i32 as u16
+}
+
+/// The pixel under the middle of each output pixel.
+pub(super) fn nearest(pixels: Vec<u8>, width: usize, height: usize) -> Vec<u8> {
+    let columns = picks(width);
+    let rows = picks(height).into_iter().map(|y| &pixels[y * width..][..width]);
+    rows.flat_map(|row| columns.iter().map(|&x| row[x])).collect()
+}
+
+/// Positions are added up, not multiplied out: the sum's rounding is part of the reference.
+fn picks(from: usize) -> Vec<usize> {
+    let step = from as f64 / SIDE as f64;
+    let mut at = step * 0.5;
+    let pick = |_| {
+        let index = at as usize;
+        at += step;
+        index.min(from - 1)
+    };
+    (0..SIDE).map(pick).collect()
+}

@@ -1,0 +1,207 @@
+//! Reading objects from S3: images that clients name, and the files of a release.
+
+mod trust;
+
+use std::env;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
+
+/// Which bucket, and what of it clients may name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The bucket of the deployment; a client's reference to any other is refused.
+    pub bucket: String,
+    /// Its region; else `AWS_REGION` or `AWS_DEFAULT_REGION`.
+    pub region: Option<String>,
+    /// An S3 (and STS) endpoint in place of AWS's; else `AWS_ENDPOINT_URL`.
+    pub endpoint_url: Option<String>,
+    /// A file of PEM certificates to trust beside the public ones; else `AWS_CA_BUNDLE`.
+    pub ca_bundle: Option<String>,
+    /// Beginnings of the keys that clients may name.
+    pub prefixes: Vec<String>,
+    /// The largest object that a client may name, in bytes.
+    pub object_bytes: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            bucket: String::new(),
+            region: None,
+            endpoint_url: None,
+            ca_bundle: None,
+            prefixes: vec!["images/".to_owned(), "temp_frames/".to_owned()],
+            object_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Why an object could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It does not exist, or it may not be read; whoever asks is not told which.
+    #[error("s3://{bucket}/{key} does not exist or may not be read")]
+    NotFoundOrForbidden {
+        /// As asked for.
+        bucket: String,
+        /// As asked for.
+        key: String,
+    },
+    /// It is over the byte cap.
+    #[error("s3://{bucket}/{key} is larger than {limit} bytes, the most that is read")]
+    TooLarge {
+        /// As asked for.
+        bucket: String,
+        /// As asked for.
+        key: String,
+        /// The cap.
+        limit: u64,
+    },
+    /// S3 or the way there failed. Worth another try.
+    #[error("the object storage does not answer: {0}")]
+    Unavailable(String),
+    /// The gateway's own set-up is wrong.
+    #[error("{0}")]
+    Config(String),
+}
+
+/// A reader of one bucket.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    client: Client,
+    config: Config,
+}
+
+impl Storage {
+    /// Makes the client; nothing is asked of S3 yet. Credentials come from where the SDK looks for them: in the
+    /// pod that is the web identity token of its service account.
+    ///
+    /// # Errors
+    /// When region or bucket are missing, or the CA bundle cannot be read.
+    pub async fn new(config: &Config) -> Result<Self, Error> {
+        if config.bucket.is_empty() {
+            return Err(Error::Config("storage.bucket is not set".to_owned()));
+        }
+        let region = config.region.clone().or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
+        let Some(region) = region else {
+            return Err(Error::Config("no region: set storage.region, or AWS_REGION in the environment".to_owned()));
+        };
+        let endpoint = config.endpoint_url.clone();
+        let bundle = config.ca_bundle.clone().or_else(|| variable("AWS_CA_BUNDLE"));
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .read_timeout(Duration::from_secs(20))
+            .operation_attempt_timeout(Duration::from_secs(60))
+            .build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .http_client(trust::client(bundle.as_deref()).map_err(Error::Config)?)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(3));
+        if let Some(url) = &endpoint {
+            loader = loader.endpoint_url(url);
+        }
+        let own_endpoint = endpoint.is_some()
+            || variable("AWS_ENDPOINT_URL").is_some()
+            || variable("AWS_ENDPOINT_URL_S3").is_some();
+        let sdk = loader.load().await;
+        // Only AWS itself is sure to resolve BUCKET.HOST.
+        let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(own_endpoint).build();
+        Ok(Self { client: Client::from_conf(s3), config: config.clone() })
+    }
+
+    /// An object that a client named: only from the deployment's bucket, below the allowed prefixes, up to the cap.
+    ///
+    /// # Errors
+    /// The same for what is missing, what S3 forbids and what the configuration forbids.
+    pub async fn get(&self, bucket: &str, key: &str) -> Result<Bytes, Error> {
+        if !self.may_name(bucket, key) {
+            return Err(refused(bucket, key));
+        }
+        self.read(key, self.config.object_bytes).await
+    }
+
+    /// An object of the deployment's own bucket, no matter where.
+    ///
+    /// # Errors
+    /// When it is missing, forbidden or over `limit` bytes, or S3 does not answer.
+    pub async fn read(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
+        let mut object = self.open(key).await?;
+        let length = object.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        let too_large =
+            || Error::TooLarge { bucket: self.config.bucket.clone(), key: key.to_owned(), limit };
+        if length > limit {
+            return Err(too_large());
+        }
+        let mut all = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0));
+        while let Some(chunk) = object.body.next().await {
+            let chunk = chunk.map_err(|e| Error::Unavailable(DisplayErrorContext(&e).to_string()))?;
+            if (all.len() + chunk.len()) as u64 > limit {
+                return Err(too_large());
+            }
+            all.extend_from_slice(&chunk);
+        }
+        Ok(all.freeze())
+    }
+
+    /// Begins to read an object of the deployment's own bucket; its body comes as it arrives.
+    ///
+    /// # Errors
+    /// When it is missing or forbidden, or S3 does not answer.
+    pub async fn open(&self, key: &str) -> Result<GetObjectOutput, Error> {
+        let request = self.client.get_object().bucket(&self.config.bucket).key(key);
+        request.send().await.map_err(|e| self.sort(key, &e))
+    }
+
+    /// The deployment's bucket.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.config.bucket
+    }
+
+    fn may_name(&self, bucket: &str, key: &str) -> bool {
+        // No client of S3 resolves "..", but what stands before S3 might.
+        let plain = key.split('/').all(|part| part != ".." && part != ".") && !key.contains(['\0', '\\']);
+        bucket == self.config.bucket && plain && self.config.prefixes.iter().any(|p| key.starts_with(p.as_str()))
+    }
+
+    fn sort(&self, key: &str, error: &SdkError<GetObjectError>) -> Error {
+        let status = error.raw_response().map(|r| r.status().as_u16());
+        tracing::warn!(target: "aws", key, status, code = error.code(), "GetObject failed: {}", DisplayErrorContext(error));
+        match (status, error.code()) {
+            // Ours to mend, not the asker's, though S3 answers 400 or 403.
+            (_, Some(code @ ("ExpiredToken" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken"))) => {
+                Error::Unavailable(format!("the gateway's credentials are refused ({code})"))
+            }
+            (Some(403 | 404), _) => refused(&self.config.bucket, key),
+            _ => Error::Unavailable(root_cause(error)),
+        }
+    }
+}
+
+fn refused(bucket: &str, key: &str) -> Error {
+    Error::NotFoundOrForbidden { bucket: bucket.to_owned(), key: key.to_owned() }
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|v| !v.is_empty())
+}
+
+/// The innermost error: what a reader can act on. The whole chain is in the log.
+fn root_cause(error: &SdkError<GetObjectError>) -> String {
+    if let (Some(code), Some(message)) = (error.code(), error.message()) {
+        return format!("{code}: {message}");
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,63 @@
+//! What can go wrong when asking Triton, told apart by what the asker can do about it.
+
+use std::error::Error as _;
+
+use tonic::{Code, Status};
+
+/// Why Triton did not answer with what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The endpoint in the configuration is none.
+    #[error("{0:?} is no address of Triton's gRPC endpoint; write http://HOST:PORT")]
+    Endpoint(String),
+    /// Triton cannot be reached: it starts, restarts, or is gone. Worth another try.
+    #[error("Triton does not answer: {0}")]
+    Unreachable(String),
+    /// Triton knows no such model, or none of its versions is ready.
+    #[error("{0}")]
+    NoModel(String),
+    /// The request does not fit the model.
+    #[error("{0}")]
+    Invalid(String),
+    /// Triton or the model is busy or not ready. Worth another try.
+    #[error("{0}")]
+    Busy(String),
+    /// No answer in time.
+    #[error("Triton did not answer within {0} s")]
+    Timeout(u64),
+    /// The model or the load failed, in Triton's words.
+    #[error("{0}")]
+    Failed(String),
+    /// Triton's answer makes no sense to us.
+    #[error("Triton's answer cannot be read: {0}")]
+    Garbled(String),
+}
+
+impl Error {
+    /// Sorts a gRPC status. A status without a wire behind it (a transport error) means that Triton is unreachable.
+    pub(super) fn of(status: &Status) -> Self {
+        let message = status.message().to_owned();
+        if status.source().is_some_and(|e| e.is::<tonic::transport::Error>()) {
+            return Self::Unreachable(root_cause(status));
+        }
+        match status.code() {
+            Code::NotFound => Self::NoModel(message),
+            // Triton answers so for a model that exists but has no version ready.
+            Code::Unavailable if message.contains("has no available versions") => Self::NoModel(message),
+            Code::Unavailable | Code::ResourceExhausted => Self::Busy(message),
+            Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented => Self::Invalid(message),
+            // The connection broke under the request: h2 and hyper report it as Unknown or Cancelled with a source.
+            Code::Unknown | Code::Cancelled if status.source().is_some() => Self::Unreachable(root_cause(status)),
+            _ => Self::Failed(message),
+        }
+    }
+}
+
+/// The innermost error, which names the refused address or the broken pipe.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,52 @@
+//! A route table; its routes and associations are resources of their own.
+
+use aws_sdk_ec2::types::ResourceType;
+use serde::Serialize;
+
+use super::first_of;
+use super::vpc::{Network, Vpc};
+use crate::cloud::aws::OrFault;
+use crate::cloud::tags::filter;
+use crate::cloud::{Cloud, Cx};
+use crate::engine::{Fault, Given, Node, Resource, Seen};
+
+pub struct RouteTable;
+
+#[derive(Serialize)]
+pub struct State {}
+
+impl Resource for RouteTable {
+    type World = Cloud;
+    const KIND: &'static str = "route-table";
+    type Within = Node<Vpc>;
+    type Uses = ();
+    type State = State;
+    /// Its id.
+    type Output = String;
+
+    fn want(&self, _: &Given<Network>, (): &()) -> State {
+        State {}
+    }
+
+    async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Seen<Self>, Fault> {
+        let ours = cx.world.tags(&cx.node).filters();
+        let tables = cx.world.aws.ec2.describe_route_tables().set_filters(Some(ours));
+        let tables = tables.filters(filter("vpc-id", &vpc.id)).into_paginator().items();
+        let mut tables = tables.send().try_collect().await.fault()?;
+        // Of twins the one that subnets were given to.
+        tables.sort_by_key(|table| (table.associations().is_empty(), table.route_table_id.clone()));
+        let found = first_of(tables.into_iter().map(|table| (table.route_table_id.unwrap_or_default(), State {})));
+        Ok(found.map_or(Seen::Absent, Seen::Present))
+    }
+
+    async fn create(&self, cx: &Cx, vpc: &Network, (): &()) -> Result<(), Fault> {
+        let tags = cx.world.tags(&cx.node).specification(ResourceType::RouteTable);
+        let call = cx.world.aws.ec2.create_route_table().vpc_id(&vpc.id).tag_specifications(tags);
+        call.client_token(cx.token()).send().await.fault().map(drop)
+    }
+
+    async fn delete(&self, cx: &Cx, _: &Network, table: &String) -> Result<(), Fault> {
+        let call = cx.world.aws.ec2.delete_route_table().route_table_id(table);
+        call.send().await.fault_or_absent(&["InvalidRouteTableID.NotFound"]).map(drop)
+    }
+}

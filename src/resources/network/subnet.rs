@@ -1,0 +1,132 @@
+//! A subnet of one zone: private for nodes and pods, public for the NAT gateway and balancers.
+//!
+//! The role tags tell Kubernetes which subnets a balancer may use (EKS guide, "Subnet tagging").
+
+use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, SubnetState};
+use serde::Serialize;
+
+use super::first_of;
+use super::holders::{Place, held};
+use super::vpc::{Network, Vpc};
+use crate::cloud::aws::OrFault;
+use crate::cloud::tags::{Tags, filter};
+use crate::cloud::{Cloud, Cx};
+use crate::engine::{Change, Fact, Fault, Given, How, Node, Resource, Seen};
+
+pub struct Subnet {
+    cidr: String,
+    zone: String,
+    public: bool,
+}
+
+impl Subnet {
+    /// What starts in it gets a public address; internet-facing balancers go here.
+    #[must_use]
+    pub fn public(cidr: &str, zone: &str) -> Self {
+        Self { cidr: cidr.to_owned(), zone: zone.to_owned(), public: true }
+    }
+
+    /// No public addresses; internal balancers and nodes go here.
+    #[must_use]
+    pub fn private(cidr: &str, zone: &str) -> Self {
+        Self { cidr: cidr.to_owned(), zone: zone.to_owned(), public: false }
+    }
+
+    fn role(&self) -> &'static str {
+        if self.public { "kubernetes.io/role/elb" } else { "kubernetes.io/role/internal-elb" }
+    }
+}
+
+#[derive(Serialize)]
+pub struct State {
+    cidr: String,
+    zone: String,
+    public_addresses: bool,
+    tags: Tags,
+}
+
+impl Resource for Subnet {
+    type World = Cloud;
+    const KIND: &'static str = "subnet";
+    type Within = Node<Vpc>;
+    type Uses = ();
+    type State = State;
+    /// Its id.
+    type Output = String;
+
+    fn want(&self, _: &Given<Network>, (): &()) -> State {
+        State {
+            cidr: self.cidr.clone(),
+            zone: self.zone.clone(),
+            public_addresses: self.public,
+            tags: Tags::default().with(self.role(), "1"),
+        }
+    }
+
+    async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Seen<Self>, Fault> {
+        let ours = cx.world.tags(&cx.node).filters();
+        let subnets = cx.world.aws.ec2.describe_subnets().set_filters(Some(ours));
+        let subnets = subnets.filters(filter("vpc-id", &vpc.id)).into_paginator().items();
+        let mut subnets = subnets.send().try_collect().await.fault()?;
+        if subnets.iter().any(|subnet| subnet.state() == Some(&SubnetState::Pending)) {
+            return Ok(Seen::Changing { why: "pending".to_owned(), found: None });
+        }
+        subnets.sort_by(|a, b| a.subnet_id.cmp(&b.subnet_id));
+        let found = first_of(subnets.into_iter().map(|subnet| {
+            let actual = State {
+                cidr: subnet.cidr_block().unwrap_or_default().to_owned(),
+                zone: subnet.availability_zone().unwrap_or_default().to_owned(),
+                public_addresses: subnet.map_public_ip_on_launch().unwrap_or_default(),
+                tags: Tags::from(subnet.tags()),
+            };
+            (subnet.subnet_id.unwrap_or_default(), actual)
+        }));
+        Ok(found.map_or(Seen::Absent, Seen::Present))
+    }
+
+    async fn create(&self, cx: &Cx, vpc: &Network, (): &()) -> Result<(), Fault> {
+        let tags = cx.world.tags(&cx.node).with(self.role(), "1").specification(ResourceType::Subnet);
+        let call = cx.world.aws.ec2.create_subnet().vpc_id(&vpc.id).cidr_block(&self.cidr);
+        call.availability_zone(&self.zone).tag_specifications(tags).send().await.fault().map(drop)
+    }
+
+    async fn update(
+        &self,
+        cx: &Cx,
+        _: &Network,
+        (): &(),
+        subnet: &String,
+        changes: &[Change],
+    ) -> Result<(), Fault> {
+        let ec2 = &cx.world.aws.ec2;
+        if changes.iter().any(|change| change.field == "public_addresses") {
+            let on = AttributeBooleanValue::builder().value(self.public).build();
+            ec2.modify_subnet_attribute().subnet_id(subnet).map_public_ip_on_launch(on).send().await.fault()?;
+        }
+        if changes.iter().any(|change| change.field.starts_with("tags.")) {
+            let tags = Tags::default().with(self.role(), "1").ec2();
+            ec2.create_tags().resources(subnet).set_tags(Some(tags)).send().await.fault()?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, cx: &Cx, _: &Network, subnet: &String) -> Result<(), Fault> {
+        let call = cx.world.aws.ec2.delete_subnet().subnet_id(subnet);
+        let answer = call.send().await.fault_or_absent(&["InvalidSubnetID.NotFound"]);
+        held(cx, answer, Place::Subnet(subnet)).await
+    }
+
+    fn how(&self, change: &Change) -> How {
+        if matches!(change.field.as_str(), "cidr" | "zone") { How::Replace } else { How::InPlace }
+    }
+
+    /// Interfaces of a balancer or of the control plane go some minutes after their owner.
+    fn patience(&self, _: crate::engine::Doing) -> std::time::Duration {
+        std::time::Duration::from_secs(600)
+    }
+
+    fn facts(&self, subnet: &String) -> Vec<Fact> {
+        let key = if self.public { "public_subnet_id" } else { "private_subnet_id" };
+        vec![Fact { key, value: subnet.clone() }]
+    }
+}

@@ -1,0 +1,132 @@
+//! The VPC that everything else stands in.
+//!
+//! EKS wants DNS support and DNS host names in it (EKS guide, "Amazon EKS networking requirements").
+
+use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, VpcAttributeName, VpcState};
+use futures::future::try_join;
+use serde::Serialize;
+
+use super::holders::{Place, held};
+use crate::cloud::aws::OrFault;
+use crate::cloud::tags::filter;
+use crate::cloud::{Cloud, Cx};
+use crate::engine::{Change, Fact, Fault, Found, How, Resource, Seen};
+
+pub struct Vpc {
+    cidr: String,
+}
+
+impl Vpc {
+    /// `cidr` as in `192.168.0.0/20`.
+    #[must_use]
+    pub fn new(cidr: &str) -> Self {
+        Self { cidr: cidr.to_owned() }
+    }
+}
+
+#[derive(Serialize)]
+pub struct State {
+    cidr: String,
+    dns_support: bool,
+    dns_hostnames: bool,
+}
+
+/// A VPC's id and range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    pub id: String,
+    pub cidr: String,
+}
+
+impl Resource for Vpc {
+    type World = Cloud;
+    const KIND: &'static str = "vpc";
+    type Within = ();
+    type Uses = ();
+    type State = State;
+    type Output = Network;
+
+    fn want(&self, (): &(), (): &()) -> State {
+        State { cidr: self.cidr.clone(), dns_support: true, dns_hostnames: true }
+    }
+
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+        let ours = cx.world.tags(&cx.node).filters();
+        let vpcs = cx.world.aws.ec2.describe_vpcs().set_filters(Some(ours));
+        let vpcs = vpcs.into_paginator().items().send().try_collect().await.fault()?;
+        let pending = vpcs.iter().any(|vpc| vpc.state() == Some(&VpcState::Pending));
+        let vpcs = vpcs.into_iter().map(|vpc| Network {
+            id: vpc.vpc_id.unwrap_or_default(),
+            cidr: vpc.cidr_block.unwrap_or_default(),
+        });
+        let mut networks = with_children_first(cx, vpcs.collect()).await?.into_iter();
+        let Some(network) = networks.next() else { return Ok(Seen::Absent) };
+        if pending {
+            return Ok(Seen::Changing { why: "pending".to_owned(), found: None });
+        }
+        let (dns_support, dns_hostnames) = try_join(
+            attribute(cx, &network.id, VpcAttributeName::EnableDnsSupport),
+            attribute(cx, &network.id, VpcAttributeName::EnableDnsHostnames),
+        )
+        .await?;
+        let actual = State { cidr: network.cidr.clone(), dns_support, dns_hostnames };
+        Ok(Seen::Present(Found { output: network, actual, twins: networks.collect() }))
+    }
+
+    async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
+        let tags = cx.world.tags(&cx.node).specification(ResourceType::Vpc);
+        let call = cx.world.aws.ec2.create_vpc().cidr_block(&self.cidr).tag_specifications(tags);
+        call.send().await.fault().map(drop)
+    }
+
+    /// One attribute a call, as EC2 wants it; host names need DNS support first.
+    async fn update(&self, cx: &Cx, (): &(), (): &(), vpc: &Network, changes: &[Change]) -> Result<(), Fault> {
+        let on = AttributeBooleanValue::builder().value(true).build();
+        let call = || cx.world.aws.ec2.modify_vpc_attribute().vpc_id(&vpc.id);
+        if changes.iter().any(|change| change.field == "dns_support") {
+            call().enable_dns_support(on.clone()).send().await.fault()?;
+        }
+        if changes.iter().any(|change| change.field == "dns_hostnames") {
+            call().enable_dns_hostnames(on).send().await.fault()?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, cx: &Cx, (): &(), vpc: &Network) -> Result<(), Fault> {
+        let call = cx.world.aws.ec2.delete_vpc().vpc_id(&vpc.id);
+        let answer = call.send().await.fault_or_absent(&["InvalidVpcID.NotFound"]);
+        held(cx, answer, Place::Vpc(&vpc.id)).await
+    }
+
+    fn how(&self, change: &Change) -> How {
+        if change.field == "cidr" { How::Replace } else { How::InPlace }
+    }
+
+    fn facts(&self, vpc: &Network) -> Vec<Fact> {
+        let fact = |key, value: &str| Fact { key, value: value.to_owned() };
+        vec![fact("vpc_id", &vpc.id), fact("vpc_cidr", &vpc.cidr)]
+    }
+}
+
+async fn attribute(cx: &Cx, vpc: &str, name: VpcAttributeName) -> Result<bool, Fault> {
+    let call = cx.world.aws.ec2.describe_vpc_attribute().vpc_id(vpc).attribute(name);
+    let answer = call.send().await.fault()?;
+    let on = |value: Option<AttributeBooleanValue>| value.and_then(|value| value.value).unwrap_or_default();
+    Ok(on(answer.enable_dns_support) || on(answer.enable_dns_hostnames))
+}
+
+/// Where an answer was lost there may be two: the one that things were made in, else the lowest id.
+async fn with_children_first(cx: &Cx, mut vpcs: Vec<Network>) -> Result<Vec<Network>, Fault> {
+    vpcs.sort_by(|a, b| a.id.cmp(&b.id));
+    if vpcs.len() < 2 {
+        return Ok(vpcs);
+    }
+    let mut counted = Vec::new();
+    for vpc in vpcs {
+        let subnets = cx.world.aws.ec2.describe_subnets().filters(filter("vpc-id", &vpc.id));
+        let subnets = subnets.into_paginator().items().send().try_collect().await.fault()?;
+        counted.push((subnets.len(), vpc));
+    }
+    counted.sort_by_key(|(subnets, _)| std::cmp::Reverse(*subnets));
+    Ok(counted.into_iter().map(|(_, vpc)| vpc).collect())
+}
