@@ -12,9 +12,10 @@ from moto.core.request import Request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from . import authentication, authorization, backends, control, eks, hooks, signature  # noqa: F401 (eks registers itself)
+from . import authentication, authorization, backends, control, hooks, signature
 from .call import MODEL_NAMES, Call
 from .errors import AwsError
+from .idempotency import Idempotency
 from .sandbox import Sandbox
 from .signature import BadSignature, Signed
 
@@ -24,6 +25,7 @@ log = logging.getLogger("aws")
 class Application:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
+        self._idempotency = Idempotency()
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -69,12 +71,17 @@ class Application:
                 answer = handler(self._sandbox, call)
                 if answer is not hooks.PASS:
                     return answer if isinstance(answer, Response) else call.result(answer)
+            if call.params.get("DryRun"):
+                raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
             if call.service == "eks":
                 raise AwsError("InvalidRequestException", f"The sandbox has no {call.operation or call.request.path}.")
+            if (earlier := self._idempotency.answer(call)) is not None:
+                return earlier
             response = self._ask_moto(call)
             if response.status_code < 400:
                 for follow in hooks.followers.get(key, ()):
                     response = follow(self._sandbox, call, response) or response
+                self._idempotency.remember(call, response)
         return response
 
     def _ask_moto(self, call: Call) -> Response:

@@ -26,6 +26,11 @@ def ec2(region: str) -> EC2Backend:
     return ec2_backends[ACCOUNT][region]
 
 
+def all_ec2() -> list[EC2Backend]:
+    """Of every region that somebody has used; asking moto for a region would make it."""
+    return list(dict(ec2_backends[ACCOUNT]).values())
+
+
 def ecr(region: str) -> ECRBackend:
     return ecr_backends[ACCOUNT][region]
 

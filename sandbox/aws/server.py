@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from . import principals
+from . import principals, rules
 from .application import Application
 from .clock import Clock
 from .sandbox import Sandbox
@@ -47,6 +47,7 @@ def serve(world: World, host: str = "0.0.0.0", port: int = 4566, speed: float = 
     """Listens and returns at once; a thread serves. Port 0 picks a free one."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     sandbox = Sandbox(world, Clock(speed))
+    rules.install(sandbox)
     access_key, secret_key = principals.new_user(user)
     http = make_server(host, port, Application(sandbox), threaded=True, request_handler=_Handler)
     threading.Thread(target=http.serve_forever, name="aws", daemon=True).start()

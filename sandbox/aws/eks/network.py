@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import backends
+from ..ec2 import interfaces
 from ..errors import AwsError
 from .state import Cluster, new_id
 
@@ -64,18 +65,10 @@ def create_security_group(cluster: Cluster) -> None:
 
 def create_interfaces(cluster: Cluster) -> None:
     """They belong to EKS: nobody else can delete them, and they hold their subnets until the cluster is gone."""
-    ec2 = backends.ec2(cluster.region)
+    groups = [group for group in [cluster.security_group, *cluster.security_groups] if group]
     for subnet in cluster.subnets[:2]:
-        interface = ec2.create_network_interface(
-            subnet,
-            None,
-            group_ids=[cluster.security_group, *cluster.security_groups],
-            description=f"Amazon EKS {cluster.name}",
-        )
-        interface.requester_managed = True
-        interface.requester_id = "amazon-eks"
-        interface.status = "in-use"
-        cluster.interfaces.append(interface.id)
+        made = interfaces.of_service(cluster.region, subnet, groups, f"Amazon EKS {cluster.name}", "amazon-eks")
+        cluster.interfaces.append(made.id)
 
 
 def delete_all(cluster: Cluster) -> None:

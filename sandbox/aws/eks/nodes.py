@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from .. import backends
+from ..ec2.interfaces import free_address
 from ..world import NodeSpec
 from . import instance_types
 from .state import Cluster, Nodegroup
@@ -112,13 +112,6 @@ def template_tags(data: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 def instance_type(group: Nodegroup, template: dict[str, Any]) -> str:
     return template.get("InstanceType") or group.spec["instanceTypes"][0]
-
-
-def free_address(ec2: Any, subnet: Any) -> str:
-    """AWS keeps the first four addresses of a subnet and the last; moto hands out any, even twice."""
-    taken = {interface.private_ip_address for interface in ec2.enis.values()}
-    hosts = list(ipaddress.ip_network(subnet.cidr_block))[4:-1]
-    return next(str(host) for host in hosts if str(host) not in taken)
 
 
 def _disks(group: Nodegroup, template: dict[str, Any]) -> list[dict[str, Any]]:

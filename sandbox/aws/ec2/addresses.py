@@ -1,0 +1,34 @@
+"""Elastic IPs: one in use is not released, and not given away twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import backends
+from ..call import Call
+from ..errors import AwsError
+from ..hooks import before
+from ..sandbox import Sandbox
+
+
+@before("ec2", "ReleaseAddress")
+def check_release(sandbox: Sandbox, call: Call) -> None:
+    found = find(call)
+    if found is not None and found.association_id:
+        raise AwsError("InvalidIPAddress.InUse", f"Address {found.public_ip} is in use.")
+
+
+@before("ec2", "AssociateAddress")
+def check_associate(sandbox: Sandbox, call: Call) -> None:
+    found = find(call)
+    if found is not None and found.association_id and not call.params.get("AllowReassociation"):
+        message = f"resource {found.allocation_id} is already associated with associate-id {found.association_id}"
+        raise AwsError("Resource.AlreadyAssociated", message)
+
+
+def find(call: Call) -> Any | None:
+    wanted, address = call.params.get("AllocationId"), call.params.get("PublicIp")
+    for found in backends.ec2(call.region).addresses:
+        if (wanted and found.allocation_id == wanted) or (address and found.public_ip == address):
+            return found
+    return None

@@ -1,0 +1,53 @@
+"""VPC endpoints: gone a moment after their delete, with their routes; moto keeps them for ever, or stumbles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import backends
+from ..call import Call
+from ..hooks import after, handles
+from ..sandbox import Sandbox
+
+DELETING = 20  # AWS seconds
+
+
+@after("ec2", "CreateVpcEndpoint")
+def fill_in_type(sandbox: Sandbox, call: Call, response: Any) -> None:
+    for endpoint in backends.ec2(call.region).vpc_end_points.values():
+        endpoint.vpc_endpoint_type = endpoint.vpc_endpoint_type or "Gateway"
+
+
+@handles("ec2", "DeleteVpcEndpoints")
+def delete_vpc_endpoints(sandbox: Sandbox, call: Call) -> dict[str, Any]:
+    ec2 = backends.ec2(call.region)
+    unsuccessful = []
+    for wanted in call.params["VpcEndpointIds"]:
+        endpoint = ec2.vpc_end_points.get(wanted)
+        if endpoint is None:
+            error = {"Code": "InvalidVpcEndpointId.NotFound", "Message": f"The Vpc Endpoint Id '{wanted}' does not exist"}
+            unsuccessful.append({"ResourceId": wanted, "Error": error})
+        elif endpoint.state != "deleted":
+            _let_go(ec2, endpoint)
+            endpoint.state = "deleted"
+            endpoint.due = sandbox.clock.due(DELETING)  # type: ignore[attr-defined]
+    return {"Unsuccessful": unsuccessful}
+
+
+def _let_go(ec2: Any, endpoint: Any) -> None:
+    for table in ec2.route_tables.values():
+        table._routes = {
+            key: route
+            for key, route in table._routes.items()
+            if not (route.vpc_endpoint_id == endpoint.id or (route.gateway and route.gateway.id == endpoint.id))
+        }
+    endpoint.route_table_ids = []
+    for interface in endpoint.network_interface_ids or []:
+        ec2.enis.pop(interface, None)
+
+
+def settle(sandbox: Sandbox) -> None:
+    for ec2 in backends.all_ec2():
+        for endpoint in list(ec2.vpc_end_points.values()):
+            if endpoint.state == "deleted" and sandbox.clock.reached(getattr(endpoint, "due", 0)):
+                ec2.vpc_end_points.pop(endpoint.id, None)

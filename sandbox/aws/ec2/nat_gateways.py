@@ -1,0 +1,125 @@
+"""NAT gateways take their time: pending, available, deleting, deleted, and a ghost for about an hour."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.ec2.models import EC2Backend
+from moto.ec2.models.nat_gateways import NatGateway
+
+from .. import backends
+from ..call import Call
+from ..errors import AwsError
+from ..hooks import after, before
+from ..sandbox import Sandbox
+from . import addresses
+from .interfaces import free_address
+
+# AWS seconds, as seen in public logs: available after 1:25-2:05, deleted after 0:42-1:34.
+PENDING = 100
+DELETING = 60
+GHOST = 3600
+
+
+@before("ec2", "CreateNatGateway")
+def check_create(sandbox: Sandbox, call: Call) -> None:
+    if call.params.get("ConnectivityType", "public") != "public":
+        return
+    if not call.params.get("AllocationId"):
+        raise AwsError("MissingParameter", "The request must include the AllocationId parameter.")
+    found = addresses.find(call)
+    if found is None:
+        raise AwsError("InvalidAllocationID.NotFound", f"The allocation ID '{call.params['AllocationId']}' does not exist")
+    if found.association_id:
+        message = f"Elastic IP address [{found.allocation_id}] is already associated"
+        raise AwsError("Resource.AlreadyAssociated", message)
+
+
+# moto shows the gateway as it is made: it has to be born pending, with an address of its subnet.
+_moto_create = EC2Backend.create_nat_gateway
+
+
+def _create(self: EC2Backend, subnet_id: str, *args: Any, **kwargs: Any) -> NatGateway:
+    address = free_address(self, self.get_subnet(subnet_id))
+    gateway = _moto_create(self, subnet_id, *args, **kwargs)
+    gateway.state = "pending"
+    gateway.private_ip = address
+    interface = gateway._eni
+    interface.private_ip_address = address
+    interface.private_ip_addresses = [{"Primary": True, "PrivateIpAddress": address}]
+    interface.description = f"Interface for NAT Gateway {gateway.id}"
+    interface.requester_managed, interface.status = True, "in-use"
+    interface.requester_id, interface.interface_type = "amazon-aws", "nat_gateway"
+    interface._group_set = []
+    gateway.address_set[0]["privateIp"] = address
+    return gateway
+
+
+EC2Backend.create_nat_gateway = _create  # type: ignore[method-assign]
+
+
+@after("ec2", "CreateNatGateway")
+def created(sandbox: Sandbox, call: Call, response: Any) -> None:
+    for gateway in backends.ec2(call.region).nat_gateways.values():
+        if gateway.state == "pending" and not hasattr(gateway, "due"):
+            gateway.due = sandbox.clock.due(PENDING)  # type: ignore[attr-defined]
+
+
+@before("ec2", "DeleteNatGateway")
+def check_delete(sandbox: Sandbox, call: Call) -> None:
+    wanted = call.params["NatGatewayId"]
+    gateway = backends.ec2(call.region).nat_gateways.get(wanted)
+    if gateway is None or gateway.state == "deleted":
+        raise AwsError("NatGatewayNotFound", f"The Nat Gateway {wanted} was not found")
+
+
+def _delete(self: EC2Backend, nat_gateway_id: str) -> NatGateway:
+    gateway = self.nat_gateways[nat_gateway_id]
+    if gateway.state != "deleting":
+        gateway.state = "deleting"
+        del gateway.due  # type: ignore[attr-defined]
+    return gateway
+
+
+EC2Backend.delete_nat_gateway = _delete  # type: ignore[method-assign]
+
+
+@after("ec2", "DeleteNatGateway")
+def deleting(sandbox: Sandbox, call: Call, response: Any) -> None:
+    gateway = backends.ec2(call.region).nat_gateways[call.params["NatGatewayId"]]
+    if not hasattr(gateway, "due"):
+        gateway.due = sandbox.clock.due(DELETING)  # type: ignore[attr-defined]
+
+
+def settle(sandbox: Sandbox) -> None:
+    for ec2 in backends.all_ec2():
+        for gateway in list(ec2.nat_gateways.values()):
+            due = getattr(gateway, "due", None)
+            if due is not None and sandbox.clock.reached(due):
+                _settle(sandbox, ec2, gateway)
+
+
+def _settle(sandbox: Sandbox, ec2: EC2Backend, gateway: Any) -> None:
+    if gateway.state == "pending":
+        attached = any(found.vpc and found.vpc.id == gateway.vpc_id for found in ec2.internet_gateways.values())
+        if attached:
+            gateway.state, gateway.due = "available", None
+            return
+        gateway.state = "failed"
+        gateway.failure_code = "Gateway.NotAttached"
+        gateway.failure_message = f"Network {gateway.vpc_id} has no Internet gateway attached"
+        _let_go(ec2, gateway)
+        gateway.due = sandbox.clock.due(GHOST)
+    elif gateway.state == "deleting":
+        gateway.state = "deleted"
+        _let_go(ec2, gateway)
+        gateway.due = sandbox.clock.due(GHOST)
+    else:
+        ec2.nat_gateways.pop(gateway.id, None)
+
+
+def _let_go(ec2: EC2Backend, gateway: Any) -> None:
+    for address in ec2.addresses:
+        if address.eni is gateway._eni:
+            ec2.disassociate_address(address=address.public_ip)
+    ec2.enis.pop(gateway._eni.id, None)

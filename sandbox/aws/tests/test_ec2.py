@@ -1,0 +1,127 @@
+"""EC2 refuses what AWS refuses, and takes its time."""
+
+from __future__ import annotations
+
+import threading
+
+from .account import Account, Network
+
+
+class Order(Account):
+    def test_the_network_comes_apart_only_in_order(self) -> None:
+        net = Network(self)
+        ec2 = net.ec2
+        self.assertIn(net.gateway, self.refused("DependencyViolation", ec2.delete_vpc, VpcId=net.vpc))
+        message = self.refused("DependencyViolation", ec2.delete_subnet, SubnetId=net.public[0])
+        self.assertIn(net.nat, message)
+        self.refused("InvalidIPAddress.InUse", ec2.release_address, AllocationId=net.address)
+        detach = {"InternetGatewayId": net.gateway, "VpcId": net.vpc}
+        self.assertIn("mapped public address", self.refused("DependencyViolation", ec2.detach_internet_gateway, **detach))
+        self.refused("DependencyViolation", ec2.delete_internet_gateway, InternetGatewayId=net.gateway)
+        self.refused("DependencyViolation", ec2.delete_route_table, RouteTableId=net.tables[0])
+        self.refused(
+            "Resource.AlreadyAssociated", ec2.associate_route_table, RouteTableId=net.tables[0], SubnetId=net.private[0]
+        )
+        self.refused(
+            "Resource.AlreadyAssociated", ec2.create_nat_gateway, SubnetId=net.public[0], AllocationId=net.address
+        )
+        net.delete()
+        self.refused("InvalidNatGatewayID.NotFound", lambda: self._route_to(net))
+
+    def _route_to(self, net: Network) -> None:
+        vpc = net.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        table = net.ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        try:
+            net.ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=net.nat)
+        finally:
+            net.ec2.delete_route_table(RouteTableId=table)
+            net.ec2.delete_vpc(VpcId=vpc)
+
+    def test_a_nat_gateway_without_an_internet_gateway_fails(self) -> None:
+        ec2 = self.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+        address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+        nat = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]
+        self.assertEqual(nat["State"], "pending")
+        self.assertTrue(nat["NatGatewayAddresses"][0]["PrivateIp"].startswith("10.0.0."))
+        wanted = [nat["NatGatewayId"]]
+        look = lambda: ec2.describe_nat_gateways(NatGatewayIds=wanted)["NatGateways"][0]  # noqa: E731
+        self.until(lambda: look()["State"] == "failed")
+        self.assertEqual(look()["FailureCode"], "Gateway.NotAttached")
+        ec2.release_address(AllocationId=address)
+        ec2.delete_subnet(SubnetId=subnet)
+        ec2.delete_vpc(VpcId=vpc)
+
+    def test_security_groups_are_held_by_who_uses_or_names_them(self) -> None:
+        ec2 = self.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+        one, two = (
+            ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"] for name in ("one", "two")
+        )
+        rule = [{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2, "UserIdGroupPairs": [{"GroupId": one}]}]
+        ec2.authorize_security_group_ingress(GroupId=two, IpPermissions=rule)
+        eni = ec2.create_network_interface(SubnetId=subnet, Groups=[two])["NetworkInterface"]["NetworkInterfaceId"]
+        self.assertIn(two, self.refused("DependencyViolation", ec2.delete_security_group, GroupId=one))
+        self.assertIn(eni, self.refused("DependencyViolation", ec2.delete_security_group, GroupId=two))
+        ec2.delete_network_interface(NetworkInterfaceId=eni)
+        ec2.delete_security_group(GroupId=two)
+        ec2.delete_security_group(GroupId=one)
+        ec2.delete_subnet(SubnetId=subnet)
+        ec2.delete_vpc(VpcId=vpc)
+
+    def test_an_endpoint_goes_with_or_without_its_route_table(self) -> None:
+        ec2 = self.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        for first in ("endpoint", "table"):
+            table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+            endpoint = ec2.create_vpc_endpoint(
+                VpcId=vpc, ServiceName="com.amazonaws.us-east-1.s3", VpcEndpointType="Gateway", RouteTableIds=[table]
+            )["VpcEndpoint"]["VpcEndpointId"]
+            self.assertIn(endpoint, self.refused("DependencyViolation", ec2.delete_vpc, VpcId=vpc))
+            if first == "table":
+                ec2.delete_route_table(RouteTableId=table)
+            ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
+            if first == "endpoint":
+                routes = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
+                self.assertEqual([route["DestinationCidrBlock"] for route in routes], ["10.0.0.0/16"])
+                ec2.delete_route_table(RouteTableId=table)
+        ec2.delete_vpc(VpcId=vpc)
+
+
+class Requests(Account):
+    def test_a_client_token_makes_one_thing(self) -> None:
+        ec2 = self.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        make = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.s3", "ClientToken": "token"}
+        ids = {ec2.create_vpc_endpoint(**make)["VpcEndpoint"]["VpcEndpointId"] for _ in range(2)}
+        self.assertEqual(len(ids), 1)
+        changed = make | {"ServiceName": "com.amazonaws.us-east-1.dynamodb"}
+        self.refused("IdempotentParameterMismatch", ec2.create_vpc_endpoint, **changed)
+        ec2.delete_vpc_endpoints(VpcEndpointIds=list(ids))
+        ec2.delete_vpc(VpcId=vpc)
+
+    def test_a_dry_run_makes_nothing(self) -> None:
+        ec2 = self.client("ec2")
+        before = len(ec2.describe_vpcs()["Vpcs"])
+        self.refused("DryRunOperation", ec2.create_vpc, CidrBlock="10.0.0.0/16", DryRun=True)
+        self.assertEqual(len(ec2.describe_vpcs()["Vpcs"]), before)
+
+    def test_parallel_calls_lose_nothing(self) -> None:
+        made: list[str] = []
+
+        def make() -> None:
+            ec2 = self.client("ec2")
+            for _ in range(10):
+                made.append(ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"])
+
+        threads = [threading.Thread(target=make) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        ec2 = self.client("ec2")
+        self.assertEqual(len(ec2.describe_vpcs(VpcIds=made)["Vpcs"]), 80)
+        for vpc in made:
+            ec2.delete_vpc(VpcId=vpc)
