@@ -16,5 +16,6 @@ Every call must be signed with a key that the sandbox gave out. For tests, unsig
     POST /_sandbox/speed?factor=60
     GET  /_sandbox/ready
 
-Inside the supervisor: `aws.server.serve(world, host, port, speed)` with a World of `aws/world.py`.
+Inside the supervisor: `aws.server.serve(world, host, port, speed)` with a World of `aws/world.py`; `aws.sts.identify(token,
+cluster)` says who an EKS bearer token is.
 """

@@ -1,9 +1,80 @@
-"""What may a principal do? Users may do everything (the sandbox is theirs)."""
+"""What may a principal do? Users may do everything (the sandbox is theirs). A role's session may do what the role's
+policies say; resources are looked at for S3, elsewhere the action alone.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+from . import backends, policy
 from .call import Call
+from .errors import AwsError
+
+# Where the action is called otherwise than the operation.
+S3_ACTIONS = {
+    "HeadObject": "GetObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+    "CopyObject": "PutObject",
+    "DeleteObjects": "DeleteObject",
+    "ListObjects": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "HeadBucket": "ListBucket",
+    "ListObjectVersions": "ListBucketVersions",
+    "ListBuckets": "ListAllMyBuckets",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
+    "ListParts": "ListMultipartUploadParts",
+}
+ALWAYS = {"sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdentity"}
 
 
 def authorize(call: Call) -> None:
-    pass
+    who = call.principal
+    if who is None or who.role is None or call.action in ALWAYS:
+        return
+    documents = role_policies(who.role)
+    request = _s3_request(call) if call.service == "s3" else policy.Request(call.action)
+    if not policy.allows(documents, request):
+        raise denied(call, request.action)
+    if call.service == "s3" and request.action == "s3:GetObject":
+        _hide_what_is_missing(call, documents)
+
+
+def denied(call: Call, action: str) -> AwsError:
+    who = call.principal.arn if call.principal else "anonymous"
+    message = f"User: {who} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
+    code = {"s3": "AccessDenied", "ec2": "UnauthorizedOperation"}.get(call.service)
+    return AwsError(code or ("AccessDeniedException" if call.is_json else "AccessDenied"), message, 403)
+
+
+def role_policies(name: str) -> list[Any]:
+    """The documents of everything attached to the role; empty if the role is gone."""
+    with backends.LOCK:
+        role = next((role for role in backends.iam().get_roles() if role.name == name), None)
+        if role is None:
+            return []
+        attached = [
+            next(version.document for version in managed.versions if version.is_default)
+            for managed in role.managed_policies.values()
+        ]
+        return attached + list(role.policies.values())
+
+
+def _s3_request(call: Call) -> policy.Request:
+    bucket, key = call.params.get("Bucket"), call.params.get("Key")
+    action = "s3:" + S3_ACTIONS.get(call.operation, call.operation)
+    resource = "*" if bucket is None else f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else "")
+    context = {"s3:prefix": call.request.args.get("prefix", ""), "aws:SecureTransport": "false"}
+    return policy.Request(action, resource, context=context)
+
+
+def _hide_what_is_missing(call: Call, documents: list[Any]) -> None:
+    """Who may not list a bucket is not told which keys it lacks: 403 instead of 404."""
+    bucket, key = call.params["Bucket"], call.params["Key"]
+    with backends.LOCK:
+        found = backends.s3().buckets.get(bucket)
+        missing = found is not None and found.keys.get(key) is None
+    listing = policy.Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", context={"s3:prefix": key})
+    if missing and not policy.allows(documents, listing):
+        raise AwsError("AccessDenied", "Access Denied", 403)

@@ -15,13 +15,18 @@ Hook = Callable[..., Any]
 PASS = object()
 
 handlers: dict[tuple[str, str], Hook] = {}
+unlocked: set[tuple[str, str]] = set()
 checks: dict[tuple[str, str], list[Hook]] = defaultdict(list)
 followers: dict[tuple[str, str], list[Hook]] = defaultdict(list)
 
 
-def handles(service: str, *operations: str) -> Callable[[Hook], Hook]:
+def handles(service: str, *operations: str, locked: bool = True) -> Callable[[Hook], Hook]:
+    """`locked=False`: it waits for something outside, and takes backends.LOCK itself where it needs it."""
+
     def register(hook: Hook) -> Hook:
         for operation in operations:
+            if not locked:
+                unlocked.add((service, operation))
             assert (service, operation) not in handlers, f"{service}:{operation} is handled twice"
             handlers[service, operation] = hook
         return hook

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from . import ec2, eks
+from . import ec2, eks, sts
 from .ec2 import endpoints, nat_gateways
 from .sandbox import Sandbox
 
-__all__ = ["ec2", "eks", "install"]
+__all__ = ["ec2", "eks", "install", "sts"]
 
 
 def install(sandbox: Sandbox) -> None:
