@@ -42,7 +42,7 @@ def main() -> None:
     registry.wait()
     wait_until("dockerd", places.docker_socket.exists, 30)
     write(places.state / READY, {
-        "AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key, "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": places.aws_endpoint, "AWS_EC2_METADATA_DISABLED": "true", "DOCKER_HOST": f"unix://{places.docker_socket}",
     })
     log.info("up after %.1f s: %s", time.monotonic() - began, places.aws_endpoint)

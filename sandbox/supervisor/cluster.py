@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import logging
+import shutil
 import threading
 from pathlib import Path
 
@@ -122,3 +123,6 @@ class Cluster:
         for thread in threads:
             thread.join()
         self._processes.clear()
+        # The next cluster of this name starts from nothing. What was asked of this one can still be read.
+        shutil.rmtree(self.authority.directory)
+        shutil.rmtree(self.directory / "etcd", ignore_errors=True)

@@ -14,7 +14,7 @@ def change(owner: str, add: dict[str, str], file: Path = FILE) -> None:
         fcntl.flock(opened, fcntl.LOCK_EX)
         text = opened.read()
         kept = [line for line in text.splitlines(keepends=True) if not line.rstrip("\n").endswith(MARK + owner)]
-        if kept and not kept[-1].endswith("\n"):
+        if add and kept and not kept[-1].endswith("\n"):
             kept[-1] += "\n"
         new = "".join(kept) + "".join(f"{address} {name} {MARK}{owner}\n" for name, address in sorted(add.items()))
         if new == text:

@@ -104,8 +104,16 @@ class Node:
                 return condition["status"] == "True", condition.get("message", "")
         return False, "no Ready condition yet"
 
+    def forget(self) -> None:
+        """Nobody waits for what ran on an instance that is gone: its pods and its Node go from the cluster at once."""
+        pods = self.cluster.api.call("GET", f"/api/v1/pods?fieldSelector=spec.nodeName={self.name}")
+        for pod in pods["items"]:
+            meta = pod["metadata"]
+            self.cluster.api.delete(f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}?gracePeriodSeconds=0")
+        self.cluster.api.delete(f"/api/v1/nodes/{self.name}")
+
     def stop(self) -> None:
-        """Terminates the instance: pods end with it, and the Node object goes."""
+        """Terminate the instance."""
         self._process.stop(patience=0.5)
         # The link goes with the namespace, but not at once.
         subprocess.run(["ip", "link", "del", self._link], check=False, stderr=subprocess.DEVNULL)

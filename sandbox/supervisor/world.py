@@ -46,9 +46,9 @@ class Machine:
             return ClusterHandle(cluster.endpoint, cluster.authority.base64, cluster.service_accounts.jwks)
 
     def stop_cluster(self, name: str) -> None:
-        for instance in [instance for instance, node in list(self._nodes.items()) if node.cluster.name == name]:
-            self.stop_node(name, instance)
         with self._alone(name):
+            for instance in [instance for instance, node in list(self._nodes.items()) if node.cluster.name == name]:
+                self._nodes.pop(instance).stop()
             cluster = self._clusters.pop(name, None)
             if cluster:
                 cluster.stop()
@@ -77,6 +77,7 @@ class Machine:
             node = self._nodes.pop(instance_id, None)
             if node:
                 node.stop()
+                node.forget()
 
     def apply_addon(self, cluster: str, addon: str, version: str, configuration: dict) -> None:
         owner = self._cluster(cluster)
