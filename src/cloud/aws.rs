@@ -6,8 +6,8 @@ use std::time::Duration;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
-use aws_config::{AppName, BehaviorVersion, Region};
-use aws_credential_types::provider::ProvideCredentials;
+use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -80,16 +80,19 @@ impl Aws {
     /// # Errors
     /// No credentials, expired or refused ones, no answer, or a CA bundle that cannot be read.
     pub async fn connect(config: &Config) -> Result<Self, ConnectError> {
-        let sdk = load(config).await?;
-        credentials(&sdk).await?;
-        Self::over(sdk).await
+        Self::over(loader(config)?.load().await).await
     }
 
-    /// Clients over settings that are loaded already.
+    /// The same, with these credentials.
     ///
     /// # Errors
-    /// Refused credentials, or no answer.
-    pub async fn over(sdk: SdkConfig) -> Result<Self, ConnectError> {
+    /// As [`Aws::connect`].
+    pub async fn connect_as(config: &Config, who: SharedCredentialsProvider) -> Result<Self, ConnectError> {
+        Self::over(loader(config)?.credentials_provider(who).load().await).await
+    }
+
+    async fn over(sdk: SdkConfig) -> Result<Self, ConnectError> {
+        credentials(&sdk).await?;
         let region = sdk.region().map_or_else(|| DEFAULT_REGION.to_owned(), ToString::to_string);
         let sts = aws_sdk_sts::Client::from_conf(
             aws_sdk_sts::config::Builder::from(&sdk).interceptor(CallLog).build(),
@@ -132,7 +135,7 @@ impl Aws {
 
 /// The SDK's own retries are off: a creating call whose answer was lost must be looked for, not
 /// sent again, and the walk retries what can be. Adaptive mode still slows a throttled client.
-async fn load(config: &Config) -> Result<SdkConfig, ConnectError> {
+fn loader(config: &Config) -> Result<ConfigLoader, ConnectError> {
     // One TLS provider for the whole process: the AWS SDK and kube must not each bring their own.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let region = RegionProviderChain::first_try(config.region.clone().map(Region::new))
@@ -155,7 +158,7 @@ async fn load(config: &Config) -> Result<SdkConfig, ConnectError> {
     if let Some(url) = &config.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    Ok(loader.load().await)
+    Ok(loader)
 }
 
 /// The SDK does not read `AWS_CA_BUNDLE` (awslabs/aws-sdk-rust#1362), so we do.

@@ -1,0 +1,92 @@
+//! A local AWS of this test's own: the sandbox's, without Kubernetes.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use serde_json::Value;
+use tritondeploy::cloud::Cloud;
+use tritondeploy::cloud::aws::Aws;
+use tritondeploy::cloud::kube::Clusters;
+use tritondeploy::config::Config;
+
+pub(crate) struct LocalAws {
+    process: Child,
+    host: String,
+    key: String,
+    secret: String,
+}
+
+impl LocalAws {
+    /// Starts one, `speed` times as fast as AWS.
+    pub(crate) fn start(speed: u32) -> Self {
+        let sandbox = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("sandbox");
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"));
+        let python = cache.join("tritondeploy/venv/bin/python");
+        let mut process = Command::new(&python)
+            .args(["-m", "aws", "--port", "0", "--speed", &speed.to_string()])
+            .current_dir(&sandbox)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} (made by sandbox/build/venv): {error}", python.display()));
+        let told = process.stdout.take().expect("its output");
+        let mut local = Self { process, host: String::new(), key: String::new(), secret: String::new() };
+        for line in BufReader::new(told).lines().map_while(Result::ok) {
+            let Some((name, value)) = line.trim_start_matches("export ").split_once('=') else { continue };
+            match name {
+                "AWS_ENDPOINT_URL" => local.host = value.trim_start_matches("http://").to_owned(),
+                "AWS_ACCESS_KEY_ID" => local.key = value.to_owned(),
+                "AWS_SECRET_ACCESS_KEY" => local.secret = value.to_owned(),
+                "AWS_EC2_METADATA_DISABLED" => return local,
+                _ => {}
+            }
+        }
+        panic!("the local AWS did not start");
+    }
+
+    pub(crate) async fn cloud(&self, mut config: Config) -> Arc<Cloud> {
+        config.endpoint_url = Some(format!("http://{}", self.host));
+        config.region.get_or_insert_with(|| "us-east-1".to_owned());
+        let who = SharedCredentialsProvider::new(Credentials::new(&self.key, &self.secret, None, None, "test"));
+        let aws = Aws::connect_as(&config, who).await.expect("the local AWS answers");
+        Arc::new(Cloud { aws, kube: Clusters::default(), config })
+    }
+
+    /// How many mutating calls there were since the start or the last reset.
+    pub(crate) fn mutating(&self) -> u64 {
+        self.ask("GET", "calls")["count"].as_u64().expect("a count")
+    }
+
+    pub(crate) fn reset_calls(&self) {
+        self.ask("POST", "reset-calls");
+    }
+
+    /// Everything that every service holds.
+    pub(crate) fn dump(&self) -> Value {
+        self.ask("GET", "dump")
+    }
+
+    fn ask(&self, method: &str, path: &str) -> Value {
+        let mut stream = TcpStream::connect(&self.host).expect("a connection");
+        let request = format!("{method} /_sandbox/{path} HTTP/1.0\r\nHost: local\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
+        assert!(head.contains(" 200 "), "{method} {path}: {head} {body}");
+        serde_json::from_str(body).expect("JSON")
+    }
+}
+
+impl Drop for LocalAws {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
