@@ -37,12 +37,17 @@ fn fine(outcome: &Outcome) {
     assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.troubles, outcome.blocked);
 }
 
-/// Everything that carries our tags, ghosts of NAT gateways aside.
-async fn tagged(cloud: &Cloud) -> Vec<String> {
-    let key = aws_sdk_ec2::types::Filter::builder().name("key").values("tritondeploy:deployment").build();
-    let tags = cloud.aws.ec2.describe_tags().filters(key).into_paginator().items().send().try_collect().await;
-    let ids = tags.expect("tags").into_iter().filter_map(|tag| tag.resource_id);
-    ids.filter(|id| !id.starts_with("nat-")).collect()
+/// What is left: the VPC (everything else is inside it), the gateway and the address.
+async fn left(cloud: &Cloud) -> Vec<String> {
+    let key = || aws_sdk_ec2::types::Filter::builder().name("tag-key").values("tritondeploy:deployment").build();
+    let ec2 = &cloud.aws.ec2;
+    let vpcs = ec2.describe_vpcs().filters(key()).send().await.expect("VPCs").vpcs.unwrap_or_default();
+    let doors = ec2.describe_internet_gateways().filters(key()).send().await.expect("gateways");
+    let addresses = ec2.describe_addresses().filters(key()).send().await.expect("addresses");
+    let vpcs = vpcs.into_iter().filter_map(|vpc| vpc.vpc_id);
+    let doors = doors.internet_gateways.unwrap_or_default().into_iter().filter_map(|door| door.internet_gateway_id);
+    let addresses = addresses.addresses.unwrap_or_default().into_iter().filter_map(|address| address.allocation_id);
+    vpcs.chain(doors).chain(addresses).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,5 +70,5 @@ async fn up_makes_the_network_up_again_changes_nothing_and_down_leaves_nothing()
     let down = walk(&cloud).await.down().await;
     fine(&down);
     assert!(down.exists.is_empty(), "left: {:?}", down.exists);
-    assert_eq!(tagged(&cloud).await, Vec::<String>::new());
+    assert_eq!(left(&cloud).await, Vec::<String>::new());
 }
