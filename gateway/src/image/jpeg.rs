@@ -1,9 +1,12 @@
 //! JPEG, by libjpeg-turbo without its fast (inexact) paths.
 
-use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
+use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Image, PixelFormat};
 
 use super::pixels::{Opened, Pixels};
 use super::{Format, ImageError, Limits};
+
+/// The second byte of the end-of-image marker.
+const END: u8 = 0xd9;
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError> {
     let mut decompressor = Decompressor::new().map_err(|e| damaged(&e))?;
@@ -23,7 +26,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError
     let image = Image { pixels: &mut pixels[..], width, pitch, height, format };
     if let Err(error) = decompressor.decompress(bytes, image) {
         // Damage inside the picture is painted over, as every viewer does; a file that ends too soon is refused.
-        if !is_warning(&error) || !has_end(bytes) {
+        if !is_warning(&error) || !(has_end(bytes) || has_spare(bytes, &header, format, &pixels)) {
             return Err(damaged(&error));
         }
     }
@@ -67,7 +70,6 @@ fn is_warning(error: &turbojpeg::Error) -> bool {
 
 /// Whether the markers lead to an end-of-image marker.
 fn has_end(bytes: &[u8]) -> bool {
-    const END: u8 = 0xd9;
     let mut at = 2;
     while let Some(&[mark, kind]) = bytes.get(at..at + 2).and_then(|b| <&[u8; 2]>::try_from(b).ok()) {
         match (mark, kind) {
@@ -81,4 +83,19 @@ fn has_end(bytes: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Whether a file without an end-of-image marker has bytes to spare after its last row: then the picture is whole,
+/// and nothing but the marker is missing. (Eight bytes, for so far does the decoder read ahead.) Only a plain JPEG
+/// can be: a progressive one shows nothing before its last scan has ended.
+fn has_spare(bytes: &[u8], header: &DecompressHeader, format: PixelFormat, pixels: &[u8]) -> bool {
+    if header.is_progressive || bytes.len() < 8 {
+        return false;
+    }
+    let shorter = [&bytes[..bytes.len() - 8], &[0xff, END]].concat();
+    let mut again = vec![0; pixels.len()];
+    let (width, height, pitch) = (header.width, header.height, header.width * format.size());
+    let image = Image { pixels: &mut again[..], width, pitch, height, format };
+    let decoded = Decompressor::new().and_then(|mut d| d.decompress(&shorter, image));
+    decoded.err().is_none_or(|e| is_warning(&e)) && again == pixels
 }

@@ -2,24 +2,29 @@
 
 use std::io::Cursor;
 
-use png::{BitDepth, ColorType, Decoder, DecodingError, Reader, Transformations};
+use png::{BitDepth, ColorType, DecodeOptions, Decoder, DecodingError, Reader, Transformations};
 
 use super::pixels::{Opened, Pixels};
 use super::{Format, ImageError, Limits};
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError> {
-    let mut decoder = Decoder::new(Cursor::new(bytes));
-    decoder.set_transformations(Transformations::IDENTITY);
-    decoder.set_ignore_text_chunk(true);
-    decoder.set_ignore_iccp_chunk(true);
-    // A wrong checksum over whole pixels is accepted, as the reference does.
-    decoder.ignore_checksums(true);
-    let header = decoder.read_header_info().map_err(|e| damaged(&e))?;
-    let (width, height) = (header.width as usize, header.height as usize);
-    limits.check(width, height)?;
-    let mut reader = decoder.read_info().map_err(|e| damaged(&e))?;
-    let raw = rows(&mut reader, height)?;
+    let mut reader = open(bytes, limits, true)?;
+    let raw = match rows(&mut reader) {
+        Ok(raw) => raw,
+        // A wrong checksum over right pixels is accepted, as the reference does; but not in what leads to them.
+        Err(_) => {
+            reader = open(bytes, limits, false)?;
+            rows(&mut reader).map_err(|e| damaged(&e))?
+        }
+    };
+    if let Err(error) = reader.finish() {
+        // What follows the pixels may be broken or missing; but a wrong checksum over them is minded.
+        if is_deflate(&error) {
+            return Err(damaged(&error));
+        }
+    }
     let info = reader.info();
+    let (width, height) = (info.width as usize, info.height as usize);
     let pixels = match (info.color_type, info.bit_depth) {
         (ColorType::Grayscale, BitDepth::One) => {
             let palette = std::array::from_fn(|i| [if i == 0 { 0 } else { 255 }; 3]);
@@ -51,13 +56,29 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError
     Ok(Opened { width, height, pixels })
 }
 
-/// All rows, packed as in the file. Nothing past the last row is read: a file without its end is still a picture.
-fn rows(reader: &mut Reader<Cursor<&[u8]>>, height: usize) -> Result<Vec<u8>, ImageError> {
-    let line = reader.output_line_size(reader.info().width).ok_or_else(|| damaged(&DecodingError::LimitsExceeded))?;
+/// Reads up to the first pixel. `strict` minds the chunks' checksums.
+fn open<'a>(bytes: &'a [u8], limits: &Limits, strict: bool) -> Result<Reader<Cursor<&'a [u8]>>, ImageError> {
+    let mut options = DecodeOptions::default();
+    options.set_ignore_crc(!strict);
+    options.set_ignore_adler32(false);
+    options.set_skip_ancillary_crc_failures(false);
+    options.set_ignore_text_chunk(true);
+    options.set_ignore_iccp_chunk(true);
+    let mut decoder = Decoder::new_with_options(Cursor::new(bytes), options);
+    decoder.set_transformations(Transformations::IDENTITY);
+    let header = decoder.read_header_info().map_err(|e| damaged(&e))?;
+    limits.check(header.width as usize, header.height as usize)?;
+    decoder.read_info().map_err(|e| damaged(&e))
+}
+
+/// All rows, packed as in the file.
+fn rows(reader: &mut Reader<Cursor<&[u8]>>) -> Result<Vec<u8>, DecodingError> {
+    let (width, height) = (reader.info().width, reader.info().height as usize);
+    let line = reader.output_line_size(width).ok_or(DecodingError::LimitsExceeded)?;
     let mut raw = vec![0; line * height];
     if reader.info().interlaced {
         let bits = reader.info().bits_per_pixel() as u8;
-        while let Some(row) = reader.next_interlaced_row().map_err(|e| damaged(&e))? {
+        while let Some(row) = reader.next_interlaced_row()? {
             if let png::InterlaceInfo::Adam7(pass) = row.interlace() {
                 png::expand_interlaced_row(&mut raw, line, row.data(), pass, bits);
             }
@@ -65,11 +86,17 @@ fn rows(reader: &mut Reader<Cursor<&[u8]>>, height: usize) -> Result<Vec<u8>, Im
         return Ok(raw);
     }
     for row in raw.chunks_exact_mut(line) {
-        if reader.read_row(row).map_err(|e| damaged(&e))?.is_none() {
-            return Err(ImageError::Damaged { format: Format::Png, why: "rows are missing".to_owned() });
+        match reader.read_row(row) {
+            // The stream ended, and properly, before the last row: the rest stays black.
+            Err(DecodingError::Format(e)) if e.to_string().contains("not have enough data") => break,
+            other => drop(other?),
         }
     }
     Ok(raw)
+}
+
+fn is_deflate(error: &DecodingError) -> bool {
+    error.to_string().contains("deflate")
 }
 
 fn damaged(error: &DecodingError) -> ImageError {

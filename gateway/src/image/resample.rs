@@ -77,10 +77,12 @@ pub(super) fn resize16(pixels: Vec<u16>, width: usize, height: usize) -> Vec<u16
     taps.exact().flat_map(line).collect()
 }
 
+/// Overshoot does not wrap: the reference caps the two bytes of the sum one by one, so that 65600 becomes 65344.
 fn word<'a>(terms: impl Iterator<Item = (&'a u16, &'a f64)>) -> u16 {
     let sum = terms.fold(0.0, |sum, (v, w)| sum + f64::from(*v) * w);
-    // Half away from zero, in single precision as the reference has it.
-    (sum + 0.5) as i32 as u16
+    let whole = if sum < 0.0 { (sum - 0.5) as i32 } else { (sum + 0.5) as i32 };
+    let (high, low) = ((whole >> 8).clamp(0, 255) as u8, (whole % 256).clamp(0, 255) as u8);
+    u16::from_be_bytes([high, low])
 }
 
 /// The pixel under the middle of each output pixel.

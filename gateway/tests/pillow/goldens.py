@@ -1,0 +1,211 @@
+"""Makes images of every kind, and what pillow 11.0.0 makes of them, into the folder named on the command line.
+
+NAME is the image as a bucket would hold it; NAME.rgb is 224 x 224 RGB, or NAME.refused says why there is none.
+"""
+
+import io
+import random
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+import PIL
+from PIL import Image, ImageFile
+
+assert PIL.__version__ == "11.0.0", PIL.__version__
+OUT = Path(sys.argv[1])
+SIZES = [(1, 1), (2, 3), (1, 300), (300, 1), (223, 225), (224, 224), (224, 100), (100, 224), (37, 53), (640, 480), (451, 1003)]
+
+
+def noise(seed, count):
+    return random.Random(seed).randbytes(count)
+
+
+def picture(mode, size, seed=0):
+    """Slopes, edges and noise: something for every part of a kernel."""
+    width, height = size
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    grain = noise(f"{mode}{size}{seed}", width * height * bands)
+    data = bytearray(width * height * bands)
+    for i in range(0, len(data)):
+        x, y, band = i // bands % width, i // bands // width, i % bands
+        slope = (x * (3 + band) + y * (5 - band)) // 2 % 256
+        block = 255 if (x // 9 + y // 7 + band) % 3 == 0 else 0
+        data[i] = (slope if y % 3 else block if y % 2 else grain[i])
+    return Image.frombytes(mode, size, bytes(data))
+
+
+def expect(name, content):
+    path = OUT / name
+    path.write_bytes(content)
+    try:
+        with Image.open(path) as image:
+            rgb = image.resize((224, 224)).convert("RGB")
+        path.with_name(name + ".rgb").write_bytes(rgb.tobytes())
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        path.with_name(name + ".refused").write_text(f"{error}\n")
+
+
+def saved(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def scanlines(pixels, width, height, bits, filters):
+    """Rows of packed pixels (each a list of samples), each after its filter; only filters that need no arithmetic
+    on the left neighbour are simulated here: 0, and 2 (up)."""
+    out, above = b"", None
+    for y in range(height):
+        row = int("".join(format(v, f"0{bits}b") for v in pixels[y]).ljust((len(pixels[y]) * bits + 7) // 8 * 8, "0") or "0", 2)
+        row = row.to_bytes((len(pixels[y]) * bits + 7) // 8, "big") if pixels[y] else b""
+        if filters and y % 2 and above is not None:
+            out += b"\2" + bytes((a - b) % 256 for a, b in zip(row, above))
+        else:
+            out += b"\0" + row
+        above = row
+    return out
+
+
+PASSES = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+
+
+def png(size, bits, colour, seed=0, interlace=False, extra=b"", filters=True, top=None):
+    """A PNG that Pillow itself would not write."""
+    width, height = size
+    samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    rng = random.Random(f"{size}{bits}{colour}{seed}")
+    limit = top or (1 << bits)
+    rows = [[rng.randrange(limit) if (y + i // 5) % 3 else (i * 37 + y * 11) % limit for i in range(width * samples)] for y in range(height)]
+    if interlace:
+        raw = b""
+        for left, first, step, down in PASSES:
+            part = [[v for x in range(left, width, step) for v in row[x * samples:(x + 1) * samples]] for row in rows[first::down]]
+            if part and part[0]:
+                raw += scanlines(part, len(part[0]), len(part), bits, filters)
+    else:
+        raw = scanlines(rows, width, height, bits, filters)
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, int(interlace))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
+
+
+def jpegs():
+    for size in SIZES + [(1280, 960)]:
+        label = f"{size[0]}x{size[1]}"
+        for mode in ("L", "RGB", "CMYK"):
+            expect(f"jpeg-{mode.lower()}-{label}.jpg", saved(picture(mode, size), "JPEG", quality=90))
+    for sampling in range(3):
+        for progressive in (False, True):
+            image = picture("RGB", (333, 251), seed=sampling)
+            name = f"jpeg-sampling{sampling}{'-progressive' if progressive else ''}.jpg"
+            expect(name, saved(image, "JPEG", quality=75, subsampling=sampling, progressive=progressive))
+    image = picture("RGB", (500, 301))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    expect("jpeg-turned.jpg", saved(image, "JPEG", exif=exif, icc_profile=noise("icc", 3000)))
+    expect("jpeg-low.jpg", saved(image, "JPEG", quality=5))
+    expect("jpeg-best.jpg", saved(image, "JPEG", quality=100, subsampling=0, optimize=True))
+    expect("jpeg-restarts.jpg", saved(image, "JPEG", restart_marker_blocks=3))
+    expect("jpeg-called.png", saved(image, "JPEG"))
+    cmyk = saved(picture("CMYK", (301, 207)), "JPEG", quality=90)
+    expect("jpeg-ycck.jpg", cmyk.replace(b"Adobe\0\x64\0\0\0\0\0", b"Adobe\0\x64\0\0\0\0\2"))
+    rgb = saved(picture("RGB", (301, 207)), "JPEG", quality=90, keep_rgb=True)
+    expect("jpeg-rgb-inside.jpg", rgb)
+
+
+def pngs():
+    for size in SIZES + [(1280, 960)]:
+        label = f"{size[0]}x{size[1]}"
+        for mode in ("L", "RGB", "RGBA", "LA"):
+            expect(f"png-{mode.lower()}-{label}.png", saved(picture(mode, size), "PNG"))
+        expect(f"png-1-{label}.png", saved(picture("L", size).convert("1"), "PNG"))
+        expect(f"png-p-{label}.png", saved(picture("RGB", size).quantize(200), "PNG"))
+    kinds = [(0, (1, 2, 4, 8, 16)), (2, (8, 16)), (3, (1, 2, 4, 8)), (4, (8, 16)), (6, (8, 16))]
+    for colour, depths in kinds:
+        for bits in depths:
+            for size in [(1, 1), (7, 5), (61, 47), (224, 224), (225, 91), (500, 333)]:
+                for interlace in (False, True):
+                    extra = chunk(b"PLTE", noise("plte", 3 << bits)) if colour == 3 else b""
+                    name = f"png-type{colour}-{bits}bit-{size[0]}x{size[1]}{'-interlaced' if interlace else ''}.png"
+                    expect(name, png(size, bits, colour, interlace=interlace, extra=extra))
+    expect("png-palette-short.png", png((300, 200), 8, 3, extra=chunk(b"PLTE", noise("short", 30))))
+    for width in (3, 100, 225, 447, 448, 449, 1000, 1021, 2047):
+        expect(f"png-picked-{width}.png", png((width, 9), 8, 3, extra=chunk(b"PLTE", noise("plte", 768))))
+    clear = chunk(b"PLTE", noise("plte", 768)) + chunk(b"tRNS", noise("trns", 200))
+    expect("png-palette-clear.png", png((300, 200), 8, 3, extra=clear))
+    expect("png-gray-clear.png", png((300, 200), 8, 0, extra=chunk(b"tRNS", struct.pack(">H", 37))))
+    expect("png-rgb-clear.png", png((300, 200), 8, 2, extra=chunk(b"tRNS", struct.pack(">HHH", 37, 74, 111))))
+    expect("png-rgb16-clear.png", png((300, 200), 16, 2, extra=chunk(b"tRNS", struct.pack(">HHH", 37, 74, 111))))
+    expect("png-gray16-dark.png", png((300, 200), 16, 0, top=300))
+    expect("png-gray16-small-dark.png", png((100, 90), 16, 0, top=300))
+    gamma = chunk(b"gAMA", struct.pack(">I", 100000)) + chunk(b"pHYs", struct.pack(">IIB", 1, 2, 1))
+    expect("png-gamma.png", png((300, 200), 8, 2, extra=gamma))
+
+
+def damaged():
+    whole = saved(picture("RGB", (320, 240)), "PNG")
+    idat, iend = whole.index(b"IDAT"), whole.index(b"IEND")
+    length = struct.unpack(">I", whole[idat - 4:idat])[0]
+    after = idat + 4 + length
+    expect("png-bad-idat-crc.png", whole[:after] + b"\0\0\0\0" + whole[after + 4:])
+    expect("png-bad-ihdr-crc.png", whole[:29] + b"\0\0\0\0" + whole[33:])
+    expect("png-no-iend.png", whole[:iend - 4])
+    expect("png-half-iend.png", whole[:iend + 2])
+    expect("png-no-idat-crc.png", whole[:after])
+    expect("png-bad-adler.png", whole[:after - 4] + b"\0\0\0\0" + whole[after:])
+    for cut in (1, 100, length // 2, length - 60, length - 5, length - 4, length - 2):
+        expect(f"png-cut-{cut}.png", whole[:idat + 4 + cut])
+    expect("png-header-only.png", whole[:33])
+    half = png((50, 50), 8, 0)
+    expect("png-rows-missing.png", half[:16] + struct.pack(">II", 50, 60) + half[24:29] + struct.pack(">I", zlib.crc32(half[12:16] + struct.pack(">II", 50, 60) + half[24:29])) + half[33:])
+    raw = whole[idat + 4:after]
+    for kept in (length // 2, length - 4, length - 2):
+        expect(f"png-stream-cut-{kept}.png", whole[:idat - 4] + chunk(b"IDAT", raw[:kept]) + whole[iend - 4:])
+    parts = [chunk(b"IDAT", raw[i:i + 777]) for i in range(0, length, 777)]
+    expect("png-parts.png", whole[:idat - 4] + b"".join(parts) + whole[iend - 4:])
+    expect("png-parts-no-iend.png", whole[:idat - 4] + b"".join(parts))
+    expect("png-parts-last-missing.png", whole[:idat - 4] + b"".join(parts[:-1]) + whole[iend - 4:])
+    expect("png-bad-text-crc.png", whole[:33] + chunk(b"tEXt", b"a\0b")[:-4] + b"\0\0\0\0" + whole[33:])
+    expect("png-bad-late-text-crc.png", whole[:iend - 4] + chunk(b"tEXt", b"a\0b")[:-4] + b"\0\0\0\0" + whole[iend - 4:])
+    expect("png-text.png", whole[:33] + chunk(b"tEXt", b"a\0b") + chunk(b"iCCP", b"p\0\0" + zlib.compress(b"junk")) + whole[33:])
+    junk = bytearray(whole)
+    junk[after - length // 3] ^= 0x55
+    expect("png-flipped.png", bytes(junk))
+
+    for progressive in (False, True):
+        label = "progressive" if progressive else "plain"
+        whole = saved(picture("RGB", (320, 240)), "JPEG", quality=85, progressive=progressive)
+        start = whole.index(b"\xff\xda") + 14
+        for cut in (1, 2, 3, 40, len(whole) // 2, len(whole) - start - 10):
+            expect(f"jpeg-{label}-cut-{cut}.jpg", whole[:-cut])
+        for seed in range(12):
+            broken = bytearray(whole)
+            rng = random.Random(f"{label}{seed}")
+            for _ in range(1 + seed % 4):
+                broken[rng.randrange(start, len(broken) - 2)] = rng.randrange(256)
+            expect(f"jpeg-{label}-broken-{seed}.jpg", bytes(broken))
+            expect(f"jpeg-{label}-broken-cut-{seed}.jpg", bytes(broken[:-300]))
+        expect(f"jpeg-{label}-padded.jpg", whole[:-2] + bytes(100))
+        expect(f"jpeg-{label}-tail.jpg", whole + noise("tail", 5000))
+        expect(f"jpeg-{label}-twice.jpg", whole + whole)
+    expect("jpeg-header-only.jpg", whole[:300])
+    expect("jpeg-start-only.jpg", b"\xff\xd8\xff")
+
+
+def refused():
+    expect("empty.jpg", b"")
+    expect("text.png", b"this is no image\n")
+    expect("json.jpg", b'{"a": 1}')
+
+
+OUT.mkdir(parents=True, exist_ok=True)
+ImageFile.MAXBLOCK = 1 << 22  # room for noise at full quality
+jpegs()
+pngs()
+damaged()
+refused()
