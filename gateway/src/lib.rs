@@ -1,5 +1,13 @@
 //! The WebSocket gateway in front of NVIDIA Triton.
 
+pub mod config;
+pub mod connection;
+pub mod http;
 pub mod image;
+pub mod log;
+pub mod models;
+pub mod protocol;
+pub mod server;
 pub mod storage;
 pub mod triton;
+pub mod v0;

@@ -1,1 +1,129 @@
-fn main() {}
+//! `tritondeploy-gateway serve --config FILE`: the process around the server.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tritondeploy_gateway::config::Config;
+use tritondeploy_gateway::connection::Shutdown;
+use tritondeploy_gateway::models::Models;
+use tritondeploy_gateway::server::Server;
+use tritondeploy_gateway::storage::Storage;
+use tritondeploy_gateway::triton::Triton;
+use tritondeploy_gateway::v0::V0;
+use tritondeploy_gateway::log;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const USAGE: &str = "usage: tritondeploy-gateway serve --config FILE
+       tritondeploy-gateway --version";
+
+enum Command {
+    Serve(PathBuf),
+    Version,
+}
+
+fn main() -> ExitCode {
+    log::init();
+    let code = match command(std::env::args_os().skip(1)) {
+        Some(Command::Serve(path)) => with_config(&path, serve),
+        Some(Command::Version) => {
+            #[allow(clippy::print_stdout, reason = "what was asked for")]
+            {
+                println!("tritondeploy-gateway {}", env!("CARGO_PKG_VERSION"));
+            }
+            0
+        }
+        None => {
+            #[allow(clippy::print_stderr, reason = "for whoever typed it")]
+            {
+                eprintln!("{USAGE}");
+            }
+            2
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn command(mut args: impl Iterator<Item = OsString>) -> Option<Command> {
+    let word = args.next()?;
+    if word == "--version" {
+        return Some(Command::Version);
+    }
+    let command = if word == "serve" { Command::Serve } else { return None };
+    if args.next()? != "--config" {
+        return None;
+    }
+    let path = args.next()?;
+    args.next().is_none().then(|| command(path.into()))
+}
+
+fn with_config<F: Future<Output = Result<(), String>>>(path: &std::path::Path, run: impl FnOnce(Config) -> F) -> u8 {
+    let config = match Config::read(path) {
+        Ok(config) => config,
+        Err(e) => {
+            tracing::error!("{e}");
+            return 2;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ran = match runtime {
+        Ok(runtime) => runtime.block_on(run(config)),
+        Err(e) => Err(format!("no runtime: {e}")),
+    };
+    match ran {
+        Ok(()) => 0,
+        Err(e) => {
+            tracing::error!("{e}");
+            1
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), String> {
+    // Health is answered first of all; everything else may take its time.
+    let listener = TcpListener::bind(&config.listen).await;
+    let listener = listener.map_err(|e| format!("{} cannot be listened on: {e}", config.listen))?;
+    let shutdown = Shutdown::default();
+    stop_on_signals(shutdown.clone()).map_err(|e| format!("no signals: {e}"))?;
+    let storage = Storage::new(&config.storage).await.map_err(|e| e.to_string())?;
+    let triton = Triton::connect(&config.triton).map_err(|e| e.to_string())?;
+    let needed = config.pipeline.iter().map(|p| p.model.clone()).collect();
+    let models = Arc::new(Models::new(triton.clone(), needed));
+    let watched = models.clone();
+    tokio::spawn(async move { watched.watch().await });
+    let server = Server {
+        limits: config.limits.clone(),
+        drain_for: Duration::from_secs(config.drain_seconds),
+        protocol: Arc::new(V0::new(config, storage, triton, models.clone())),
+        models,
+    };
+    let address = listener.local_addr().map_err(|e| e.to_string())?;
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+    server.run(listener, shutdown).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The first signal drains, the second ends at once.
+fn stop_on_signals(shutdown: Shutdown) -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+            if shutdown.drain.is_cancelled() {
+                tracing::warn!("stopping at once");
+                #[allow(clippy::exit, reason = "asked for twice")]
+                std::process::exit(1);
+            }
+            tracing::info!("draining: no new connections; finishing what was received");
+            shutdown.drain.cancel();
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! The gateway's configuration file. Every key but `storage.bucket` has a default; unknown keys are errors.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::{image, storage, triton};
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where WebSockets and the two health paths are served.
+    pub listen: String,
+    /// Where models are released; no Service exposes it.
+    pub admin: String,
+    /// How long requests may take to finish after SIGTERM.
+    pub drain_seconds: u64,
+    /// Triton's address and our patience with it.
+    pub triton: triton::Config,
+    /// The bucket, and what of it clients may name.
+    pub storage: storage::Config,
+    /// What images may cost.
+    pub image: image::Limits,
+    /// Where models come from and go to.
+    pub repository: Repository,
+    /// The models that a reference to an image runs, in the order of the answer.
+    pub pipeline: Vec<Pipeline>,
+    /// What clients may cost.
+    pub limits: Limits,
+}
+
+/// Where models come from and go to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Repository {
+    /// Triton's `--model-repository`.
+    pub directory: PathBuf,
+    /// Where models lie in the bucket.
+    pub prefix: String,
+    /// The key of the release manifest in the bucket.
+    pub manifest: String,
+}
+
+/// One model of the pair that v0's references run.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// What the answer calls it.
+    pub alias: String,
+    /// The model's name in Triton.
+    pub model: String,
+    /// What the model's output is.
+    #[serde(default)]
+    pub scores: Scores,
+}
+
+/// What the numbers of a classifier are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scores {
+    /// Softmax makes probabilities of them.
+    #[default]
+    Logits,
+    /// They are probabilities already.
+    Probabilities,
+}
+
+/// What clients may cost. The defaults are safe on an open port.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// The longest message of a client; a longer one closes the connection with 1009.
+    pub message_bytes: usize,
+    /// Open WebSockets; one more is answered with 503.
+    pub connections: usize,
+    /// Connections that have not sent a WebSocket upgrade; one more is closed.
+    pub handshakes: usize,
+    /// Longest wait for the headers of a request.
+    pub header_seconds: u64,
+    /// Requests of one connection that run at once.
+    pub running: usize,
+    /// Requests of one connection that wait; then reading stops.
+    pub waiting: usize,
+    /// Bytes of requests of one connection that wait; then reading stops.
+    pub waiting_bytes: usize,
+    /// Requests that run at once, of all connections.
+    pub requests: usize,
+    /// Longest time for one request from its start.
+    pub request_seconds: u64,
+    /// Longest time for writing one answer.
+    pub write_seconds: u64,
+    /// How often the server pings.
+    pub ping_seconds: u64,
+    /// Without any frame for this long, a connection is dropped.
+    pub idle_seconds: u64,
+}
+
+/// The most that `limits.message_bytes` may be.
+const MESSAGE_BYTES: usize = 1 << 30;
+
+impl Default for Config {
+    fn default() -> Self {
+        let pipeline = |alias: &str, model: &str| Pipeline {
+            alias: alias.to_owned(),
+            model: model.to_owned(),
+            scores: Scores::Logits,
+        };
+        Self {
+            listen: "0.0.0.0:8080".to_owned(),
+            admin: "127.0.0.1:8081".to_owned(),
+            drain_seconds: 20,
+            triton: triton::Config::default(),
+            storage: storage::Config::default(),
+            image: image::Limits::default(),
+            repository: Repository::default(),
+            pipeline: vec![pipeline("densenet", "densenet_onnx"), pipeline("resnet", "resnet50_onnx")],
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Repository {
+    fn default() -> Self {
+        Self {
+            directory: PathBuf::from("/models"),
+            prefix: "models/".to_owned(),
+            manifest: tritondeploy_wire::manifest::KEY.to_owned(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 64 << 20,
+            connections: 10_000,
+            handshakes: 1_024,
+            header_seconds: 10,
+            running: 4,
+            waiting: 1_024,
+            waiting_bytes: 1 << 20,
+            requests: 256,
+            request_seconds: 60,
+            write_seconds: 120,
+            ping_seconds: 60,
+            idle_seconds: 120,
+        }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("the configuration {path} cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no TOML, or holds something else than it may.
+    #[error("the configuration is wrong: {0}")]
+    Parse(String),
+    /// A value that cannot be.
+    #[error("the configuration is wrong: {0}")]
+    Value(&'static str),
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or what it says cannot be.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|source| Error::Read { path: path.display().to_string(), source })?;
+        Self::parse(&text)
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// When it is no TOML, names an unknown key, or says what cannot be.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let config: Self = toml::from_str(text).map_err(|e| Error::Parse(told(&e)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let limits = &self.limits;
+        let least = [
+            limits.message_bytes, limits.connections, limits.handshakes, limits.running, limits.waiting,
+            limits.waiting_bytes, limits.requests,
+        ];
+        let seconds = [
+            limits.header_seconds, limits.request_seconds, limits.write_seconds, limits.ping_seconds, limits.idle_seconds,
+        ];
+        let aliases: std::collections::BTreeSet<_> = self.pipeline.iter().map(|p| &p.alias).collect();
+        let wrong = if self.storage.bucket.is_empty() {
+            "storage.bucket is missing; name the bucket that holds images and models"
+        } else if least.contains(&0) || seconds.contains(&0) {
+            "a limit is 0; each must be at least 1"
+        } else if limits.message_bytes > MESSAGE_BYTES {
+            "limits.message_bytes is over 1 GiB (1073741824)"
+        } else if limits.idle_seconds <= limits.ping_seconds {
+            "limits.idle_seconds must be longer than limits.ping_seconds, or clients that only answer pings are dropped"
+        } else if self.pipeline.is_empty() {
+            "there is no [[pipeline]]"
+        } else if aliases.len() != self.pipeline.len() {
+            "two pipelines have the same alias"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Value(wrong))
+    }
+}
+
+/// The parser's words, with the key that was probably meant.
+fn told(error: &toml::de::Error) -> String {
+    let text = error.to_string().trim_end().to_owned();
+    let mut words = error.message().split('`').skip(1).step_by(2);
+    let nearest = || {
+        if !error.message().starts_with("unknown field") {
+            return None;
+        }
+        let unknown = words.next()?;
+        let near = words.map(|known| (strsim::damerau_levenshtein(unknown, known), known));
+        near.filter(|(distance, known)| *distance <= known.len() / 3 + 1).min().map(|(_, known)| known.to_owned())
+    };
+    match nearest() {
+        Some(known) => format!("{text}\ndid you mean `{known}`?"),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_all_that_must_be_said() {
+        let config = Config::parse("[storage]\nbucket = \"b\"").unwrap();
+        assert_eq!(config.listen, "0.0.0.0:8080");
+        let models: Vec<_> = config.pipeline.iter().map(|p| (p.alias.as_str(), p.model.as_str())).collect();
+        assert_eq!(models, [("densenet", "densenet_onnx"), ("resnet", "resnet50_onnx")]);
+        assert_eq!(config.repository.manifest, "release/manifest.json");
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_with_the_nearest_known_one() {
+        let told = |text: &str| Config::parse(text).unwrap_err().to_string();
+        let error = told("[storage]\nbucket = \"b\"\n[limits]\nmesage_bytes = 5");
+        assert!(error.contains("line 4") && error.contains("did you mean `message_bytes`?"), "{error}");
+        let error = told("[storage]\nbuckets = \"b\"");
+        assert!(error.contains("did you mean `bucket`?"), "{error}");
+        let error = told("lisen = \"x\"");
+        assert!(error.contains("did you mean `listen`?"), "{error}");
+        let error = told("quite_other = 1");
+        assert!(!error.contains("did you mean"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for (text, wanted) in [
+            ("", "storage.bucket"),
+            ("storage.bucket = \"b\"\nlimits.running = 0", "at least 1"),
+            ("storage.bucket = \"b\"\nlimits.message_bytes = 1073741825", "1 GiB"),
+            ("storage.bucket = \"b\"\nlimits.idle_seconds = 60", "idle_seconds"),
+            ("storage.bucket = \"b\"\npipeline = []", "pipeline"),
+            ("storage.bucket = \"b\"\npipeline = [{alias=\"a\", model=\"m\"}, {alias=\"a\", model=\"n\"}]", "alias"),
+        ] {
+            let error = Config::parse(text).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! How a connection ends: the Close frame at once, then TCP, from our side.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+use tungstenite::Message;
+use tungstenite::error::{CapacityError, Error};
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
+
+use super::Socket;
+
+/// For the last bytes to leave.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// For the client to answer our Close.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// For what the client is still sending. Closing a socket with unread data resets it, and a reset can overtake the
+/// Close frame, so the rest is read and thrown away.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub enum End {
+    /// The client sent Close.
+    Closed,
+    /// The connection broke, or the client left without Close.
+    Lost,
+    /// The gateway stops.
+    Drained,
+    /// No frame came for too long.
+    Idle,
+    /// An answer could not be written for too long.
+    Stuck,
+    /// A message was over the cap.
+    TooLarge,
+    /// A text message was no UTF-8.
+    NotUtf8,
+    /// The client broke the WebSocket protocol.
+    Protocol(String),
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Capacity(CapacityError::MessageTooLong { .. }) => Self::TooLarge,
+            Error::Utf8(_) => Self::NotUtf8,
+            Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => Self::Lost,
+            Error::Protocol(e) => Self::Protocol(e.to_string()),
+            _ => Self::Lost,
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "closed by the client",
+            Self::Lost => "lost",
+            Self::Drained => "drained",
+            Self::Idle => "idle",
+            Self::Stuck => "the client does not read",
+            Self::TooLarge => "message too large",
+            Self::NotUtf8 => "text that is not UTF-8",
+            Self::Protocol(why) => return write!(f, "protocol error: {why}"),
+        })
+    }
+}
+
+impl End {
+    /// What our own Close frame says; none where the client spoke first or is gone.
+    fn frame(&self) -> Option<CloseFrame> {
+        let (code, reason) = match self {
+            Self::Closed | Self::Lost | Self::Idle | Self::Stuck => return None,
+            Self::Drained => (CloseCode::Away, "the gateway stops; connect again"),
+            Self::TooLarge => (CloseCode::Size, "the message is too large"),
+            Self::NotUtf8 => (CloseCode::Invalid, "the text is not UTF-8"),
+            Self::Protocol(_) => (CloseCode::Protocol, ""),
+        };
+        Some(CloseFrame { code, reason: reason.into() })
+    }
+}
+
+/// Says goodbye as the end demands, and closes TCP.
+pub(super) async fn close(mut socket: Socket, end: &End) {
+    if matches!(end, End::Lost | End::Stuck) {
+        return;
+    }
+    if let Some(frame) = end.frame() {
+        let said = timeout(LAST_WORDS, socket.send(Message::Close(Some(frame)))).await;
+        if matches!(end, End::Drained) && matches!(said, Ok(Ok(()))) {
+            // Whoever is well-behaved answers; what else comes is no longer heard.
+            let answered = async { while let Some(Ok(_)) = socket.next().await {} };
+            drop(timeout(ANSWER, answered).await);
+        }
+    } else {
+        // tungstenite has queued the answer to the client's Close.
+        drop(timeout(LAST_WORDS, socket.flush()).await);
+    }
+    let mut stream = socket.into_inner();
+    if stream.shutdown().await.is_ok() {
+        let rest = async {
+            let mut nothing = [0; 16 << 10];
+            while matches!(stream.read(&mut nothing).await, Ok(n) if n > 0) {}
+        };
+        drop(timeout(LINGER, rest).await);
+    }
+}

@@ -1,0 +1,96 @@
+//! HTTP on the port of the WebSockets: the upgrade, and the two health paths.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, UPGRADE};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+
+use crate::models::Readiness;
+
+/// Every answer is small and whole.
+pub type Answer = Response<Full<Bytes>>;
+
+/// What a request wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Whether the process lives.
+    Health,
+    /// Whether requests can be answered.
+    Ready,
+    /// A WebSocket, on any path that is not reserved.
+    WebSocket,
+    /// Something that we do not have.
+    Other,
+}
+
+/// Tells what a request wants.
+pub fn wanted<B>(request: &Request<B>) -> Wanted {
+    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
+    match request.uri().path() {
+        "/healthz" if reads => Wanted::Health,
+        "/readyz" if reads => Wanted::Ready,
+        "/healthz" | "/readyz" => Wanted::Other,
+        _ if request.headers().contains_key(UPGRADE) => Wanted::WebSocket,
+        _ => Wanted::Other,
+    }
+}
+
+/// `/healthz`.
+#[must_use]
+pub fn health() -> Answer {
+    text(StatusCode::OK, "ok\n")
+}
+
+/// `/readyz`: 200, or 503 with what is missing.
+#[must_use]
+pub fn ready(readiness: &Readiness, draining: bool) -> Answer {
+    let status = if readiness.ready && !draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::json!({
+        "ready": status == StatusCode::OK,
+        "draining": draining,
+        "triton": readiness.triton,
+        "models": readiness.models,
+    });
+    let mut answer = text(status, format!("{body}\n"));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// The answer to an upgrade that we take, or why we do not. No extension is ever agreed to.
+#[must_use]
+pub fn upgrade<B>(request: &Request<B>) -> Answer {
+    match tungstenite::handshake::server::create_response_with_body(request, Full::default) {
+        Ok(response) => response,
+        Err(e) => {
+            let mut answer = text(StatusCode::BAD_REQUEST, format!("no WebSocket handshake of RFC 6455: {e}\n"));
+            answer.headers_mut().insert("sec-websocket-version", HeaderValue::from_static("13"));
+            answer
+        }
+    }
+}
+
+/// What this port is for.
+#[must_use]
+pub fn upgrade_required() -> Answer {
+    let mut answer = text(StatusCode::UPGRADE_REQUIRED, "this port speaks WebSocket, /healthz and /readyz\n");
+    answer.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    answer
+}
+
+/// Not now.
+#[must_use]
+pub fn unavailable(why: &'static str) -> Answer {
+    let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, why);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}

@@ -1,0 +1,181 @@
+//! What Triton's models are doing: whether those that we answer with are ready, and what they take.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::triton::{Error, Indexed, Metadata, State, Triton};
+
+/// Triton sends no event when a model comes or goes.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// While something is missing, so that a pod is ready as soon as its models are.
+const LOOK_SOON: Duration = Duration::from_millis(250);
+
+/// A look that hangs is as bad as none.
+const LOOK_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What was seen at the last look.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Readiness {
+    /// Every model of a pipeline is READY.
+    pub ready: bool,
+    /// Why Triton could not be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub triton: Option<String>,
+    /// Each model of a pipeline.
+    pub models: BTreeMap<String, ModelState>,
+}
+
+/// One model's state in Triton's words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ModelState {
+    /// READY, LOADING, UNAVAILABLE, ... or ABSENT where Triton's repository has no such model.
+    pub state: &'static str,
+    /// Triton's reason, where it gives one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// Looks at Triton's models again and again; remembers what they take.
+#[derive(Debug)]
+pub struct Models {
+    triton: Triton,
+    needed: Vec<String>,
+    seen: watch::Sender<Readiness>,
+    index: Mutex<Option<Vec<Indexed>>>,
+    metadata: Mutex<HashMap<String, Arc<Metadata>>>,
+}
+
+impl Models {
+    /// Watches nothing until [`Models::watch`] runs. `needed` are the models of the pipelines.
+    #[must_use]
+    pub fn new(triton: Triton, needed: Vec<String>) -> Self {
+        let first = Readiness { triton: Some("Triton was not asked yet".to_owned()), ..Readiness::default() };
+        let seen = watch::Sender::new(first);
+        Self { triton, needed, seen, index: Mutex::default(), metadata: Mutex::default() }
+    }
+
+    /// What was seen last.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        self.seen.borrow().clone()
+    }
+
+    /// Looks for ever.
+    pub async fn watch(&self) {
+        loop {
+            let ready = self.look().await;
+            sleep(if ready { LOOK_EVERY } else { LOOK_SOON }).await;
+        }
+    }
+
+    /// Looks once.
+    pub async fn look(&self) -> bool {
+        let index = match timeout(LOOK_PATIENCE, self.triton.index()).await {
+            Ok(index) => index,
+            Err(_) => Err(Error::Timeout(LOOK_PATIENCE.as_secs())),
+        };
+        let readiness = match &index {
+            Ok(index) => readiness(&self.needed, index),
+            Err(e) => Readiness { triton: Some(e.to_string()), ..Readiness::default() },
+        };
+        // Another version, another config, another Triton: whatever was remembered may be wrong.
+        let mut last = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last != index.clone().ok() {
+            *last = index.ok();
+            self.forget_all();
+        }
+        drop(last);
+        let ready = readiness.ready;
+        self.seen.send_if_modified(|seen| {
+            let changed = *seen != readiness;
+            if changed {
+                tell(&readiness);
+                *seen = readiness;
+            }
+            changed
+        });
+        ready
+    }
+
+    /// What a model takes and gives.
+    ///
+    /// # Errors
+    /// When Triton does not say.
+    pub async fn metadata(&self, model: &str) -> Result<Arc<Metadata>, Error> {
+        if let Some(known) = self.remembered().get(model) {
+            return Ok(known.clone());
+        }
+        let metadata = Arc::new(self.triton.metadata(model).await?);
+        self.remembered().insert(model.to_owned(), metadata.clone());
+        Ok(metadata)
+    }
+
+    /// After an inference that did not fit: the model may have changed since the last look.
+    pub fn forget(&self, model: &str) {
+        self.remembered().remove(model);
+    }
+
+    fn forget_all(&self) {
+        self.remembered().clear();
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Metadata>>> {
+        self.metadata.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn readiness(needed: &[String], index: &[Indexed]) -> Readiness {
+    let mut models = BTreeMap::new();
+    for name in needed {
+        let versions: Vec<&Indexed> = index.iter().filter(|i| i.name == *name).collect();
+        // One ready version answers, whatever became of the others.
+        let best = versions.iter().find(|i| i.state == State::Ready).or_else(|| versions.last());
+        let state = match best {
+            Some(i) => ModelState { state: i.state.as_str(), reason: i.reason.clone() },
+            None => ModelState { state: "ABSENT", reason: "not in Triton's model repository".to_owned() },
+        };
+        models.insert(name.clone(), state);
+    }
+    let ready = models.values().all(|m| m.state == State::Ready.as_str());
+    Readiness { ready, triton: None, models }
+}
+
+fn tell(readiness: &Readiness) {
+    if readiness.ready {
+        tracing::info!("ready: every model of a pipeline is READY");
+    } else if let Some(why) = &readiness.triton {
+        tracing::warn!("not ready: {why}");
+    } else {
+        for (model, state) in readiness.models.iter().filter(|(_, m)| m.state != State::Ready.as_str()) {
+            tracing::warn!(model, state = state.state, reason = state.reason, "not ready");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn indexed(name: &str, version: &str, state: State) -> Indexed {
+        Indexed { name: name.to_owned(), version: version.to_owned(), state, reason: String::new() }
+    }
+
+    #[test]
+    fn ready_means_every_model_of_a_pipeline_and_no_other() {
+        let needed = ["a".to_owned(), "b".to_owned()];
+        let mut index = vec![
+            indexed("a", "1", State::Unavailable), indexed("a", "2", State::Ready), indexed("b", "1", State::Loading),
+            indexed("other", "1", State::Unavailable),
+        ];
+        assert!(!readiness(&needed, &index).ready);
+        index[2].state = State::Ready;
+        assert!(readiness(&needed, &index).ready);
+        assert_eq!(readiness(&needed, &index[..2]).models["b"].state, "ABSENT");
+    }
+}

@@ -1,0 +1,178 @@
+//! Accepts connections, upgrades them, and ends them all in good order.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
+
+use crate::config::Limits;
+use crate::connection::{self, Shutdown};
+use crate::http::{self as page, Answer, Wanted};
+use crate::models::Models;
+use crate::protocol::Protocol;
+
+/// Request line and headers must fit; browsers' cookies do.
+const HEADER_BYTES: usize = 32 << 10;
+
+/// After the drain's time: for Close frames to leave.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Serves the port of the WebSockets.
+#[derive(Debug)]
+pub struct Server<P> {
+    /// Answers the messages.
+    pub protocol: Arc<P>,
+    /// Says whether we are ready.
+    pub models: Arc<Models>,
+    /// What clients may cost.
+    pub limits: Limits,
+    /// How long requests may take to finish once the drain began.
+    pub drain_for: Duration,
+}
+
+struct Shared<P> {
+    server: Server<P>,
+    shutdown: Shutdown,
+    tasks: TaskTracker,
+    connections: Arc<Semaphore>,
+    handshakes: Arc<Semaphore>,
+    number: AtomicU64,
+}
+
+impl<P: Protocol> Server<P> {
+    /// Accepts until the drain begins; returns when every connection has ended.
+    pub async fn run(self, listener: TcpListener, shutdown: Shutdown) {
+        let shared = Arc::new(Shared {
+            connections: Arc::new(Semaphore::new(self.limits.connections)),
+            handshakes: Arc::new(Semaphore::new(self.limits.handshakes)),
+            number: AtomicU64::new(0),
+            tasks: TaskTracker::new(),
+            shutdown,
+            server: self,
+        });
+        shared.accept(listener).await;
+        shared.drain().await;
+    }
+}
+
+impl<P: Protocol> Shared<P> {
+    async fn accept(self: &Arc<Self>, listener: TcpListener) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.shutdown.drain.cancelled() => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.welcome(stream, peer),
+                Err(e) => {
+                    // Out of file descriptors, most likely: those that close make room.
+                    tracing::warn!("no connection can be accepted: {e}");
+                    sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    async fn drain(&self) {
+        self.tasks.close();
+        if timeout(self.server.drain_for, self.tasks.wait()).await.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "the time to finish is over; closing what is left");
+            self.shutdown.kill.cancel();
+            drop(timeout(LAST_WORDS, self.tasks.wait()).await);
+        }
+    }
+
+    fn welcome(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        // Whoever says nothing must not keep others out: what is not upgraded yet has a cap of its own.
+        let Ok(handshake) = self.handshakes.clone().try_acquire_owned() else {
+            tracing::warn!(%peer, "too many connections without an upgrade; closed");
+            return;
+        };
+        // Answers are small and someone waits for each.
+        drop(stream.set_nodelay(true));
+        let shared = self.clone();
+        self.tasks.spawn(async move {
+            shared.http(stream, peer).await;
+            drop(handshake);
+        });
+    }
+
+    /// Speaks HTTP until the connection ends or becomes a WebSocket's.
+    async fn http(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let shared = self.clone();
+        let service = service_fn(move |request| {
+            let answer = shared.clone().answer(request, peer);
+            async { Ok::<_, Infallible>(answer) }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(self.server.limits.header_seconds))
+            .max_buf_size(HEADER_BYTES)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.shutdown.drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(e) = ended {
+            tracing::debug!(%peer, "HTTP ended: {e}");
+        }
+    }
+
+    fn answer(self: Arc<Self>, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
+        let draining = self.shutdown.drain.is_cancelled();
+        match page::wanted(&request) {
+            Wanted::Health => page::health(),
+            Wanted::Ready => page::ready(&self.server.models.readiness(), draining),
+            Wanted::Other => page::upgrade_required(),
+            Wanted::WebSocket if draining => page::unavailable("the gateway stops; connect again\n"),
+            Wanted::WebSocket => {
+                let answer = page::upgrade(&request);
+                if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    return answer;
+                }
+                let Ok(permit) = self.connections.clone().try_acquire_owned() else {
+                    tracing::warn!(%peer, limit = self.server.limits.connections, "too many WebSockets; refused");
+                    return page::unavailable("too many connections; try again\n");
+                };
+                let upgrade = hyper::upgrade::on(&mut request);
+                let shared = self.clone();
+                self.tasks.spawn(async move { shared.websocket(upgrade, peer, permit).await });
+                answer
+            }
+        }
+    }
+
+    async fn websocket(self: Arc<Self>, upgrade: OnUpgrade, peer: SocketAddr, _permit: OwnedSemaphorePermit) {
+        let parts = match upgrade.await.map(|upgraded| upgraded.downcast::<TokioIo<TcpStream>>()) {
+            Ok(Ok(parts)) => parts,
+            Ok(Err(_)) => return tracing::error!(%peer, "the upgraded connection is no TCP stream"),
+            Err(e) => return tracing::debug!(%peer, "the upgrade failed: {e}"),
+        };
+        let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+        let start = Instant::now();
+        tracing::debug!(connection = number, %peer, "connected");
+        let Server { protocol, limits, .. } = &self.server;
+        let stream = parts.io.into_inner();
+        let early = parts.read_buf.to_vec();
+        let summary = connection::serve(stream, early, number, protocol.clone(), limits, &self.shutdown).await;
+        let seconds = start.elapsed().as_secs_f64();
+        let (requests, end) = (summary.requests, summary.end.to_string());
+        tracing::info!(connection = number, %peer, requests, seconds, end, "disconnected");
+    }
+}
