@@ -39,6 +39,10 @@ def elbv2(region: str) -> ELBv2Backend:
     return elbv2_backends[ACCOUNT][region]
 
 
+def all_elbv2() -> list[ELBv2Backend]:
+    return list(dict(elbv2_backends[ACCOUNT]).values())
+
+
 def iam() -> IAMBackend:
     return iam_backends[ACCOUNT]["aws"]
 
