@@ -16,7 +16,7 @@ NOTHING_RUNS = "nothing runs behind this sandbox: it was started without Kuberne
 class OfflineWorld:
     registry_host = "127.0.0.1:1"
     registry_password = "no-registry"
-    registry_internal = "http://127.0.0.1:1"
+    registry_internal = ""
 
     def __init__(self, pretend: bool = False) -> None:
         self._pretend = pretend

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from . import ec2, eks, elbv2, sts
+from . import ec2, ecr, eks, elbv2, sts
 from .ec2 import endpoints, nat_gateways
 from .elbv2 import balancers, forwarding
 from .sandbox import Sandbox
 
-__all__ = ["ec2", "eks", "elbv2", "install", "sts"]
+__all__ = ["ec2", "ecr", "eks", "elbv2", "install", "sts"]
 
 
 def install(sandbox: Sandbox) -> None:
     for part in (nat_gateways, endpoints, balancers):
         sandbox.settlers.append(lambda part=part: part.settle(sandbox))
+    ecr.repositories.install(sandbox)
     forwarding.start(sandbox)
