@@ -286,6 +286,11 @@ fn check_weights(config: &Message, version: &Path, weights: &BTreeMap<String, Lo
         .map(|location| problem(&version.join(location), "the model keeps weights in this file, and it is not there"))
         .collect();
     let batch = config.text("max_batch_size").and_then(|n| n.parse::<i64>().ok()).unwrap_or(0);
+    let said = config.messages("input").chain(config.messages("batch_input")).count();
+    if said > 0 && said != face.inputs.len() {
+        let there = face.inputs.len();
+        problems.push(problem(&config_path, &format!("it has {said} inputs, the model has {there}: all of them must be there")));
+    }
     for (what, tensors) in [("input", &face.inputs), ("output", &face.outputs)] {
         for said in config.messages(what) {
             let name = said.text("name").unwrap_or_default();
@@ -295,7 +300,7 @@ fn check_weights(config: &Message, version: &Path, weights: &BTreeMap<String, Lo
                     problems.push(problem(&config_path, &format!("{what} {name:?} is not in the model, which has {}", there.join(", "))));
                 }
                 Some(tensor) => {
-                    problems.extend(disagreement(said, tensor, batch).map(|why| problem(&config_path, &format!("{what} {name:?}: {why}"))));
+                    problems.extend(disagreement(what, said, tensor, batch).map(|why| problem(&config_path, &format!("{what} {name:?}: {why}"))));
                 }
             }
         }
@@ -303,8 +308,9 @@ fn check_weights(config: &Message, version: &Path, weights: &BTreeMap<String, Lo
     problems
 }
 
-/// What a configured tensor says otherwise than the model.
-fn disagreement(said: &Message, tensor: &onnx::Tensor, batch: i64) -> Option<String> {
+/// What a configured tensor says otherwise than the model; Triton's ONNX backend refuses the same
+/// (`CompareDimsSupported` in <https://github.com/triton-inference-server/onnxruntime_backend>).
+fn disagreement(what: &str, said: &Message, tensor: &onnx::Tensor, batch: i64) -> Option<String> {
     if let (Some(said), Some(is)) = (said.text("data_type"), tensor.data_type)
         && said != is
     {
@@ -326,7 +332,9 @@ fn disagreement(said: &Message, tensor: &onnx::Tensor, batch: i64) -> Option<Str
         }
         dims.insert(0, -1);
     }
-    let fits = dims.len() == model.len() && dims.iter().zip(&model).all(|(a, b)| *a == -1 || *b == -1 || a == b);
+    // An input may be narrower than the model takes; an output is said as the model says it.
+    let free = |model: i64| what == "input" && model == -1;
+    let fits = dims.len() == model.len() && dims.iter().zip(&model).all(|(said, model)| said == model || free(*model));
     (!fits).then(|| format!("its dims are {dims:?} (batch dimension included), the model's are {model:?}"))
 }
 
@@ -363,6 +371,9 @@ mod tests {
         for (config, dims, why) in [
             (GOOD, &[1, 3, 224, 224][..], "first dimension is fixed"),
             (GOOD, &[-1, 3, 200, 200], "the model's are [-1, 3, 200, 200]"),
+            (&GOOD.replace("[3, 224, 224]", "[3, -1, 224]"), &[-1, 3, 224, 224], "[-1, 3, -1, 224] (batch dimension included)"),
+            (&GOOD.replace("dims: [1000]", "dims: [-1]"), &[-1, 3, 224, 224], "output \"scores\": its dims are [-1, -1]"),
+            (&GOOD.replace("output [", "input [{ name: \"more\" data_type: TYPE_FP32 dims: [1] }] output ["), &[-1, 3, 224, 224], "it has 2 inputs, the model has 1"),
             (&GOOD.replace("\"data\"", "\"image\""), &[-1, 3, 224, 224], "\"image\" is not in the model, which has data"),
             (&GOOD.replace("TYPE_FP32 dims: [3", "TYPE_INT8 dims: [3"), &[-1, 3, 224, 224], "it says TYPE_INT8"),
             (&format!("{GOOD} name: \"other\""), &[-1, 3, 224, 224], "names the model \"other\""),
