@@ -1,13 +1,16 @@
 //! The WebSocket gateway in front of NVIDIA Triton.
 
+pub mod admin;
 pub mod config;
 pub mod connection;
 pub mod http;
 pub mod image;
+pub mod loader;
 pub mod log;
 pub mod models;
 pub mod protocol;
 pub mod server;
 pub mod storage;
+pub mod sync;
 pub mod triton;
 pub mod v0;

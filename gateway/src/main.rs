@@ -1,4 +1,4 @@
-//! `tritondeploy-gateway serve --config FILE`: the process around the server.
+//! `tritondeploy-gateway serve|sync --config FILE`: the processes around the server and the model sync.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,12 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio::signal::unix::{SignalKind, signal};
+use tritondeploy_gateway::admin::Admin;
 use tritondeploy_gateway::config::Config;
 use tritondeploy_gateway::connection::Shutdown;
+use tritondeploy_gateway::loader::Loader;
 use tritondeploy_gateway::models::Models;
 use tritondeploy_gateway::server::Server;
 use tritondeploy_gateway::storage::Storage;
+use tritondeploy_gateway::sync::Mirror;
 use tritondeploy_gateway::triton::Triton;
 use tritondeploy_gateway::v0::V0;
 use tritondeploy_gateway::log;
@@ -21,10 +25,12 @@ use tritondeploy_gateway::log;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "usage: tritondeploy-gateway serve --config FILE
+       tritondeploy-gateway sync --config FILE
        tritondeploy-gateway --version";
 
 enum Command {
     Serve(PathBuf),
+    Sync(PathBuf),
     Version,
 }
 
@@ -32,6 +38,7 @@ fn main() -> ExitCode {
     log::init();
     let code = match command(std::env::args_os().skip(1)) {
         Some(Command::Serve(path)) => with_config(&path, serve),
+        Some(Command::Sync(path)) => with_config(&path, sync),
         Some(Command::Version) => {
             #[allow(clippy::print_stdout, reason = "what was asked for")]
             {
@@ -55,7 +62,11 @@ fn command(mut args: impl Iterator<Item = OsString>) -> Option<Command> {
     if word == "--version" {
         return Some(Command::Version);
     }
-    let command = if word == "serve" { Command::Serve } else { return None };
+    let command = match word.to_str()? {
+        "serve" => Command::Serve,
+        "sync" => Command::Sync,
+        _ => return None,
+    };
     if args.next()? != "--config" {
         return None;
     }
@@ -97,6 +108,7 @@ async fn serve(config: Config) -> Result<(), String> {
     let models = Arc::new(Models::new(triton.clone(), needed));
     let watched = models.clone();
     tokio::spawn(async move { watched.watch().await });
+    release(&config, &storage, &triton, &shutdown).await?;
     let server = Server {
         limits: config.limits.clone(),
         drain_for: Duration::from_secs(config.drain_seconds),
@@ -107,6 +119,28 @@ async fn serve(config: Config) -> Result<(), String> {
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     server.run(listener, shutdown).await;
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Keeps the models on disk loaded, and takes new ones on the admin port.
+async fn release(config: &Config, storage: &Storage, triton: &Triton, shutdown: &Shutdown) -> Result<(), String> {
+    let admin = TcpListener::bind(&config.admin).await;
+    let admin = admin.map_err(|e| format!("{} (admin) cannot be listened on: {e}", config.admin))?;
+    let mirror = Mirror::open(storage.clone(), config.repository.clone()).map_err(|e| e.to_string())?;
+    let (mirror, turn) = (Arc::new(mirror), Arc::new(Mutex::new(())));
+    tokio::spawn(Loader::new(triton.clone(), mirror.clone(), turn.clone()).run());
+    tokio::spawn(Admin::new(triton.clone(), mirror, turn).run(admin, shutdown.drain.clone()));
+    Ok(())
+}
+
+/// Fills Triton's model repository before Triton starts.
+async fn sync(config: Config) -> Result<(), String> {
+    let storage = Storage::new(&config.storage).await.map_err(|e| e.to_string())?;
+    let mirror = Mirror::open(storage, config.repository.clone()).map_err(|e| e.to_string())?;
+    let (bucket, key) = (&config.storage.bucket, &config.repository.manifest);
+    let plan = mirror.sync().await.map_err(|e| format!("the models of s3://{bucket}/{key} are not on disk: {e}"))?;
+    let fetched = plan.changed.keys().cloned().collect::<Vec<_>>().join(" ");
+    tracing::info!(fetched, unchanged = plan.unchanged.len(), removed = plan.removed.len(), "the models are on disk");
     Ok(())
 }
 
