@@ -11,6 +11,7 @@ where $CACHE is ${XDG_CACHE_HOME:-$HOME/.cache}/tritondeploy. `--port 0` picks a
 
 Every call must be signed with a key that the sandbox gave out. For tests, unsigned, under the same address:
 
+    GET  /_sandbox/dump              everything that exists, canonical JSON; what is gone but still shown left out
     GET  /_sandbox/calls             every mutating call: count, count by principal, list with request ids
     POST /_sandbox/reset-calls
     POST /_sandbox/speed?factor=60

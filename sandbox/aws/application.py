@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from . import authentication, authorization, backends, control, hooks, signature
 from .call import MODEL_NAMES, Call
+from .dump import remember
 from .errors import AwsError
 from .idempotency import Idempotency
 from .sandbox import Sandbox
@@ -68,6 +69,7 @@ class Application:
             if answer is not hooks.PASS:
                 return answer if isinstance(answer, Response) else call.result(answer)
         with backends.LOCK:
+            remember(call.region)
             self._sandbox.settle()
             for check in hooks.checks.get(key, ()):
                 check(self._sandbox, call)

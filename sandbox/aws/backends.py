@@ -35,6 +35,10 @@ def ecr(region: str) -> ECRBackend:
     return ecr_backends[ACCOUNT][region]
 
 
+def all_ecr() -> list[ECRBackend]:
+    return list(dict(ecr_backends[ACCOUNT]).values())
+
+
 def elbv2(region: str) -> ELBv2Backend:
     return elbv2_backends[ACCOUNT][region]
 

@@ -7,11 +7,14 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from .dump import dump
 from .sandbox import Sandbox
 
 
 def answer(sandbox: Sandbox, request: Request) -> Response:
     match request.method, request.path.removeprefix("/_sandbox/"):
+        case "GET", "dump":
+            return _json(dump(sandbox))
         case "GET", "calls":
             return _json(sandbox.calls.report())
         case "POST", "reset-calls":

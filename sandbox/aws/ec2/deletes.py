@@ -21,13 +21,19 @@ def check_subnet(sandbox: Sandbox, call: Call) -> None:
 
 @after("ec2", "DeleteSubnet")
 def forget_associations(sandbox: Sandbox, call: Call, response: Any) -> None:
-    """A deleted subnet leaves its route table; moto keeps it there for ever."""
-    for table in backends.ec2(call.region).route_tables.values():
-        table._associations = {
-            association: target
-            for association, target in table._associations.items()
-            if target != call.params["SubnetId"]
-        }
+    """A deleted subnet leaves its route table and network ACL; moto keeps it there for ever."""
+    subnet, ec2 = call.params["SubnetId"], backends.ec2(call.region)
+    for table in ec2.route_tables.values():
+        table._associations = {key: target for key, target in table._associations.items() if target != subnet}
+    for acl in ec2.network_acls.values():
+        acl._associations = {key: found for key, found in acl._associations.items() if found.subnet_id != subnet}
+
+
+@after("ec2", "DeleteVpc")
+def forget_network_acls(sandbox: Sandbox, call: Call, response: Any) -> None:
+    acls = backends.ec2(call.region).network_acls
+    for acl in [acl for acl in acls.values() if acl.vpc_id == call.params["VpcId"]]:
+        del acls[acl.id]
 
 
 @before("ec2", "DeleteVpc")

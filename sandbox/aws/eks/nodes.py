@@ -116,7 +116,10 @@ def instance_type(group: Nodegroup, template: dict[str, Any]) -> str:
 
 def _disks(group: Nodegroup, template: dict[str, Any]) -> list[dict[str, Any]]:
     if mappings := template.get("BlockDeviceMappings"):
-        return mappings
+        # The devices that an image brings go with their instance unless the template says otherwise.
+        return [
+            {**mapping, "Ebs": {"DeleteOnTermination": True, **mapping["Ebs"]}} for mapping in mappings if "Ebs" in mapping
+        ]
     ebs = {"VolumeSize": group.spec["diskSize"], "VolumeType": "gp3", "DeleteOnTermination": True}
     return [{"DeviceName": "/dev/xvda", "Ebs": ebs}]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import time
 import unittest
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -30,6 +32,24 @@ class Account(unittest.TestCase):
         if Account._shared is None:
             Account._shared = serve(OfflineWorld(pretend=True), "127.0.0.1", 0, speed=600)
         cls.server = Account._shared
+
+    def setUp(self) -> None:
+        self.maxDiff = None
+        before = self.dump()
+        self.addCleanup(lambda: self._nothing_is_left(before))
+
+    def dump(self) -> str:
+        return requests.get(f"http://127.0.0.1:{self.server.port}/_sandbox/dump").text
+
+    def _nothing_is_left(self, before: str) -> None:
+        """After every test the account is as it was; what goes in its own time is waited for."""
+        end = time.monotonic() + 5
+        while self.dump() != before and time.monotonic() < end:
+            time.sleep(0.1)
+        after = self.dump()
+        if after != before:
+            lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", "", "", 3, "")
+            self.fail("something is left:\n" + "\n".join(lines))
 
     def client(self, service: str, **credentials: str) -> Any:
         keys = {"aws_access_key_id": self.server.access_key, "aws_secret_access_key": self.server.secret_key}

@@ -29,6 +29,7 @@ MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 @unittest.skipUnless(PROGRAM.exists(), "no docker-registry: sandbox/build/debs brings it")
 class Images(Account):
     def setUp(self) -> None:
+        super().setUp()
         self.directory = Path(tempfile.mkdtemp())
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -11,6 +11,7 @@ ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 
 class Clusters(Account):
     def setUp(self) -> None:
+        super().setUp()
         self.eks = self.client("eks")
         self.network = Network(self)
         self.cluster_role = self.role("cluster", "eks.amazonaws.com", "AmazonEKSClusterPolicy")

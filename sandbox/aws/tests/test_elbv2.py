@@ -13,6 +13,7 @@ from .account import Account
 
 class Balancers(Account):
     def setUp(self) -> None:
+        super().setUp()
         self.started: dict[str, list[Listener]] = {}
         self.healthy: set[tuple[str, int]] = set()
         world = offline.OfflineWorld(pretend=True)

@@ -55,6 +55,7 @@ class Signatures(Account):
 
 class Tokens(Account):
     def setUp(self) -> None:
+        super().setUp()
         self.me = self.client("sts").get_caller_identity()
         self.cluster = fake_cluster()
         state.clusters["us-east-1", "c"] = self.cluster
@@ -104,6 +105,7 @@ class Tokens(Account):
 
 class WebIdentity(Account):
     def setUp(self) -> None:
+        super().setUp()
         self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
         self.cluster = fake_cluster()
         keys = KeySet([self.key]).as_dict(private=False)
