@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Mutex;
 use tritondeploy_gateway::admin::Admin;
 use tritondeploy_gateway::config::Config;
 use tritondeploy_gateway::connection::Shutdown;
 use tritondeploy_gateway::loader::Loader;
+use tritondeploy_gateway::log;
 use tritondeploy_gateway::models::Models;
 use tritondeploy_gateway::server::Server;
 use tritondeploy_gateway::storage::Storage;
 use tritondeploy_gateway::sync::Mirror;
 use tritondeploy_gateway::triton::Triton;
 use tritondeploy_gateway::v0::V0;
-use tritondeploy_gateway::log;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
@@ -108,9 +109,8 @@ impl Storage {
         if let Some(url) = &endpoint {
             loader = loader.endpoint_url(url);
         }
-        let own_endpoint = endpoint.is_some()
-            || variable("AWS_ENDPOINT_URL").is_some()
-            || variable("AWS_ENDPOINT_URL_S3").is_some();
+        let own_endpoint =
+            endpoint.is_some() || variable("AWS_ENDPOINT_URL").is_some() || variable("AWS_ENDPOINT_URL_S3").is_some();
         let sdk = loader.load().await;
         // Only AWS itself is sure to resolve BUCKET.HOST.
         let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(own_endpoint).build();
@@ -135,14 +135,13 @@ impl Storage {
     pub async fn read(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
         let mut object = self.open(key).await?;
         let length = object.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-        let too_large =
-            || Error::TooLarge { bucket: self.config.bucket.clone(), key: key.to_owned(), limit };
+        let too_large = || Error::TooLarge { bucket: self.config.bucket.clone(), key: key.to_owned(), limit };
         if length > limit {
             return Err(too_large());
         }
         let mut all = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0));
         while let Some(chunk) = object.body.next().await {
-            let chunk = chunk.map_err(|e| Error::Unavailable(DisplayErrorContext(&e).to_string()))?;
+            let chunk = chunk.map_err(|e| Error::Unavailable(format!("{key} broke off: {e}")))?;
             if (all.len() + chunk.len()) as u64 > limit {
                 return Err(too_large());
             }
@@ -174,7 +173,8 @@ impl Storage {
 
     fn sort(&self, key: &str, error: &SdkError<GetObjectError>) -> Error {
         let status = error.raw_response().map(|r| r.status().as_u16());
-        tracing::warn!(target: "aws", key, status, code = error.code(), "GetObject failed: {}", DisplayErrorContext(error));
+        let request_id = error.request_id().unwrap_or_default();
+        tracing::info!(target: "aws", key, status, request_id, "GetObject failed: {}", root_cause(error));
         match (status, error.code()) {
             // Ours to mend, not the asker's, though S3 answers 400 or 403.
             (_, Some(code @ ("ExpiredToken" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken"))) => {
@@ -194,7 +194,7 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|v| !v.is_empty())
 }
 
-/// The innermost error: what a reader can act on. The whole chain is in the log.
+/// The innermost error: what a reader can act on.
 fn root_cause(error: &SdkError<GetObjectError>) -> String {
     if let (Some(code), Some(message)) = (error.code(), error.message()) {
         return format!("{code}: {message}");
@@ -204,4 +204,42 @@ fn root_cause(error: &SdkError<GetObjectError>) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn storage() -> Storage {
+        let config = Config {
+            bucket: "photos".to_owned(),
+            region: Some("us-east-1".to_owned()),
+            endpoint_url: Some("https://127.0.0.1:1".to_owned()),
+            ..Config::default()
+        };
+        Storage::new(&config).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn clients_may_name_only_what_lies_below_the_prefixes() {
+        let storage = storage().await;
+        assert!(storage.may_name("photos", "images/a/b.jpg"));
+        assert!(storage.may_name("photos", "temp_frames/frame_1.jpg"));
+        let refused = [
+            ("photos", "models/densenet_onnx/1/model.onnx"),
+            ("photos", "release/manifest.json"),
+            ("photos", "images"),
+            ("photos", "/images/a.jpg"),
+            ("photos", "images/../models/x"),
+            ("photos", "images/./x"),
+            ("photos", "images\\..\\x"),
+            ("photos", "images/\0"),
+            ("others", "images/a.jpg"),
+        ];
+        for (bucket, key) in refused {
+            assert!(!storage.may_name(bucket, key), "{bucket} {key:?}");
+            let refusal = Error::NotFoundOrForbidden { bucket: bucket.to_owned(), key: key.to_owned() };
+            assert_eq!(storage.get(bucket, key).await, Err(refusal));
+        }
+    }
 }

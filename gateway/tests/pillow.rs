@@ -8,7 +8,8 @@ use tritondeploy_gateway::image::{self, Limits};
 
 /// The virtual environment with the reference, made once and kept in the cache.
 fn python() -> PathBuf {
-    let cache = env::var_os("XDG_CACHE_HOME").map_or_else(|| PathBuf::from(env::var_os("HOME").unwrap()).join(".cache"), PathBuf::from);
+    let cache =
+        env::var_os("XDG_CACHE_HOME").map_or_else(|| PathBuf::from(env::var_os("HOME").unwrap()).join(".cache"), PathBuf::from);
     let venv = cache.join("tritondeploy/venv-goldens");
     let python = venv.join("bin/python");
     let ready = |python: &Path| {
@@ -44,7 +45,12 @@ fn every_kind_of_image_has_the_pixels_of_pillow() {
             (Some(want), Ok(got)) if want == got => same += 1,
             (Some(want), Ok(got)) => {
                 let apart = want.iter().zip(&got).map(|(a, b)| a.abs_diff(*b));
-                wrong.push(format!("{name}: off by up to {:?} in {} of {}", apart.clone().max(), apart.filter(|d| *d > 0).count(), want.len()));
+                wrong.push(format!(
+                    "{name}: off by up to {:?} in {} of {}",
+                    apart.clone().max(),
+                    apart.filter(|d| *d > 0).count(),
+                    want.len()
+                ));
             }
             (None, Err(_)) => refused += 1,
             (Some(_), Err(error)) => wrong.push(format!("{name}: refused: {error}")),

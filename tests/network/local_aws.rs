@@ -16,9 +16,9 @@ use tritondeploy::config::Config;
 
 pub(crate) struct LocalAws {
     process: Child,
-    host: String,
-    key: String,
-    secret: String,
+    pub(crate) host: String,
+    pub(crate) key: String,
+    pub(crate) secret: String,
 }
 
 impl LocalAws {

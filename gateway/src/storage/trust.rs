@@ -1,7 +1,7 @@
 //! An HTTPS client that trusts the public roots it carries: an image FROM scratch has none on disk.
 
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -34,4 +34,17 @@ fn public_roots() -> Vec<u8> {
         pem.push_str("-----END CERTIFICATE-----\n");
     }
     pem.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_roots_are_taken_and_a_missing_bundle_is_said() {
+        assert!(public_roots().starts_with(b"-----BEGIN CERTIFICATE-----\n"));
+        assert!(client(None).is_ok());
+        let why = client(Some("/nowhere/ca.pem")).unwrap_err();
+        assert!(why.contains("/nowhere/ca.pem"), "{why}");
+    }
 }

@@ -9,9 +9,9 @@ use tonic::{Response, Status};
 
 use super::proto::grpc_inference_service_client::GrpcInferenceServiceClient;
 use super::proto::{
-    ModelInferRequest, ModelInferResponse, ModelMetadataRequest, RepositoryIndexRequest,
-    RepositoryModelLoadRequest, RepositoryModelUnloadRequest, ServerLiveRequest, ServerMetadataRequest,
-    model_infer_request::InferInputTensor, model_metadata_response,
+    ModelInferRequest, ModelInferResponse, ModelMetadataRequest, RepositoryIndexRequest, RepositoryModelLoadRequest,
+    RepositoryModelUnloadRequest, ServerLiveRequest, ServerMetadataRequest, model_infer_request::InferInputTensor,
+    model_metadata_response,
 };
 use super::{Config, Datatype, Error, Indexed, Inference, Metadata, State, Tensor, TensorMetadata};
 
@@ -147,10 +147,7 @@ impl Triton {
     }
 }
 
-async fn within<T>(
-    limit: Duration,
-    call: impl Future<Output = Result<Response<T>, Status>>,
-) -> Result<T, Error> {
+async fn within<T>(limit: Duration, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Error> {
     match tokio::time::timeout(limit, call).await {
         Ok(Ok(response)) => Ok(response.into_inner()),
         Ok(Err(status)) => Err(Error::of(&status)),

@@ -1,0 +1,210 @@
+//! What the gateway needs around it: a bucket, a real Triton, folders and ports of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_s3::primitives::ByteStream;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::local_aws::LocalAws;
+
+pub(crate) const BUCKET: &str = "models-of-a-test";
+
+/// Kills what it holds.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub(crate) struct World {
+    aws: LocalAws,
+    s3: aws_sdk_s3::Client,
+    folder: TempDir,
+    triton_ports: [u16; 3],
+    listen: u16,
+    admin: u16,
+    triton: Option<Running>,
+    gateway: Option<Running>,
+}
+
+/// Files of models by `NAME/PATH`.
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+
+fn cache() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache")).join("tritondeploy")
+}
+
+/// The models that the sandbox brings.
+pub(crate) fn models(names: &[&str]) -> Files {
+    let mut files = Files::new();
+    for name in names {
+        for path in ["config.pbtxt", "labels.txt", "1/model.onnx"] {
+            let from = cache().join("models").join(name).join(path);
+            let content = fs::read(&from).unwrap_or_else(|e| panic!("{} (made by sandbox/models/build): {e}", from.display()));
+            files.insert(format!("{name}/{path}"), content);
+        }
+    }
+    files
+}
+
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    listeners.map(|l| l.local_addr().expect("its address").port())
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let aws = LocalAws::start(60);
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(format!("http://{}", aws.host))
+            .force_path_style(true)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .credentials_provider(Credentials::new(&aws.key, &aws.secret, None, None, "test"))
+            .build();
+        let s3 = aws_sdk_s3::Client::from_conf(config);
+        s3.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
+        let [http, grpc, metrics, listen, admin] = free_ports();
+        let folder = tempfile::tempdir().expect("a folder");
+        let world = Self { aws, s3, folder, triton_ports: [http, grpc, metrics], listen, admin, triton: None, gateway: None };
+        fs::create_dir_all(world.repository()).expect("a folder");
+        fs::write(world.config(), world.config_text()).expect("the configuration");
+        world
+    }
+
+    pub(crate) fn repository(&self) -> PathBuf {
+        self.folder.path().join("disk/models")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("gateway.toml")
+    }
+
+    fn config_text(&self) -> String {
+        let (listen, admin, grpc) = (self.listen, self.admin, self.triton_ports[1]);
+        let directory = self.repository();
+        format!(
+            "listen = \"127.0.0.1:{listen}\"\nadmin = \"127.0.0.1:{admin}\"\n\
+             triton.grpc = \"http://127.0.0.1:{grpc}\"\nstorage.bucket = {BUCKET:?}\nrepository.directory = {directory:?}\n"
+        )
+    }
+
+    pub(crate) async fn put(&self, key: &str, content: &[u8]) {
+        let body = ByteStream::from(content.to_vec());
+        self.s3.put_object().bucket(BUCKET).key(key).body(body).send().await.expect("an object");
+    }
+
+    /// Uploads files and the manifest that names them.
+    pub(crate) async fn publish(&self, key: &str, files: &Files) {
+        let mut models: BTreeMap<&str, serde_json::Map<String, Value>> = BTreeMap::new();
+        for (place, content) in files {
+            self.put(&format!("models/{place}"), content).await;
+            let (name, path) = place.split_once('/').expect("a model's file");
+            let sha256 = Sha256::digest(content).iter().map(|b| format!("{b:02x}")).collect::<String>();
+            models.entry(name).or_default().insert(path.to_owned(), json!({"size": content.len(), "sha256": sha256}));
+        }
+        let models: serde_json::Map<String, Value> =
+            models.into_iter().map(|(name, files)| (name.to_owned(), json!({"digest": "d", "files": files}))).collect();
+        self.put(key, json!({"version": 1, "models": models}).to_string().as_bytes()).await;
+    }
+
+    fn gateway_command(&self, word: &str) -> Command {
+        let tests = std::env::current_exe().expect("this test's path");
+        let binary = tests.parent().and_then(Path::parent).expect("target/debug").join("tritondeploy-gateway");
+        assert!(binary.exists(), "{} is not there: cargo build -p tritondeploy-gateway", binary.display());
+        let mut command = Command::new(binary);
+        command.args([word, "--config"]).arg(self.config()).env_clear().stdin(Stdio::null());
+        command.env("AWS_ENDPOINT_URL", format!("http://{}", self.aws.host)).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", &self.aws.key).env("AWS_SECRET_ACCESS_KEY", &self.aws.secret);
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        command
+    }
+
+    /// `sync`: whether it succeeded, and what it said.
+    pub(crate) fn sync(&self) -> (bool, String) {
+        let output = self.gateway_command("sync").output().expect("the gateway runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    pub(crate) fn start_gateway(&mut self) {
+        self.gateway = Some(Running(self.gateway_command("serve").spawn().expect("the gateway runs")));
+    }
+
+    pub(crate) fn stop_gateway(&mut self) {
+        self.gateway = None;
+    }
+
+    pub(crate) fn start_triton(&mut self) {
+        let local = Path::new(env!("CARGO_MANIFEST_DIR")).join("sandbox/triton/local");
+        let [http, grpc, metrics] = self.triton_ports.map(|port| port.to_string());
+        let mut command = Command::new(local);
+        command.arg("-r").arg(self.repository()).args(["-p", &http, "-g", &grpc, "-m", &metrics]);
+        let log = fs::File::create(self.folder.path().join("triton.log")).expect("a log");
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+        self.triton = Some(Running(command.spawn().expect("Triton runs (made by sandbox/triton/build)")));
+    }
+
+    pub(crate) fn stop_triton(&mut self) {
+        self.triton = None;
+    }
+
+    /// Asks the public port; the status and the text.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        ask(self.listen, &format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
+    }
+
+    pub(crate) fn release(&self) -> (u16, Value) {
+        told(ask(self.admin, "GET /v1/release HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
+    }
+
+    pub(crate) fn post(&self, manifest: &str) -> (u16, Value) {
+        let body = json!({ "manifest": manifest }).to_string();
+        let length = body.len();
+        let head = "POST /v1/release HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Type: application/json";
+        told(ask(self.admin, &format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}")))
+    }
+
+    /// Waits for `/readyz` to answer `status`.
+    pub(crate) fn wait_ready(&self, status: u16) {
+        let start = Instant::now();
+        loop {
+            let (now, text) = self.get("/readyz");
+            if now == status {
+                return;
+            }
+            assert!(start.elapsed() < Duration::from_secs(90), "/readyz stays {now}: {text}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// Status 0 where nothing listens.
+fn ask(port: u16, request: &str) -> (u16, String) {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return (0, String::new()) };
+    stream.set_read_timeout(Some(Duration::from_secs(120))).expect("a time-out");
+    stream.write_all(request.as_bytes()).expect("asked");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answered");
+    let status = answer.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    (status, body.to_owned())
+}
+
+fn told((status, text): (u16, String)) -> (u16, Value) {
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
