@@ -71,7 +71,7 @@ class Application:
         with backends.LOCK:
             remember(call.region)
             self._sandbox.settle()
-            for check in hooks.checks.get(key, ()):
+            for check in [*hooks.checks.get((call.service, hooks.EVERY), ()), *hooks.checks.get(key, ())]:
                 check(self._sandbox, call)
             if (handler := hooks.handlers.get(key)) and key not in hooks.unlocked:
                 answer = handler(self._sandbox, call)

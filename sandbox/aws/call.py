@@ -42,6 +42,7 @@ class Call:
     principal: Principal | None = None
     operation: str = ""
     params: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)  # from a hook before to one after
 
     def read_operation(self) -> None:
         """Sets operation and params; an operation that the model does not know stays empty."""

@@ -13,6 +13,7 @@ from typing import Any
 
 Hook = Callable[..., Any]
 PASS = object()
+EVERY = "*"  # as an operation, in @before: all of the service
 
 handlers: dict[tuple[str, str], Hook] = {}
 unlocked: set[tuple[str, str]] = set()

@@ -80,6 +80,17 @@ def deleting(sandbox: Sandbox, call: Call) -> None:
         _leaving.append((sandbox.clock.due(INTERFACES_STAY), call.region, balancer.interfaces))  # type: ignore[attr-defined]
 
 
+@after("elbv2", "DeleteLoadBalancer", "DeleteTargetGroup", "DeleteListener")
+def forget_tags(sandbox: Sandbox, call: Call, response: Any) -> None:
+    """moto keeps the tags of what is gone, and of the listeners and rules that went with it."""
+    elbv2 = backends.elbv2(call.region)
+    there = {*elbv2.load_balancers, *elbv2.target_groups}
+    for balancer in elbv2.load_balancers.values():
+        there |= {*balancer.listeners, *(rule for found in balancer.listeners.values() for rule in found.rules)}
+    for arn in [arn for arn in elbv2.tagging_service.tags if arn not in there]:
+        elbv2.tagging_service.delete_all_tags_for_resource(arn)
+
+
 def settle(sandbox: Sandbox) -> None:
     for leaving in list(_leaving):
         due, region, ids = leaving

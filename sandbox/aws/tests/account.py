@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from aws.offline import OfflineWorld
 from aws.server import Server, serve
 
+ACCOUNT_ID = "123456789012"
 MANAGED = "arn:aws:iam::aws:policy/"
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKS_CNI_Policy")
 

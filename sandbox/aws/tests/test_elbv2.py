@@ -31,16 +31,21 @@ class Balancers(Account):
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
         gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
-        balancer = elb.create_load_balancer(Name="a1", Subnets=[subnet], Type="network", Scheme="internet-facing")
-        balancer = balancer["LoadBalancers"][0]
+        tags = [{"Key": "a", "Value": "b"}]
+        made = elb.create_load_balancer(
+            Name="a1", Subnets=[subnet], Type="network", Scheme="internet-facing", Tags=tags
+        )
+        balancer = made["LoadBalancers"][0]
         arn, name = balancer["LoadBalancerArn"], balancer["DNSName"]
         self.assertEqual(balancer["State"]["Code"], "provisioning")
         self.assertRegex(name, r"^a1-[0-9a-f]{16}\.elb\.us-east-1\.amazonaws\.com$")
-        group = elb.create_target_group(Name="t", Protocol="TCP", Port=30001, VpcId=vpc, TargetType="ip")
+        group = elb.create_target_group(Name="t", Protocol="TCP", Port=30001, VpcId=vpc, TargetType="ip", Tags=tags)
         group_arn = group["TargetGroups"][0]["TargetGroupArn"]
         forward = [{"Type": "forward", "TargetGroupArn": group_arn}]
         elb.create_listener(LoadBalancerArn=arn, Protocol="TCP", Port=80, DefaultActions=forward)
         elb.register_targets(TargetGroupArn=group_arn, Targets=[{"Id": "10.0.0.9"}])
+        described = elb.describe_tags(ResourceArns=[arn])["TagDescriptions"][0]
+        self.assertEqual(described["Tags"], tags)
         self.assertEqual(self.health(elb, group_arn), "initial")
         self.until(lambda: elb.describe_load_balancers()["LoadBalancers"][0]["State"]["Code"] == "active")
         self.until(lambda: self.started.get(name) == [Listener(80, (("10.0.0.9", 30001),))])

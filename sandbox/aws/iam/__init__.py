@@ -1,0 +1,5 @@
+"""AWS IAM, where moto is kinder than AWS. Importing it registers the rules."""
+
+from . import policies, providers
+
+__all__ = ["policies", "providers"]
