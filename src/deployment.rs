@@ -4,15 +4,21 @@ use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
 use crate::config::Config;
 use crate::engine::{After, Graph, Node};
+use crate::resources::eks::{AccessEntry, AccessPolicy, Addon, Cluster, LaunchTemplate, NodeGroup};
+use crate::resources::iam::{ModelAccess, OidcProvider, PolicyAttachment, Role};
 use crate::resources::network::{
     ElasticIp, InternetGateway, Leftovers, NatGateway, Route, RouteTable, RouteTableAssociation, S3Endpoint, Subnet, Vpc,
 };
+use crate::resources::registry::Repository;
+use crate::resources::storage::Bucket;
 
 /// The graph of a deployment, in order of creation.
 #[must_use]
 pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let mut g = Graph::new();
-    let _network = network(&mut g, config, inventory);
+    let net = network(&mut g, config, inventory);
+    let stores = stores(&mut g);
+    let _cluster = cluster(&mut g, config, &net, &stores);
     g
 }
 
@@ -65,4 +71,68 @@ pub fn network(g: &mut Graph<Cloud>, config: &Config, inventory: &Inventory) -> 
     }
     way_out.push(g.add("s3-endpoint", S3Endpoint, vpc, vec![inside]).after());
     Net { private, public, way_out: After::all(way_out), way_in, before_sweep: leftovers.after() }
+}
+
+/// What the pod is made from.
+pub struct Stores {
+    pub bucket: Node<Bucket>,
+    pub repository: Node<Repository>,
+}
+
+/// The bucket with the models, and the gateway image's repository.
+pub fn stores(g: &mut Graph<Cloud>) -> Stores {
+    let bucket = g.add("bucket", Bucket, (), ());
+    Stores { bucket, repository: g.add("repository", Repository, (), ()) }
+}
+
+/// A cluster that we may enter, with nodes.
+pub struct Eks {
+    pub cluster: Node<Cluster>,
+    /// The pod's role.
+    pub workload: Node<Role>,
+    /// We are let in: Kubernetes objects can be looked at.
+    pub admitted: After,
+    /// There are nodes.
+    pub nodes: After,
+    /// The pod may read the bucket.
+    pub may_read: After,
+}
+
+/// The EKS cluster, its roles, its add-ons and its GPU nodes.
+pub fn cluster(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Stores) -> Eks {
+    let policies = |g: &mut Graph<Cloud>, part: &str, role: &Node<Role>, policies: &[&str]| {
+        let one = |policy: &&str| {
+            g.add(format!("role/{part}/{policy}"), PolicyAttachment::of(policy), role.clone(), ()).after()
+        };
+        After::all(policies.iter().map(one).collect::<Vec<_>>())
+    };
+    let role = g.add("role/cluster", Role::cluster(), (), None);
+    let allowed = policies(g, "cluster", &role, &["AmazonEKSClusterPolicy"]);
+    let uses = (role, net.private.clone(), After::all([allowed, net.before_sweep.clone()]));
+    let cluster = g.add("cluster", Cluster::new(&config.cluster), (), uses);
+    let entry = g.add("access-entry", AccessEntry, cluster.clone(), ());
+    let admitted = g.add("access-policy", AccessPolicy, (cluster.clone(), entry), ()).after();
+
+    let provider = g.add("oidc-provider", OidcProvider, (), cluster.clone());
+    let workload = &config.workload;
+    let workload = Role::workload(&workload.namespace, &workload.service_account);
+    let workload = g.add("role/workload", workload, (), Some(provider));
+    let may_read = g.add("role/workload/model-access", ModelAccess, workload.clone(), stores.bucket.clone()).after();
+
+    let cni = g.add("addon/vpc-cni", Addon::plain("vpc-cni"), cluster.clone(), After::default()).after();
+    let proxy = g.add("addon/kube-proxy", Addon::plain("kube-proxy"), cluster.clone(), After::default()).after();
+    let role = g.add("role/node", Role::node(), (), None);
+    let node_policies = [
+        "AmazonEKSWorkerNodePolicy",
+        "AmazonEC2ContainerRegistryPullOnly",
+        "AmazonEKS_CNI_Policy",
+        "AmazonSSMManagedInstanceCore",
+    ];
+    let allowed = policies(g, "node", &role, &node_policies);
+    let template = g.add("launch-template", LaunchTemplate::new(&config.nodes), (), ());
+    let can_join = After::all([net.way_out.clone(), allowed, cni, proxy]);
+    let uses = (role, net.private.clone(), template, can_join);
+    let nodes = g.add("node-group", NodeGroup::new(&config.nodes), cluster.clone(), uses).after();
+    g.add("addon/coredns", Addon::coredns(), cluster.clone(), nodes.clone());
+    Eks { cluster, workload, admitted, nodes, may_read }
 }

@@ -7,6 +7,7 @@ mod fault;
 pub mod inventory;
 pub mod kube;
 pub mod tags;
+pub mod token;
 
 use crate::config::Config;
 

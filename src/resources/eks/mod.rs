@@ -1,1 +1,34 @@
-//! cluster, access, add-ons, node group.
+//! The cluster, who may enter it, its add-ons and its nodes.
+
+mod access_entry;
+mod access_policy;
+mod addon;
+mod cluster;
+mod launch_template;
+mod node_group;
+
+pub use access_entry::AccessEntry;
+pub use access_policy::AccessPolicy;
+pub use addon::Addon;
+pub use cluster::{Cluster, ClusterOutput};
+pub use launch_template::{LaunchTemplate, Template};
+pub use node_group::NodeGroup;
+
+/// What EKS answers about something that is not there.
+const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
+
+/// Issues that EKS names of a thing's health, as lines.
+macro_rules! issues {
+    ($health:expr) => {
+        $health
+            .map(|health| health.issues())
+            .unwrap_or_default()
+            .iter()
+            .map(|issue| {
+                let code = issue.code().map_or("", |code| code.as_str());
+                format!("{code}: {}", issue.message().unwrap_or_default())
+            })
+            .collect::<Vec<String>>()
+    };
+}
+use issues;

@@ -1,1 +1,5 @@
-//! the ECR repository and the gateway image.
+//! The registry: the gateway image's repository, and the image.
+
+mod repository;
+
+pub use repository::{Repository, RepositoryOutput};

@@ -1,1 +1,5 @@
-//! the bucket, the models in it, the photo.
+//! The bucket, and the models in it.
+
+pub mod bucket;
+
+pub use bucket::Bucket;

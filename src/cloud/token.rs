@@ -1,0 +1,60 @@
+//! The EKS token: a presigned call to STS that says who the bearer is.
+//!
+//! `k8s-aws-v1.` and the URL in base64url without padding; the cluster's name is a signed header,
+//! so that a token for one cluster opens no other. The URL is good for 60 s after it was first
+//! used at 15 min at most; 14 are reported (aws-iam-authenticator, "API Authorization from Outside
+//! a Cluster").
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+
+use super::aws::Aws;
+use crate::engine::Fault;
+
+/// How long a token is said to be good.
+const GOOD_FOR: Duration = Duration::from_secs(14 * 60);
+/// `X-Amz-Expires`, as every EKS client has it.
+const EXPIRES: Duration = Duration::from_secs(60);
+/// The header that names the cluster.
+const CLUSTER: &str = "x-k8s-aws-id";
+
+/// A token for a cluster, and until when it is good.
+///
+/// # Errors
+/// When there are no credentials to sign with.
+pub async fn eks_token(aws: &Aws, cluster: &str) -> Result<(String, Timestamp), Fault> {
+    let denied = |why: &dyn std::fmt::Display| Fault::Denied(format!("no credentials to sign a token with: {why}"));
+    let provider = aws.sdk.credentials_provider().ok_or_else(|| denied(&"there is no provider"))?;
+    let credentials = provider.provide_credentials().await.map_err(|why| denied(&why))?;
+    let now = SystemTime::now();
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(EXPIRES);
+    let identity = credentials.into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(&aws.region)
+        .name("sts")
+        .time(now)
+        .settings(settings)
+        .build();
+    let fatal = |why: &dyn std::fmt::Display| Fault::Fatal(format!("the token could not be signed: {why}"));
+    let params = params.map_err(|why| fatal(&why))?.into();
+    let public = || format!("https://sts.{}.amazonaws.com", aws.region);
+    let endpoint = aws.endpoint_url.clone().unwrap_or_else(public);
+    let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", endpoint.trim_end_matches('/'));
+    let headers = [(CLUSTER, cluster)].into_iter();
+    let request = SignableRequest::new("GET", &url, headers, SignableBody::Bytes(&[])).map_err(|why| fatal(&why))?;
+    let (instructions, _) = sign(request, &params).map_err(|why| fatal(&why))?.into_parts();
+    let mut signed = http::Request::get(&url).header(CLUSTER, cluster).body(()).map_err(|why| fatal(&why))?;
+    instructions.apply_to_request_http1x(&mut signed);
+    let token = format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(signed.uri().to_string()));
+    let until = Timestamp::try_from(now + GOOD_FOR).map_err(|why| fatal(&why))?;
+    Ok((token, until))
+}

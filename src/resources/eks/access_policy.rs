@@ -1,0 +1,60 @@
+//! The caller is an administrator of the cluster.
+
+use aws_sdk_eks::types::{AccessScope, AccessScopeType};
+use serde::Serialize;
+
+use super::ABSENT;
+use super::access_entry::AccessEntry;
+use super::cluster::{Cluster, ClusterOutput};
+use crate::cloud::aws::OrFault;
+use crate::cloud::{Cloud, Cx};
+use crate::engine::{Fault, Found, Given, Node, Resource, Seen};
+
+pub struct AccessPolicy;
+
+const ADMIN: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
+
+#[derive(Serialize)]
+pub struct State {}
+
+impl Resource for AccessPolicy {
+    type World = Cloud;
+    const KIND: &'static str = "access-policy";
+    const ENDS_WITH_PARENT: bool = true;
+    type Within = (Node<Cluster>, Node<AccessEntry>);
+    type Uses = ();
+    type State = State;
+    type Output = ();
+
+    fn want(&self, _: &(Given<ClusterOutput>, Given<String>), (): &()) -> State {
+        State {}
+    }
+
+    async fn observe(&self, cx: &Cx, (cluster, principal): &(ClusterOutput, String)) -> Result<Seen<Self>, Fault> {
+        let call = cx.world.aws.eks.list_associated_access_policies();
+        let call = call.cluster_name(&cluster.name).principal_arn(principal).into_paginator().send();
+        let mut pages = call;
+        while let Some(page) = pages.next().await {
+            let Some(page) = page.fault_or_absent(&ABSENT)? else { return Ok(Seen::Absent) };
+            let ours = |policy: &aws_sdk_eks::types::AssociatedAccessPolicy| {
+                let scope = policy.access_scope().and_then(|scope| scope.r#type());
+                policy.policy_arn() == Some(ADMIN) && scope == Some(&AccessScopeType::Cluster)
+            };
+            if page.associated_access_policies().iter().any(ours) {
+                return Ok(Seen::Present(Found::one((), State {})));
+            }
+        }
+        Ok(Seen::Absent)
+    }
+
+    async fn create(&self, cx: &Cx, (cluster, principal): &(ClusterOutput, String), (): &()) -> Result<(), Fault> {
+        let scope = AccessScope::builder().r#type(AccessScopeType::Cluster).build();
+        let call = cx.world.aws.eks.associate_access_policy().cluster_name(&cluster.name).principal_arn(principal);
+        call.policy_arn(ADMIN).access_scope(scope).send().await.fault().map(drop)
+    }
+
+    async fn delete(&self, cx: &Cx, (cluster, principal): &(ClusterOutput, String), (): &()) -> Result<(), Fault> {
+        let call = cx.world.aws.eks.disassociate_access_policy().cluster_name(&cluster.name).principal_arn(principal);
+        call.policy_arn(ADMIN).send().await.fault_or_absent(&ABSENT).map(drop)
+    }
+}

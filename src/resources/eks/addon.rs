@@ -1,0 +1,126 @@
+//! An EKS add-on: network and proxy of the nodes, and the cluster's DNS.
+
+use std::time::Duration;
+
+use aws_sdk_eks::types::{AddonStatus, ResolveConflicts};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::cluster::{Cluster, ClusterOutput};
+use super::{ABSENT, issues};
+use crate::cloud::aws::OrFault;
+use crate::cloud::tags::Tags;
+use crate::cloud::{Cloud, Cx};
+use crate::engine::{After, Change, Cure, Doing, Fault, Found, Given, How, Node, Resource, Seen};
+
+pub struct Addon {
+    name: &'static str,
+    configuration: Option<Value>,
+}
+
+impl Addon {
+    /// With its defaults; EKS chooses the version that goes with the cluster's.
+    #[must_use]
+    pub fn plain(name: &'static str) -> Self {
+        Self { name, configuration: None }
+    }
+
+    /// CoreDNS tolerates only control-plane nodes by itself, and so would never run where every
+    /// node has the GPU taint. Its own tolerations are kept.
+    #[must_use]
+    pub fn coredns() -> Self {
+        let tolerations = json!([
+            {"key": "CriticalAddonsOnly", "operator": "Exists"},
+            {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
+            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+        ]);
+        Self { name: "coredns", configuration: Some(json!({"tolerations": tolerations})) }
+    }
+}
+
+#[derive(Serialize)]
+pub struct State {
+    configuration: Option<Value>,
+}
+
+impl Resource for Addon {
+    type World = Cloud;
+    const KIND: &'static str = "addon";
+    const ENDS_WITH_PARENT: bool = true;
+    type Within = Node<Cluster>;
+    type Uses = After;
+    type State = State;
+    type Output = ();
+
+    fn want(&self, _: &Given<ClusterOutput>, (): &()) -> State {
+        State { configuration: self.configuration.clone() }
+    }
+
+    async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Seen<Self>, Fault> {
+        let call = cx.world.aws.eks.describe_addon().cluster_name(&cluster.name).addon_name(self.name);
+        let answer = call.send().await.fault_or_absent(&ABSENT)?;
+        let Some(addon) = answer.and_then(|answer| answer.addon) else { return Ok(Seen::Absent) };
+        let tags = addon.tags().map(Tags::from).unwrap_or_default();
+        if !tags.same_owner(&cx.world.tags(&cx.node)) {
+            return Ok(Seen::Foreign(format!("there is an add-on {}; {}", self.name, tags.owner())));
+        }
+        let configuration = addon.configuration_values().and_then(|values| serde_json::from_str(values).ok());
+        let actual = State { configuration };
+        let told = issues!(addon.health()).join("; ");
+        let why = |status: &AddonStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
+        Ok(match addon.status() {
+            Some(AddonStatus::Active) => Seen::Present(Found::one((), actual)),
+            Some(status @ AddonStatus::CreateFailed) => {
+                Seen::Broken { output: (), why: why(status), cure: Cure::Recreate }
+            }
+            Some(status @ (AddonStatus::DeleteFailed | AddonStatus::UpdateFailed)) => {
+                Seen::Broken { output: (), why: why(status), cure: Cure::Wait }
+            }
+            // DEGRADED for want of nodes heals when they come.
+            Some(status) => Seen::Changing { why: why(status), found: Some(Found::one((), actual)) },
+            None => Seen::Changing { why: "in no known state".to_owned(), found: None },
+        })
+    }
+
+    async fn create(&self, cx: &Cx, cluster: &ClusterOutput, (): &()) -> Result<(), Fault> {
+        let call = cx.world.aws.eks.create_addon().cluster_name(&cluster.name).addon_name(self.name);
+        call.resolve_conflicts(ResolveConflicts::Overwrite)
+            .set_configuration_values(self.configuration.as_ref().map(Value::to_string))
+            .set_tags(Some(cx.world.tags(&cx.node).map()))
+            .client_request_token(cx.token())
+            .send()
+            .await
+            .fault()
+            .map(drop)
+    }
+
+    async fn update(&self, cx: &Cx, cluster: &ClusterOutput, (): &(), (): &(), _: &[Change]) -> Result<(), Fault> {
+        let call = cx.world.aws.eks.update_addon().cluster_name(&cluster.name).addon_name(self.name);
+        call.resolve_conflicts(ResolveConflicts::Overwrite)
+            .set_configuration_values(self.configuration.as_ref().map(Value::to_string))
+            .client_request_token(cx.token())
+            .send()
+            .await
+            .fault()
+            .map(drop)
+    }
+
+    async fn delete(&self, cx: &Cx, cluster: &ClusterOutput, (): &()) -> Result<(), Fault> {
+        let call = cx.world.aws.eks.delete_addon().cluster_name(&cluster.name).addon_name(self.name);
+        call.send().await.fault_or_absent(&ABSENT).map(drop)
+    }
+
+    fn how(&self, _: &Change) -> How {
+        How::InPlace
+    }
+
+    fn patience(&self, _: Doing) -> Duration {
+        Duration::from_secs(600)
+    }
+
+    async fn evidence(&self, cx: &Cx, cluster: &ClusterOutput) -> Vec<String> {
+        let call = cx.world.aws.eks.describe_addon().cluster_name(&cluster.name).addon_name(self.name);
+        let addon = call.send().await.ok().and_then(|answer| answer.addon);
+        addon.map(|addon| issues!(addon.health())).unwrap_or_default()
+    }
+}

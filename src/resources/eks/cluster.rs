@@ -1,0 +1,231 @@
+//! The EKS cluster: $0.10 an hour; takes eight to eleven minutes to come, one to four to go.
+//!
+//! The API endpoint is private as well as public, so that losing the NAT gateway does not lose the
+//! nodes. Nobody is an administrator by having made it (`bootstrapClusterCreatorAdminPermissions`
+//! is write-once and never told): an access entry says so. Add-ons are our own nodes.
+
+use std::time::Duration;
+
+use aws_sdk_eks::types::{AuthenticationMode, ClusterStatus, CreateAccessConfigRequest, VpcConfigRequest};
+use serde::Serialize;
+
+use super::{ABSENT, issues};
+use crate::cloud::aws::{Aws, OrFault};
+use crate::cloud::tags::Tags;
+use crate::cloud::{Cloud, Cx};
+use crate::engine::{After, Change, Cure, Doing, Fact, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::resources::iam::{Role, RoleOutput};
+use crate::resources::network::Subnet;
+
+pub struct Cluster {
+    /// Only for its creation, e.g. "1.34"; None: EKS's default.
+    version: Option<String>,
+    /// Who may reach the public API endpoint.
+    cidrs: Vec<String>,
+}
+
+impl Cluster {
+    /// As configured.
+    #[must_use]
+    pub fn new(config: &crate::config::Cluster) -> Self {
+        let mut cidrs = config.public_access_cidrs.clone();
+        cidrs.sort_unstable();
+        Self { version: config.version.clone(), cidrs }
+    }
+
+    fn access(&self) -> VpcConfigRequest {
+        VpcConfigRequest::builder()
+            .endpoint_private_access(true)
+            .endpoint_public_access(true)
+            .set_public_access_cidrs(Some(self.cidrs.clone()))
+            .build()
+    }
+}
+
+#[derive(Serialize)]
+pub struct State {
+    role: Given<String>,
+    subnets: Vec<Given<String>>,
+    endpoint_private: bool,
+    endpoint_public: bool,
+    public_access_cidrs: Vec<String>,
+    authentication_mode: String,
+}
+
+/// A cluster that answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterOutput {
+    pub name: String,
+    pub arn: String,
+    /// `https://...` of the API server.
+    pub endpoint: String,
+    /// PEM, in base64 as EKS gives it.
+    pub certificate_authority: String,
+    /// The URL of the issuer of its service account tokens.
+    pub issuer: String,
+    /// Kubernetes version, e.g. "1.34".
+    pub version: String,
+    /// The security group that EKS made for it and its nodes.
+    pub security_group: String,
+}
+
+impl ClusterOutput {
+    fn of(cluster: aws_sdk_eks::types::Cluster) -> Self {
+        let vpc = cluster.resources_vpc_config;
+        let issuer = cluster.identity.and_then(|identity| identity.oidc).and_then(|oidc| oidc.issuer);
+        Self {
+            name: cluster.name.unwrap_or_default(),
+            arn: cluster.arn.unwrap_or_default(),
+            endpoint: cluster.endpoint.unwrap_or_default(),
+            certificate_authority: cluster.certificate_authority.and_then(|ca| ca.data).unwrap_or_default(),
+            issuer: issuer.unwrap_or_default(),
+            version: cluster.version.unwrap_or_default(),
+            security_group: vpc.and_then(|vpc| vpc.cluster_security_group_id).unwrap_or_default(),
+        }
+    }
+
+    /// The deployment's cluster, where there is one that answers.
+    ///
+    /// # Errors
+    /// When EKS does not tell.
+    pub async fn find(aws: &Aws, name: &str) -> Result<Option<Self>, Fault> {
+        let answer = aws.eks.describe_cluster().name(name).send().await.fault_or_absent(&ABSENT)?;
+        let answers = |cluster: &aws_sdk_eks::types::Cluster| {
+            matches!(cluster.status(), Some(ClusterStatus::Active | ClusterStatus::Updating)) && cluster.endpoint().is_some()
+        };
+        Ok(answer.and_then(|answer| answer.cluster).filter(answers).map(Self::of))
+    }
+}
+
+fn sorted(mut ids: Vec<Given<String>>) -> Vec<Given<String>> {
+    ids.sort_by(|a, b| a.known().cmp(&b.known()));
+    ids
+}
+
+impl Resource for Cluster {
+    type World = Cloud;
+    const KIND: &'static str = "cluster";
+    type Within = ();
+    /// The role has its policies before, or EKS refuses it.
+    type Uses = (Node<Role>, Vec<Node<Subnet>>, After);
+    type State = State;
+    type Output = ClusterOutput;
+
+    fn want(&self, (): &(), (role, subnets, ()): &(Given<RoleOutput>, Vec<Given<String>>, ())) -> State {
+        State {
+            role: role.map(|role| role.arn.clone()),
+            subnets: sorted(subnets.clone()),
+            endpoint_private: true,
+            endpoint_public: true,
+            public_access_cidrs: self.cidrs.clone(),
+            authentication_mode: AuthenticationMode::Api.as_str().to_owned(),
+        }
+    }
+
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+        let name = &cx.world.config.name;
+        let answer = cx.world.aws.eks.describe_cluster().name(name).send().await.fault_or_absent(&ABSENT)?;
+        let Some(cluster) = answer.and_then(|answer| answer.cluster) else { return Ok(Seen::Absent) };
+        let tags = cluster.tags().map(Tags::from).unwrap_or_default();
+        if !tags.same_owner(&cx.world.tags(&cx.node)) {
+            return Ok(Seen::Foreign(format!("there is a cluster {name}; {}", tags.owner())));
+        }
+        let vpc = cluster.resources_vpc_config();
+        let mut cidrs = vpc.map(|vpc| vpc.public_access_cidrs().to_vec()).unwrap_or_default();
+        cidrs.sort_unstable();
+        let subnets = vpc.map(|vpc| vpc.subnet_ids().to_vec()).unwrap_or_default();
+        let mode = cluster.access_config().and_then(|access| access.authentication_mode());
+        let actual = State {
+            role: Given::Known(cluster.role_arn().unwrap_or_default().to_owned()),
+            subnets: sorted(subnets.into_iter().map(Given::Known).collect()),
+            endpoint_private: vpc.is_some_and(|vpc| vpc.endpoint_private_access()),
+            endpoint_public: vpc.is_some_and(|vpc| vpc.endpoint_public_access()),
+            public_access_cidrs: cidrs,
+            authentication_mode: mode.map_or("", AuthenticationMode::as_str).to_owned(),
+        };
+        let why = issues!(cluster.health()).join("; ");
+        let status = cluster.status().cloned();
+        let output = ClusterOutput::of(cluster);
+        Ok(match status {
+            Some(ClusterStatus::Active) => Seen::Present(Found::one(output, actual)),
+            Some(ClusterStatus::Failed) => Seen::Broken { output, why, cure: Cure::Recreate },
+            // While it is updated it answers, and what is in it can be looked at.
+            Some(status @ ClusterStatus::Updating) => {
+                Seen::Changing { why: status.to_string(), found: Some(Found::one(output, actual)) }
+            }
+            status => {
+                let status = status.map_or_else(|| "in no known state".to_owned(), |status| status.to_string());
+                Seen::Changing { why: status, found: None }
+            }
+        })
+    }
+
+    async fn create(
+        &self,
+        cx: &Cx,
+        (): &(),
+        (role, subnets, ()): &(RoleOutput, Vec<String>, ()),
+    ) -> Result<(), Fault> {
+        let mut vpc = self.access();
+        vpc.subnet_ids = Some(subnets.clone());
+        let access = CreateAccessConfigRequest::builder()
+            .authentication_mode(AuthenticationMode::Api)
+            .bootstrap_cluster_creator_admin_permissions(false)
+            .build();
+        let call = cx.world.aws.eks.create_cluster().name(&cx.world.config.name).role_arn(&role.arn);
+        call.set_version(self.version.clone())
+            .resources_vpc_config(vpc)
+            .access_config(access)
+            .bootstrap_self_managed_addons(false)
+            .set_tags(Some(cx.world.tags(&cx.node).map()))
+            .client_request_token(cx.token())
+            .send()
+            .await
+            .fault()
+            .map(drop)
+    }
+
+    async fn update(
+        &self,
+        cx: &Cx,
+        (): &(),
+        _: &(RoleOutput, Vec<String>, ()),
+        cluster: &ClusterOutput,
+        _: &[Change],
+    ) -> Result<(), Fault> {
+        let call = cx.world.aws.eks.update_cluster_config().name(&cluster.name);
+        call.resources_vpc_config(self.access()).client_request_token(cx.token()).send().await.fault().map(drop)
+    }
+
+    async fn delete(&self, cx: &Cx, (): &(), cluster: &ClusterOutput) -> Result<(), Fault> {
+        let call = cx.world.aws.eks.delete_cluster().name(&cluster.name);
+        call.send().await.fault_or_absent(&ABSENT).map(drop)
+    }
+
+    fn how(&self, change: &Change) -> How {
+        match change.field.as_str() {
+            "endpoint_private" | "endpoint_public" | "public_access_cidrs" => How::InPlace,
+            _ => How::Replace,
+        }
+    }
+
+    fn patience(&self, _: Doing) -> Duration {
+        Duration::from_secs(30 * 60)
+    }
+
+    async fn evidence(&self, cx: &Cx, (): &()) -> Vec<String> {
+        let answer = cx.world.aws.eks.describe_cluster().name(&cx.world.config.name).send().await;
+        let cluster = answer.ok().and_then(|answer| answer.cluster);
+        cluster.map(|cluster| issues!(cluster.health())).unwrap_or_default()
+    }
+
+    fn facts(&self, cluster: &ClusterOutput) -> Vec<Fact> {
+        let fact = |key, value: &str| Fact { key, value: value.to_owned() };
+        vec![
+            fact("cluster_name", &cluster.name),
+            fact("cluster_endpoint", &cluster.endpoint),
+            fact("cluster_version", &cluster.version),
+            fact("oidc_issuer", &cluster.issuer),
+        ]
+    }
+}

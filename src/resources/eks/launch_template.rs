@@ -1,0 +1,153 @@
+//! How a node starts: its disk, its metadata service, and the tags of all that comes with it.
+//!
+//! With a managed node group the disk belongs here and the instance type there, each in one place;
+//! no image id and no security groups, or EKS leaves its own out (EKS guide, "Customize managed
+//! nodes with launch templates"). Tags reach instances, volumes and interfaces only through here.
+
+use aws_sdk_ec2::types::{
+    LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateHttpTokensState,
+    LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest, RequestLaunchTemplateData,
+    ResourceType, ResponseLaunchTemplateData, VolumeType,
+};
+use serde::Serialize;
+
+use crate::cloud::aws::OrFault;
+use crate::cloud::tags::Tags;
+use crate::cloud::{Cloud, Cx};
+use crate::config::Nodes;
+use crate::engine::{Change, Fault, Found, How, Resource, Seen};
+
+pub struct LaunchTemplate {
+    disk_gib: i32,
+    /// AL2023 has one disk, Bottlerocket its data on a second one.
+    device: &'static str,
+}
+
+/// Pods cannot reach the node's role through one hop more.
+const HOPS: i32 = 1;
+
+impl LaunchTemplate {
+    /// For these nodes.
+    #[must_use]
+    pub fn new(nodes: &Nodes) -> Self {
+        let bottlerocket = nodes.ami_type.starts_with("BOTTLEROCKET");
+        Self { disk_gib: nodes.disk_gib, device: if bottlerocket { "/dev/xvdb" } else { "/dev/xvda" } }
+    }
+
+    fn name(cx: &Cx) -> String {
+        format!("{}-nodes", cx.world.config.name)
+    }
+
+    fn data(&self, tags: &Tags) -> RequestLaunchTemplateData {
+        let disk = LaunchTemplateEbsBlockDeviceRequest::builder()
+            .volume_size(self.disk_gib)
+            .volume_type(VolumeType::Gp3)
+            .encrypted(true)
+            .delete_on_termination(true)
+            .build();
+        let disk = LaunchTemplateBlockDeviceMappingRequest::builder().device_name(self.device).ebs(disk).build();
+        let metadata = LaunchTemplateInstanceMetadataOptionsRequest::builder()
+            .http_tokens(LaunchTemplateHttpTokensState::Required)
+            .http_put_response_hop_limit(HOPS)
+            .build();
+        let tagged = |of: ResourceType| {
+            LaunchTemplateTagSpecificationRequest::builder().resource_type(of).set_tags(Some(tags.ec2())).build()
+        };
+        let tagged = [ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface].map(tagged);
+        RequestLaunchTemplateData::builder()
+            .block_device_mappings(disk)
+            .metadata_options(metadata)
+            .set_tag_specifications(Some(tagged.to_vec()))
+            .build()
+    }
+}
+
+#[derive(Serialize)]
+pub struct State {
+    disk_gib: i32,
+    device: String,
+    http_tokens: String,
+    hops: i32,
+}
+
+impl State {
+    fn of(data: &ResponseLaunchTemplateData) -> Self {
+        let disk = data.block_device_mappings().first();
+        let metadata = data.metadata_options();
+        let tokens = metadata.and_then(|metadata| metadata.http_tokens());
+        Self {
+            disk_gib: disk.and_then(|disk| disk.ebs()?.volume_size()).unwrap_or_default(),
+            device: disk.and_then(|disk| disk.device_name()).unwrap_or_default().to_owned(),
+            http_tokens: tokens.map_or("", LaunchTemplateHttpTokensState::as_str).to_owned(),
+            hops: metadata.and_then(|metadata| metadata.http_put_response_hop_limit()).unwrap_or_default(),
+        }
+    }
+}
+
+/// A launch template at its newest version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    pub id: String,
+    pub version: i64,
+}
+
+/// What EC2 answers about a template that is not there.
+const ABSENT: [&str; 2] = ["InvalidLaunchTemplateName.NotFoundException", "InvalidLaunchTemplateId.NotFound"];
+
+impl Resource for LaunchTemplate {
+    type World = Cloud;
+    const KIND: &'static str = "launch-template";
+    type Within = ();
+    type Uses = ();
+    type State = State;
+    type Output = Template;
+
+    fn want(&self, (): &(), (): &()) -> State {
+        State {
+            disk_gib: self.disk_gib,
+            device: self.device.to_owned(),
+            http_tokens: LaunchTemplateHttpTokensState::Required.as_str().to_owned(),
+            hops: HOPS,
+        }
+    }
+
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+        let (ec2, name) = (&cx.world.aws.ec2, Self::name(cx));
+        let answer = ec2.describe_launch_templates().launch_template_names(&name).send().await;
+        let template = answer.fault_or_absent(&ABSENT)?.and_then(|answer| answer.launch_templates?.into_iter().next());
+        let Some(template) = template else { return Ok(Seen::Absent) };
+        let tags = Tags::from(template.tags());
+        if !tags.same_owner(&cx.world.tags(&cx.node)) {
+            return Ok(Seen::Foreign(format!("there is a launch template {name}; {}", tags.owner())));
+        }
+        let id = template.launch_template_id.unwrap_or_default();
+        let versions = ec2.describe_launch_template_versions().launch_template_id(&id).versions("$Latest");
+        let versions = versions.send().await.fault_or_absent(&ABSENT)?;
+        let version = versions.and_then(|answer| answer.launch_template_versions?.into_iter().next());
+        let Some(version) = version else { return Ok(Seen::Absent) };
+        let Some(data) = version.launch_template_data() else { return Ok(Seen::Absent) };
+        let output = Template { id, version: version.version_number().unwrap_or(1) };
+        Ok(Seen::Present(Found::one(output, State::of(data))))
+    }
+
+    async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
+        let tags = cx.world.tags(&cx.node);
+        let call = cx.world.aws.ec2.create_launch_template().launch_template_name(Self::name(cx));
+        call.launch_template_data(self.data(&tags))
+            .tag_specifications(tags.specification(ResourceType::LaunchTemplate))
+            .client_token(cx.token())
+            .send()
+            .await
+            .fault()
+            .map(drop)
+    }
+
+    async fn delete(&self, cx: &Cx, (): &(), template: &Template) -> Result<(), Fault> {
+        let call = cx.world.aws.ec2.delete_launch_template().launch_template_id(&template.id);
+        call.send().await.fault_or_absent(&ABSENT).map(drop)
+    }
+
+    fn how(&self, _: &Change) -> How {
+        How::Replace
+    }
+}

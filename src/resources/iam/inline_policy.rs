@@ -1,0 +1,73 @@
+//! What the pod may do in the bucket, and no more: read it.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::role::{Role, RoleOutput};
+use super::{canonical, policy};
+use crate::cloud::aws::OrFault;
+use crate::cloud::{Cloud, Cx};
+use crate::engine::{Change, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::resources::storage::bucket::Bucket;
+
+/// Read access to the bucket.
+pub struct ModelAccess;
+
+/// The policy's name on the role.
+const NAME: &str = "model-access";
+
+fn document(bucket: &str) -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["s3:GetBucketLocation", "s3:ListBucket"],
+                "Resource": format!("arn:aws:s3:::{bucket}"),
+            },
+            {"Effect": "Allow", "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{bucket}/*")},
+        ],
+    })
+}
+
+#[derive(Serialize)]
+pub struct State {
+    document: Given<Value>,
+}
+
+impl Resource for ModelAccess {
+    type World = Cloud;
+    const KIND: &'static str = "role-policy";
+    type Within = Node<Role>;
+    type Uses = Node<Bucket>;
+    type State = State;
+    type Output = ();
+
+    fn want(&self, _: &Given<RoleOutput>, bucket: &Given<String>) -> State {
+        State { document: bucket.map(|bucket| canonical(document(bucket))) }
+    }
+
+    async fn observe(&self, cx: &Cx, role: &RoleOutput) -> Result<Seen<Self>, Fault> {
+        let call = cx.world.aws.iam.get_role_policy().role_name(&role.name).policy_name(NAME);
+        let Some(found) = call.send().await.fault_or_absent(&["NoSuchEntity"])? else { return Ok(Seen::Absent) };
+        Ok(Seen::Present(Found::one((), State { document: Given::Known(policy(found.policy_document())) })))
+    }
+
+    async fn create(&self, cx: &Cx, role: &RoleOutput, bucket: &String) -> Result<(), Fault> {
+        let call = cx.world.aws.iam.put_role_policy().role_name(&role.name).policy_name(NAME);
+        call.policy_document(document(bucket).to_string()).send().await.fault().map(drop)
+    }
+
+    async fn update(&self, cx: &Cx, role: &RoleOutput, bucket: &String, (): &(), _: &[Change]) -> Result<(), Fault> {
+        self.create(cx, role, bucket).await
+    }
+
+    async fn delete(&self, cx: &Cx, role: &RoleOutput, (): &()) -> Result<(), Fault> {
+        let call = cx.world.aws.iam.delete_role_policy().role_name(&role.name).policy_name(NAME);
+        call.send().await.fault_or_absent(&["NoSuchEntity"]).map(drop)
+    }
+
+    fn how(&self, _: &Change) -> How {
+        How::InPlace
+    }
+}

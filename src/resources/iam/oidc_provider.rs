@@ -1,0 +1,86 @@
+//! The OIDC provider: IAM's trust in the tokens that the cluster gives its pods.
+//!
+//! It outlives the cluster, so that it is found by its tags and not by the cluster's issuer. Its
+//! thumbprints are filled in by AWS and not compared.
+
+use futures::future::try_join_all;
+use serde::Serialize;
+
+use crate::cloud::aws::OrFault;
+use crate::cloud::tags::Tags;
+use crate::cloud::{Cloud, Cx};
+use crate::engine::{Change, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::resources::eks::{Cluster, ClusterOutput};
+
+pub struct OidcProvider;
+
+/// For whom the tokens are.
+const AUDIENCE: &str = "sts.amazonaws.com";
+
+#[derive(Serialize)]
+pub struct State {
+    issuer: Given<String>,
+    audiences: Vec<String>,
+}
+
+/// A provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    pub arn: String,
+    /// The issuer's URL without its scheme, as conditions in policies name it.
+    pub issuer: String,
+}
+
+fn without_scheme(url: &str) -> String {
+    url.trim_start_matches("https://").to_owned()
+}
+
+impl Resource for OidcProvider {
+    type World = Cloud;
+    const KIND: &'static str = "oidc-provider";
+    type Within = ();
+    type Uses = Node<Cluster>;
+    type State = State;
+    type Output = Provider;
+
+    fn want(&self, (): &(), cluster: &Given<ClusterOutput>) -> State {
+        State { issuer: cluster.map(|cluster| without_scheme(&cluster.issuer)), audiences: vec![AUDIENCE.to_owned()] }
+    }
+
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+        let ours = cx.world.tags(&cx.node);
+        let iam = &cx.world.aws.iam;
+        let answer = iam.list_open_id_connect_providers().send().await.fault()?;
+        let arns = answer.open_id_connect_provider_list().iter().filter_map(|provider| provider.arn());
+        let look = |arn: &str| {
+            let (call, arn) = (iam.get_open_id_connect_provider().open_id_connect_provider_arn(arn), arn.to_owned());
+            async move { Ok::<_, Fault>((arn, call.send().await.fault_or_absent(&["NoSuchEntity"])?)) }
+        };
+        let mut found = Vec::new();
+        for (arn, provider) in try_join_all(arns.map(look)).await? {
+            let Some(provider) = provider.filter(|provider| Tags::from(provider.tags()).same_owner(&ours)) else {
+                continue;
+            };
+            let issuer = without_scheme(provider.url().unwrap_or_default());
+            let state = State { issuer: Given::Known(issuer.clone()), audiences: provider.client_id_list.unwrap_or_default() };
+            found.push((Provider { arn, issuer }, state));
+        }
+        let mut found = found.into_iter();
+        let Some((output, actual)) = found.next() else { return Ok(Seen::Absent) };
+        Ok(Seen::Present(Found { output, actual, twins: found.map(|(twin, _)| twin).collect() }))
+    }
+
+    async fn create(&self, cx: &Cx, (): &(), cluster: &ClusterOutput) -> Result<(), Fault> {
+        let call = cx.world.aws.iam.create_open_id_connect_provider().url(&cluster.issuer).client_id_list(AUDIENCE);
+        call.set_tags(Some(cx.world.tags(&cx.node).iam())).send().await.fault().map(drop)
+    }
+
+    async fn delete(&self, cx: &Cx, (): &(), provider: &Provider) -> Result<(), Fault> {
+        let call = cx.world.aws.iam.delete_open_id_connect_provider().open_id_connect_provider_arn(&provider.arn);
+        call.send().await.fault_or_absent(&["NoSuchEntity"]).map(drop)
+    }
+
+    fn how(&self, _: &Change) -> How {
+        How::Replace
+    }
+}

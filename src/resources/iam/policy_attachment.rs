@@ -1,0 +1,57 @@
+//! A policy of AWS's own on one of our roles.
+
+use serde::Serialize;
+
+use super::role::{Role, RoleOutput};
+use crate::cloud::aws::OrFault;
+use crate::cloud::{Cloud, Cx};
+use crate::engine::{Fault, Found, Given, Node, Resource, Seen};
+
+pub struct PolicyAttachment {
+    arn: String,
+}
+
+impl PolicyAttachment {
+    /// By the name under `arn:aws:iam::aws:policy/`.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        Self { arn: format!("arn:aws:iam::aws:policy/{name}") }
+    }
+}
+
+#[derive(Serialize)]
+pub struct State {}
+
+impl Resource for PolicyAttachment {
+    type World = Cloud;
+    const KIND: &'static str = "policy-attachment";
+    type Within = Node<Role>;
+    type Uses = ();
+    type State = State;
+    type Output = ();
+
+    fn want(&self, _: &Given<RoleOutput>, (): &()) -> State {
+        State {}
+    }
+
+    async fn observe(&self, cx: &Cx, role: &RoleOutput) -> Result<Seen<Self>, Fault> {
+        let call = cx.world.aws.iam.list_attached_role_policies().role_name(&role.name);
+        let mut pages = call.into_paginator().items().send();
+        while let Some(policy) = pages.next().await {
+            if policy.fault()?.policy_arn() == Some(&self.arn) {
+                return Ok(Seen::Present(Found::one((), State {})));
+            }
+        }
+        Ok(Seen::Absent)
+    }
+
+    async fn create(&self, cx: &Cx, role: &RoleOutput, (): &()) -> Result<(), Fault> {
+        let call = cx.world.aws.iam.attach_role_policy().role_name(&role.name).policy_arn(&self.arn);
+        call.send().await.fault().map(drop)
+    }
+
+    async fn delete(&self, cx: &Cx, role: &RoleOutput, (): &()) -> Result<(), Fault> {
+        let call = cx.world.aws.iam.detach_role_policy().role_name(&role.name).policy_arn(&self.arn);
+        call.send().await.fault_or_absent(&["NoSuchEntity"]).map(drop)
+    }
+}

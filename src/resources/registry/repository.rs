@@ -1,0 +1,69 @@
+//! The ECR repository of the gateway image.
+
+use serde::Serialize;
+
+use crate::cloud::aws::OrFault;
+use crate::cloud::tags::Tags;
+use crate::cloud::{Cloud, Cx};
+use crate::engine::{Fact, Fault, Found, Resource, Seen};
+
+pub struct Repository;
+
+#[derive(Serialize)]
+pub struct State {}
+
+/// A repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryOutput {
+    pub name: String,
+    pub arn: String,
+    /// What images of it are called, without the tag.
+    pub uri: String,
+}
+
+/// What ECR answers about a repository that is not there.
+const ABSENT: [&str; 1] = ["RepositoryNotFoundException"];
+
+impl Resource for Repository {
+    type World = Cloud;
+    const KIND: &'static str = "repository";
+    type Within = ();
+    type Uses = ();
+    type State = State;
+    type Output = RepositoryOutput;
+
+    fn want(&self, (): &(), (): &()) -> State {
+        State {}
+    }
+
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+        let (ecr, name) = (&cx.world.aws.ecr, &cx.world.config.registry.repository);
+        let answer = ecr.describe_repositories().repository_names(name).send().await.fault_or_absent(&ABSENT)?;
+        let found = answer.and_then(|answer| answer.repositories?.into_iter().next());
+        let Some(repository) = found else { return Ok(Seen::Absent) };
+        let arn = repository.repository_arn.unwrap_or_default();
+        let tags = ecr.list_tags_for_resource().resource_arn(&arn).send().await.fault_or_absent(&ABSENT)?;
+        let Some(tags) = tags else { return Ok(Seen::Absent) };
+        let tags = Tags::from(tags.tags());
+        if !tags.same_owner(&cx.world.tags(&cx.node)) {
+            return Ok(Seen::Foreign(format!("there is a repository {name}; {}", tags.owner())));
+        }
+        let uri = repository.repository_uri.unwrap_or_default();
+        Ok(Seen::Present(Found::one(RepositoryOutput { name: name.clone(), arn, uri }, State {})))
+    }
+
+    async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
+        let call = cx.world.aws.ecr.create_repository().repository_name(&cx.world.config.registry.repository);
+        call.set_tags(Some(cx.world.tags(&cx.node).ecr())).send().await.fault().map(drop)
+    }
+
+    /// With its images, which are built again from what is here.
+    async fn delete(&self, cx: &Cx, (): &(), repository: &RepositoryOutput) -> Result<(), Fault> {
+        let call = cx.world.aws.ecr.delete_repository().repository_name(&repository.name).force(true);
+        call.send().await.fault_or_absent(&ABSENT).map(drop)
+    }
+
+    fn facts(&self, repository: &RepositoryOutput) -> Vec<Fact> {
+        vec![Fact { key: "repository", value: repository.uri.clone() }]
+    }
+}

@@ -1,0 +1,165 @@
+//! The bucket: models, images and videos.
+//!
+//! Names are world-wide, so that ours holds account and region, and every call says whose account
+//! it must be (S3 guide, "Verifying bucket ownership"). Tags are in the creating call: a crash
+//! between two calls would leave a bucket that nobody owns.
+
+use std::time::Duration;
+
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, CreateBucketConfiguration, Delete, ObjectIdentifier, PublicAccessBlockConfiguration,
+};
+use serde::Serialize;
+
+use crate::cloud::aws::{OrFault, code};
+use crate::cloud::tags::Tags;
+use crate::cloud::{Cloud, Cx};
+use crate::engine::{Change, Doing, Fact, Fault, Found, How, Resource, Seen};
+
+pub struct Bucket;
+
+#[derive(Serialize)]
+pub struct State {
+    public_access_blocked: bool,
+}
+
+/// The name, as configured or of deployment, account and region.
+#[must_use]
+pub fn name(cloud: &Cloud) -> String {
+    let (config, aws) = (&cloud.config, &cloud.aws);
+    config.storage.bucket.clone().unwrap_or_else(|| format!("{}-{}-{}", config.name, aws.account, aws.region))
+}
+
+/// What S3 answers about a bucket that is not there.
+const ABSENT: [&str; 2] = ["NoSuchBucket", "NotFound"];
+
+impl Resource for Bucket {
+    type World = Cloud;
+    const KIND: &'static str = "bucket";
+    type Within = ();
+    type Uses = ();
+    type State = State;
+    /// Its name.
+    type Output = String;
+
+    fn want(&self, (): &(), (): &()) -> State {
+        State { public_access_blocked: true }
+    }
+
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+        let (s3, account, name) = (&cx.world.aws.s3, &cx.world.aws.account, name(&cx.world));
+        match s3.head_bucket().bucket(&name).expected_bucket_owner(account).send().await {
+            Err(error) if code(&error).is_some_and(|code| ["Forbidden", "AccessDenied"].contains(&code)) => {
+                // Somebody else's and a forbidden one of ours answer alike; only the owner may know more.
+                let why = format!("the bucket {name} is taken by another account, or we may not look at it");
+                return Ok(Seen::Foreign(format!("{why}; name another in storage.bucket")));
+            }
+            answer => {
+                if answer.fault_or_absent(&ABSENT)?.is_none() {
+                    return Ok(Seen::Absent);
+                }
+            }
+        }
+        let tags = s3.get_bucket_tagging().bucket(&name).expected_bucket_owner(account).send().await;
+        let tags = tags.fault_or_absent(&["NoSuchTagSet", "NoSuchBucket"])?;
+        let tags = tags.map(|answer| Tags::from(answer.tag_set())).unwrap_or_default();
+        if !tags.same_owner(&cx.world.tags(&cx.node)) {
+            return Ok(Seen::Foreign(format!("there is a bucket {name}; {}", tags.owner())));
+        }
+        let block = s3.get_public_access_block().bucket(&name).expected_bucket_owner(account).send().await;
+        let block = block.fault_or_absent(&["NoSuchPublicAccessBlockConfiguration", "NoSuchBucket"])?;
+        let blocked = |block: PublicAccessBlockConfiguration| {
+            [block.block_public_acls, block.ignore_public_acls, block.block_public_policy, block.restrict_public_buckets]
+                .iter()
+                .all(|on| *on == Some(true))
+        };
+        let public_access_blocked =
+            block.and_then(|answer| answer.public_access_block_configuration).is_some_and(blocked);
+        Ok(Seen::Present(Found::one(name, State { public_access_blocked })))
+    }
+
+    async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
+        let region = cx.world.aws.region.as_str();
+        let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(cx.world.tags(&cx.node).s3()));
+        // us-east-1 is where a bucket is without a word of it; S3 refuses the word.
+        if region != "us-east-1" {
+            configuration = configuration.location_constraint(BucketLocationConstraint::from(region));
+        }
+        let call = cx.world.aws.s3.create_bucket().bucket(name(&cx.world));
+        call.create_bucket_configuration(configuration.build()).send().await.fault().map(drop)
+    }
+
+    async fn update(&self, cx: &Cx, (): &(), (): &(), name: &String, _: &[Change]) -> Result<(), Fault> {
+        let block = PublicAccessBlockConfiguration::builder()
+            .block_public_acls(true)
+            .ignore_public_acls(true)
+            .block_public_policy(true)
+            .restrict_public_buckets(true)
+            .build();
+        let call = cx.world.aws.s3.put_public_access_block().bucket(name).public_access_block_configuration(block);
+        call.expected_bucket_owner(&cx.world.aws.account).send().await.fault().map(drop)
+    }
+
+    async fn delete(&self, cx: &Cx, (): &(), name: &String) -> Result<(), Fault> {
+        abort_uploads(cx, name).await?;
+        empty(cx, name).await?;
+        let call = cx.world.aws.s3.delete_bucket().bucket(name).expected_bucket_owner(&cx.world.aws.account);
+        call.send().await.fault_or_absent(&ABSENT).map(drop)
+    }
+
+    fn how(&self, _: &Change) -> How {
+        How::InPlace
+    }
+
+    fn patience(&self, doing: Doing) -> Duration {
+        Duration::from_secs(if doing == Doing::Delete { 1800 } else { 300 })
+    }
+
+    fn facts(&self, name: &String) -> Vec<Fact> {
+        vec![Fact { key: "bucket", value: name.clone() }]
+    }
+}
+
+/// Deletes every version and every delete marker of every object.
+async fn empty(cx: &Cx, name: &str) -> Result<(), Fault> {
+    let (s3, account) = (&cx.world.aws.s3, &cx.world.aws.account);
+    let mut deleted = 0;
+    loop {
+        // From the start each time: what was listed is gone.
+        let call = s3.list_object_versions().bucket(name).expected_bucket_owner(account);
+        let Some(page) = call.send().await.fault_or_absent(&ABSENT)? else { return Ok(()) };
+        let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
+        let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
+        let one = |(key, version): (Option<&str>, Option<&str>)| {
+            ObjectIdentifier::builder().set_key(key.map(str::to_owned)).set_version_id(version.map(str::to_owned)).build()
+        };
+        let ids: Result<Vec<_>, _> = versions.chain(markers).map(one).collect();
+        let ids = ids.map_err(|why| Fault::Fatal(why.to_string()))?;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        deleted += ids.len() as u64;
+        let delete = Delete::builder().set_objects(Some(ids)).quiet(true).build();
+        let delete = delete.map_err(|why| Fault::Fatal(why.to_string()))?;
+        let call = s3.delete_objects().bucket(name).expected_bucket_owner(account).delete(delete);
+        let answer = call.send().await.fault()?;
+        if let Some(error) = answer.errors().first() {
+            let (key, why) = (error.key().unwrap_or_default(), error.message().unwrap_or_default());
+            return Err(Fault::TryAgain(format!("{key} could not be deleted: {why}")));
+        }
+        cx.progress("objects deleted", deleted, 0);
+    }
+}
+
+/// What was begun and never finished is billed and not listed.
+async fn abort_uploads(cx: &Cx, name: &str) -> Result<(), Fault> {
+    let (s3, account) = (&cx.world.aws.s3, &cx.world.aws.account);
+    let call = s3.list_multipart_uploads().bucket(name).expected_bucket_owner(account);
+    let Some(page) = call.send().await.fault_or_absent(&ABSENT)? else { return Ok(()) };
+    for upload in page.uploads() {
+        let call = s3.abort_multipart_upload().bucket(name).expected_bucket_owner(account);
+        let call = call.set_key(upload.key().map(str::to_owned)).set_upload_id(upload.upload_id().map(str::to_owned));
+        call.send().await.fault_or_absent(&["NoSuchUpload"])?;
+    }
+    Ok(())
+}
