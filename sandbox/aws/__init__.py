@@ -15,6 +15,7 @@ Every call must be signed with a key that the sandbox gave out. For tests, unsig
     GET  /_sandbox/calls             every mutating call: count, count by principal, list with request ids
     POST /_sandbox/reset-calls
     POST /_sandbox/speed?factor=60
+    POST /_sandbox/leak-interfaces?on=true   nodes that end leave an interface of the VPC CNI behind, as on AWS at times
     GET  /_sandbox/ready
 
 Inside the supervisor: `aws.server.serve(world, host, port, speed)` with a World of `aws/world.py`; `aws.sts.identify(token,

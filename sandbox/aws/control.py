@@ -26,6 +26,9 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
                 return _json({"error": "the factor must be above 0"}, 400)
             sandbox.clock.speed = factor
             return _json({"factor": factor})
+        case "POST", "leak-interfaces":
+            sandbox.leak_interfaces = request.args.get("on", "true") == "true"
+            return _json({"on": sandbox.leak_interfaces})
         case "GET", "ready":
             return _json({"ready": True})
     return _json({"error": f"no {request.method} {request.path}"}, 404)

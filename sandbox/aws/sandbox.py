@@ -15,6 +15,7 @@ class Sandbox:
     world: World
     clock: Clock
     calls: Calls = field(default_factory=Calls)
+    leak_interfaces: bool = False  # nodes that end leave an interface of the CNI behind
     # Run before every call, under the lock: what has become due by now (a NAT gateway that is available at last).
     settlers: list[Callable[[], None]] = field(default_factory=list)
 

@@ -1,5 +1,5 @@
 """Amazon EC2, where moto is kinder than AWS. Importing it registers the rules."""
 
-from . import addresses, deletes, endpoints, interfaces, nat_gateways, routes
+from . import addresses, deletes, endpoints, interfaces, nat_gateways, routes, topology
 
-__all__ = ["addresses", "deletes", "endpoints", "interfaces", "nat_gateways", "routes"]
+__all__ = ["addresses", "deletes", "endpoints", "interfaces", "nat_gateways", "routes", "topology"]

@@ -77,7 +77,7 @@ def _scale(sandbox: Sandbox, cluster: Cluster, group: Nodegroup) -> None:
     for node in surplus:
         sandbox.world.stop_node(cluster.name, node.instance_id)
         with backends.LOCK:
-            nodes.terminate(cluster, group, node)
+            nodes.terminate(sandbox, cluster, group, node)
     with backends.LOCK:
         new = [nodes.launch(cluster, group) for _ in range(wanted - len(group.nodes))]
         blocked = joining.obstacles(cluster, group)
@@ -159,7 +159,7 @@ def update_nodegroup_version(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         for old in list(group.nodes):
             sandbox.world.stop_node(cluster.name, old.instance_id)
             with backends.LOCK:
-                nodes.terminate(cluster, group, old)
+                nodes.terminate(sandbox, cluster, group, old)
             _scale(sandbox, cluster, group)
             if issues := _join(sandbox, cluster, group):
                 raise RuntimeError(issues[0].message)
@@ -185,7 +185,7 @@ def delete_nodegroup(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         for node in list(group.nodes):
             sandbox.world.stop_node(cluster.name, node.instance_id)
             with backends.LOCK:
-                nodes.terminate(cluster, group, node)
+                nodes.terminate(sandbox, cluster, group, node)
         sandbox.clock.wait(due)
         with backends.LOCK:
             _delete_profile(group)

@@ -6,8 +6,9 @@ from typing import Any
 
 from .. import backends
 from ..ec2.interfaces import free_address
+from ..sandbox import Sandbox
 from ..world import NodeSpec
-from . import instance_types
+from . import instance_types, pod_interfaces
 from .state import Cluster, Nodegroup
 
 # The EKS-optimised AMI. Nothing boots from it, so one id serves all.
@@ -82,11 +83,13 @@ def launch(cluster: Cluster, group: Nodegroup) -> NodeSpec:
         memory_mib=size.memory_mib,
     )
     group.nodes.append(node)
+    pod_interfaces.attach(cluster, node)
     return node
 
 
-def terminate(cluster: Cluster, group: Nodegroup, node: NodeSpec) -> None:
+def terminate(sandbox: Sandbox, cluster: Cluster, group: Nodegroup, node: NodeSpec) -> None:
     ec2 = backends.ec2(cluster.region)
+    pod_interfaces.leave(sandbox, cluster, node)
     interfaces = list(ec2.get_instance(node.instance_id).nics.values())
     for target_group in backends.elbv2(cluster.region).target_groups.values():
         target_group.targets.pop(node.instance_id, None)

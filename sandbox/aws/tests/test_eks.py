@@ -142,6 +142,11 @@ class Clusters(Account):
         (instance,) = reservations[0]["Instances"]
         self.assertIn(instance["SubnetId"], self.network.private)
         self.assertTrue(instance["PrivateIpAddress"].startswith("192.168."))
+        cni = ec2.describe_network_interfaces(
+            Filters=[{"Name": "tag:cluster.k8s.amazonaws.com/name", "Values": ["c"]}]
+        )["NetworkInterfaces"]
+        self.assertEqual([interface["Status"] for interface in cni], ["in-use"])
+        self.server.sandbox.leak_interfaces = True
         self.refused("ResourceInUseException", eks.delete_cluster, name="c")
         self.refused("DeleteConflict", self.client("iam").delete_role, RoleName="node")
         change = eks.update_nodegroup_config(
@@ -152,6 +157,11 @@ class Clusters(Account):
         eks.delete_nodegroup(clusterName="c", nodegroupName="gpu")
         self.until(lambda: not eks.list_nodegroups(clusterName="c")["nodegroups"])
         ec2.delete_launch_template(LaunchTemplateId=template)
+        self.server.sandbox.leak_interfaces = False
+        left = cni[0]["NetworkInterfaceId"]
+        shown = ec2.describe_network_interfaces(NetworkInterfaceIds=[left])["NetworkInterfaces"][0]
+        self.assertEqual(shown["Status"], "available")
+        ec2.delete_network_interface(NetworkInterfaceId=left)
 
     def test_a_node_group_without_its_add_ons_fails_and_says_why(self) -> None:
         self.create()
