@@ -13,7 +13,20 @@ def audit_policy() -> dict:
 
 
 def bootstrap(webhook_authority: str, identity_url: str) -> list[Applied]:
-    return [_identity_webhook(webhook_authority, identity_url), _storage_class()]
+    return [_identity_webhook(webhook_authority, identity_url), _storage_class(), *map(_access_policy, ACCESS_POLICIES)]
+
+
+# EKS's access policies and the roles that come closest; its cluster administrators are Kubernetes' own system:masters.
+ACCESS_POLICIES = {"AmazonEKSAdminPolicy": "admin", "AmazonEKSEditPolicy": "edit", "AmazonEKSViewPolicy": "view"}
+
+
+def _access_policy(policy: str) -> Applied:
+    """Binds the group that the token webhook gives to whoever has the policy for the whole cluster."""
+    return f"{RBAC}/clusterrolebindings", {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": f"eks:{policy}"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ACCESS_POLICIES[policy]},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": f"eks-access-policy:{policy}"}],
+    }
 
 
 def _identity_webhook(authority: str, url: str) -> Applied:
