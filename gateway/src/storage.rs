@@ -21,7 +21,7 @@ pub struct Config {
     pub bucket: String,
     /// Its region; else `AWS_REGION` or `AWS_DEFAULT_REGION`.
     pub region: Option<String>,
-    /// An S3 (and STS) endpoint in place of AWS's; else `AWS_ENDPOINT_URL`.
+    /// An S3 endpoint in place of AWS's; else `AWS_ENDPOINT_URL`, which stands for STS too.
     pub endpoint_url: Option<String>,
     /// A file of PEM certificates to trust beside the public ones; else `AWS_CA_BUNDLE`.
     pub ca_bundle: Option<String>,

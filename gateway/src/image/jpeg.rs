@@ -18,7 +18,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError
     limits.check(width, height)?;
     let format = match header.colorspace {
         Colorspace::Gray => PixelFormat::GRAY,
-        Colorspace::RGB | Colorspace::YCbCr => PixelFormat::RGB,
+        Colorspace::RGB | Colorspace::YCbCr => PixelFormat::RGBX,
         Colorspace::CMYK | Colorspace::YCCK => PixelFormat::CMYK,
     };
     let pitch = width * format.size();
@@ -32,7 +32,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError
     }
     let pixels = match format {
         PixelFormat::GRAY => Pixels::Gray(pixels),
-        PixelFormat::RGB => Pixels::Rgb(pixels),
+        PixelFormat::RGBX => Pixels::Rgbx(pixels),
         _ => {
             // Adobe's convention, which everybody follows: 0 is full ink.
             pixels.iter_mut().for_each(|v| *v = 255 - *v);

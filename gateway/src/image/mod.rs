@@ -9,6 +9,7 @@ mod pixels;
 mod png;
 mod resample;
 mod taps;
+mod wide;
 
 use serde::Deserialize;
 

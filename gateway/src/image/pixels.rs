@@ -14,7 +14,8 @@ pub(super) struct Opened {
 pub(super) enum Pixels {
     Gray(Vec<u8>),
     GrayAlpha(Vec<u8>),
-    Rgb(Vec<u8>),
+    /// With a fourth byte that means nothing: four are quicker to work on than three.
+    Rgbx(Vec<u8>),
     Rgba(Vec<u8>),
     /// Already turned around: 0 is no ink.
     Cmyk(Vec<u8>),
@@ -30,7 +31,7 @@ impl Opened {
         let same = w == SIDE && h == SIDE;
         match pixels {
             Pixels::Gray(p) => spread(&resize::<1>(p, w, h)),
-            Pixels::Rgb(p) => resize::<3>(p, w, h),
+            Pixels::Rgbx(p) => opaque(&resize::<4>(p, w, h)),
             Pixels::Cmyk(p) => inked(&resize::<4>(p, w, h)),
             Pixels::GrayAlpha(p) if same => p.chunks_exact(2).flat_map(|p| [p[0]; 3]).collect(),
             Pixels::Rgba(p) if same => opaque(&p),

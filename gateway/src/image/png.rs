@@ -46,8 +46,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError
             };
             Pixels::Index(indices, palette(info.palette.as_deref().unwrap_or_default()))
         }
-        (ColorType::Rgb, BitDepth::Eight) => Pixels::Rgb(raw),
-        (ColorType::Rgb, _) => Pixels::Rgb(high(&raw)),
+        (ColorType::Rgb, BitDepth::Eight) => Pixels::Rgbx(spaced(&raw)),
+        (ColorType::Rgb, _) => Pixels::Rgbx(spaced(&high(&raw))),
         (ColorType::Rgba, BitDepth::Eight) => Pixels::Rgba(raw),
         (ColorType::Rgba, _) => Pixels::Rgba(high(&raw)),
         (ColorType::GrayscaleAlpha, BitDepth::Eight) => Pixels::GrayAlpha(raw),
@@ -114,6 +114,11 @@ fn unpack(raw: &[u8], width: usize, height: usize, bits: usize) -> Vec<u8> {
 /// The high bytes of 16-bit samples.
 fn high(raw: &[u8]) -> Vec<u8> {
     raw.iter().step_by(2).copied().collect()
+}
+
+/// A fourth byte after each three.
+fn spaced(rgb: &[u8]) -> Vec<u8> {
+    rgb.as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [r, g, b, 0]).collect()
 }
 
 /// 256 colours; what the file does not name is black.

@@ -1,0 +1,103 @@
+//! The passes for processors with AVX2: the same sums, eight at a time.
+//!
+//! A weight has 22 bits of fraction, the multiplier takes 16: each weight is split, w = high * 2048 + low, and the
+//! two sums are put together at the end. Sums of whole numbers are exact in any order.
+
+#![cfg(target_arch = "x86_64")]
+
+use std::arch::x86_64::{
+    __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_packs_epi32, _mm_packus_epi16, _mm_set1_epi32,
+    _mm_srai_epi32, _mm256_add_epi32, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_extracti128_si256,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setr_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32,
+};
+
+use super::SIDE;
+use super::taps::{FRACTION, Taps};
+
+/// Bits of the low part of a weight.
+const LOW: u32 = 11;
+
+/// Pixels that one step works on.
+const STEP: usize = 4;
+
+/// Weights of four pixels, twice each as the multiplier wants them: high parts, low parts.
+#[repr(align(32))]
+struct Four([i16; 16], [i16; 16]);
+
+/// Weights in the order of the steps.
+pub(super) struct Steps {
+    fours: Vec<Four>,
+    /// First pixel, first of the `fours`, and their number, per output.
+    spans: Vec<(usize, usize, usize)>,
+    /// Pixels from the start of a row that are read at most.
+    pub(super) reach: usize,
+}
+
+impl Steps {
+    pub(super) fn new(taps: &Taps) -> Self {
+        let weights = taps.fixed();
+        let mut steps = Self { fours: Vec::new(), spans: Vec::new(), reach: 0 };
+        for (x, weights) in weights.chunks_exact(taps.room()).enumerate() {
+            let (start, first) = (taps.starts[x], steps.fours.len());
+            for four in weights[..taps.counts[x]].chunks(STEP) {
+                let weight = |i: usize| four.get(i).copied().unwrap_or(0);
+                // Lanes: two pixels a half, their four channels side by side.
+                let lane = |i: usize| weight(i / 8 * 2 + i % 2);
+                let high = std::array::from_fn(|i| (lane(i) >> LOW) as i16);
+                let low = std::array::from_fn(|i| (lane(i) & ((1 << LOW) - 1)) as i16);
+                steps.fours.push(Four(high, low));
+            }
+            let count = steps.fours.len() - first;
+            steps.reach = steps.reach.max(start + count * STEP);
+            steps.spans.push((start, first, count));
+        }
+        steps
+    }
+}
+
+/// One row of four-channel pixels to 224. `row` begins at the row and holds `reach` pixels or more.
+#[target_feature(enable = "avx2")]
+pub(super) fn row(row: &[u8], out: &mut [u8; SIDE * 4], steps: &Steps) {
+    // Bytes of pixels 0 1 (2 3 in the upper half) to words: r0 r1 g0 g1 b0 b1 x0 x1.
+    #[rustfmt::skip]
+    let pairs = _mm256_setr_epi8(
+        0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1,
+        8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, 11, -1, 15, -1,
+    );
+    let half = _mm_set1_epi32(1 << (FRACTION - 1));
+    let (pixels, _) = row.as_chunks::<4>();
+    for (out, &(start, first, count)) in out.as_chunks_mut::<4>().0.iter_mut().zip(&steps.spans) {
+        let (pixels, _) = pixels[start..].as_chunks::<STEP>();
+        let (mut high, mut low) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+        for (four, weights) in pixels[..count].iter().zip(&steps.fours[first..first + count]) {
+            let words = _mm256_shuffle_epi8(load_twice(four), pairs);
+            high = _mm256_add_epi32(high, _mm256_madd_epi16(words, load(&weights.0)));
+            low = _mm256_add_epi32(low, _mm256_madd_epi16(words, load(&weights.1)));
+        }
+        let sums = _mm256_add_epi32(_mm256_slli_epi32::<{ LOW as i32 }>(high), low);
+        let sums = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
+        let whole = _mm_srai_epi32::<{ FRACTION as i32 }>(_mm_add_epi32(sums, half));
+        // Saturating packs are the clamp to 0..=255.
+        let words = _mm_packs_epi32(whole, whole);
+        *out = _mm_cvtsi128_si32(_mm_packus_epi16(words, words)).to_le_bytes();
+    }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn load(weights: &[i16; 16]) -> __m256i {
+    // SAFETY: the reference is to 32 bytes that can be read.
+    #[allow(unsafe_code, reason = "a load has no safe form")]
+    unsafe {
+        _mm256_loadu_si256(weights.as_ptr().cast())
+    }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn load_twice(pixels: &[[u8; 4]; STEP]) -> __m256i {
+    // SAFETY: the reference is to 16 bytes that can be read.
+    #[allow(unsafe_code, reason = "a load has no safe form")]
+    let four = unsafe { _mm_loadu_si128(pixels.as_ptr().cast()) };
+    _mm256_broadcastsi128_si256(four)
+}
