@@ -40,6 +40,9 @@ SHIPPED = {
     "ecr": {"registry_scanning_configuration"},
     "sts": {"assumed_roles"},
 }
+# Named, not spelled out, inside another resource: each is listed where it lives.
+NAMED = {"AWSManagedPolicy", "Instance", "InternetGateway", "ManagedPolicy", "NatGateway", "NetworkInterface", "Role"}
+NAMED |= {"SecurityGroup", "Subnet", "VPC", "Zone"}
 OTHERS = ("account", "eks", "instance_metadata", "moto_api")
 GONE = {"deleted", "failed", "terminated"}
 
@@ -60,7 +63,9 @@ def dump(sandbox: Sandbox) -> dict[str, Any]:
         found = {}
         for service, region, backend in _backends():
             content = _backend(service, backend)
-            if content and not (service == "ec2" and content == _pristine.get(region)):
+            if service == "ec2":
+                content = _beyond(_pristine.get(region, {}), content)
+            if content:
                 found[f"{service}/{region}"] = content
         found["eks"] = {f"{region}/{name}": _plain(cluster, ()) for (region, name), cluster in state.clusters.items()}
         repositories = [name for ecr in backends.all_ecr() for name in ecr.repositories]
@@ -69,6 +74,13 @@ def dump(sandbox: Sandbox) -> dict[str, Any]:
         name: {image.digest: sorted(image.tags) for image in registry.images(name)} for name in repositories
     }
     return json.loads(json.dumps(found, sort_keys=True, default=str))
+
+
+def _beyond(pristine: Any, content: Any) -> Any:
+    """What is not as it was at first."""
+    if not isinstance(content, dict) or not isinstance(pristine, dict):
+        return content
+    return {key: _beyond(pristine.get(key), value) for key, value in content.items() if value != pristine.get(key)}
 
 
 def _backends() -> list[tuple[str, str, BaseBackend]]:
@@ -105,8 +117,8 @@ def _live_tags(backend: Any, content: dict[str, Any]) -> dict[str, Any]:
     return {thing: dict(tags) for thing, tags in backend.tags.items() if tags and f'"{thing}"' in text}
 
 
-def _plain(value: Any, path: tuple[int, ...]) -> Any:
-    """JSON of it; None for what is no data. An object that holds itself is named the second time."""
+def _plain(value: Any, path: tuple[int, ...], inside: bool = False) -> Any:
+    """JSON of it; None for what is no data. `inside` another resource, and within itself, an object is only named."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, bytes):
@@ -115,19 +127,20 @@ def _plain(value: Any, path: tuple[int, ...]) -> Any:
         return value.isoformat()
     if isinstance(value, enum.Enum):
         return value.value
-    if id(value) in path:
-        return getattr(value, "id", type(value).__name__)
+    if id(value) in path or (inside and type(value).__name__ in NAMED):
+        return getattr(value, "arn", None) or getattr(value, "id", None) or getattr(value, "name", type(value).__name__)
     path = (*path, id(value))
     if isinstance(value, dict):
-        entries = {str(key): _plain(entry, path) for key, entry in value.items() if not _is_gone(entry)}
+        entries = {str(key): _plain(entry, path, inside) for key, entry in value.items() if not _is_gone(entry)}
         return {key: entry for key, entry in entries.items() if entry not in (None, {}, [])}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(entry, path) for entry in value if not _is_gone(entry)]
+        return [_plain(entry, path, inside) for entry in value if not _is_gone(entry)]
     if isinstance(value, BaseBackend) or not type(value).__module__.startswith(("moto.", "aws.")):
         return str(value) if type(value).__module__ == "ipaddress" else None
     if dataclasses.is_dataclass(value) or hasattr(value, "__dict__"):
+        inside = type(value).__name__ != "Reservation"
         fields = {name: entry for name, entry in vars(value).items() if name not in NEVER and not _is_gone(entry)}
-        return {name: plain for name, entry in fields.items() if (plain := _plain(entry, path)) is not None}
+        return {name: plain for name, entry in fields.items() if (plain := _plain(entry, path, inside)) is not None}
     return None
 
 
