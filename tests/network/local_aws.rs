@@ -50,8 +50,13 @@ impl LocalAws {
         panic!("the local AWS did not start");
     }
 
-    pub(crate) async fn cloud(&self, mut config: Config) -> Arc<Cloud> {
-        config.endpoint_url = Some(format!("http://{}", self.host));
+    pub(crate) async fn cloud(&self, config: Config) -> Arc<Cloud> {
+        self.cloud_at(&self.host, config).await
+    }
+
+    /// By another way, `host:port`.
+    pub(crate) async fn cloud_at(&self, host: &str, mut config: Config) -> Arc<Cloud> {
+        config.endpoint_url = Some(format!("http://{host}"));
         config.region.get_or_insert_with(|| "us-east-1".to_owned());
         let who = SharedCredentialsProvider::new(Credentials::new(&self.key, &self.secret, None, None, "test"));
         let aws = Aws::connect_as(&config, who).await.expect("the local AWS answers");
@@ -67,7 +72,7 @@ impl LocalAws {
         self.ask("POST", "reset-calls");
     }
 
-    /// Everything that every service holds.
+    /// Everything that every service holds, ghosts aside.
     pub(crate) fn dump(&self) -> Value {
         self.ask("GET", "dump")
     }
