@@ -6,10 +6,13 @@ use crate::config::Config;
 use crate::engine::{After, Graph, Node};
 use crate::resources::eks::{AccessEntry, AccessPolicy, Addon, Cluster, LaunchTemplate, NodeGroup};
 use crate::resources::iam::{ModelAccess, OidcProvider, PolicyAttachment, Role};
+use crate::resources::kube::{
+    Applied, Balancer, ConfigMap, Deployment, DevicePlugin, GatewayConfig, Namespace, Rollout, Service, ServiceAccount,
+};
 use crate::resources::network::{
     ElasticIp, InternetGateway, Leftovers, NatGateway, Route, RouteTable, RouteTableAssociation, S3Endpoint, Subnet, Vpc,
 };
-use crate::resources::registry::Repository;
+use crate::resources::registry::{GatewayImage, Repository};
 use crate::resources::storage::Bucket;
 
 /// The graph of a deployment, in order of creation.
@@ -18,7 +21,9 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let mut g = Graph::new();
     let net = network(&mut g, config, inventory);
     let stores = stores(&mut g);
-    let _cluster = cluster(&mut g, config, &net, &stores);
+    let eks = cluster(&mut g, config, &net, &stores);
+    let models = After::default();
+    workload(&mut g, config, &net, &stores, &eks, models);
     g
 }
 
@@ -135,4 +140,31 @@ pub fn cluster(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Stores
     let nodes = g.add("node-group", NodeGroup::new(&config.nodes), cluster.clone(), uses).after();
     g.add("addon/coredns", Addon::coredns(), cluster.clone(), nodes.clone());
     Eks { cluster, workload, admitted, nodes, may_read }
+}
+
+/// Triton and the gateway, the way in, and the proof that they answer.
+pub fn workload(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Stores, eks: &Eks, models: After) {
+    let workload = &config.workload;
+    let inside = (eks.cluster.clone(), eks.admitted.clone());
+    let image = g.add("gateway-image", GatewayImage::new(), stores.repository.clone(), ());
+    let name = workload.namespace.clone();
+    let namespace = g.add("kube/namespace", Applied::new(config, Namespace { name }), inside.clone(), ());
+    let name = workload.service_account.clone();
+    let account = Applied::new(config, ServiceAccount { name });
+    let account = g.add("kube/service-account", account, namespace.clone(), eks.workload.clone());
+    let map = Applied::new(config, ConfigMap { name: "gateway".to_owned(), gateway: GatewayConfig::new(config) });
+    let map = g.add("kube/config-map", map, namespace.clone(), stores.bucket.clone());
+    let mut gpus = vec![eks.nodes.clone()];
+    if DevicePlugin::is_needed(&config.nodes.ami_type) {
+        let plugin = Applied::new(config, DevicePlugin { image: workload.device_plugin_image.clone() });
+        gpus.push(g.add("kube/device-plugin", plugin, inside, ()).after());
+    }
+    let ready = After::all([eks.nodes.clone(), eks.may_read.clone(), models]);
+    let uses = (account, map, stores.bucket.clone(), image, ready);
+    let deployment = g.add("kube/deployment", Applied::new(config, Deployment::new(config)), namespace.clone(), uses);
+    let rollout = g.watch("kube/rollout", Rollout, deployment, After::all(gpus));
+    let reached = After::all([net.way_in.clone(), eks.nodes.clone()]);
+    let service = Applied::new(config, Service::new(config, "kube/service"));
+    let service = g.add("kube/service", service, namespace, reached);
+    let _balancer = g.watch("balancer", Balancer, service, rollout.after());
 }

@@ -1,5 +1,131 @@
-//! Kubernetes clients and the EKS token.
+//! Kubernetes clients, one a cluster: its own CA, and an EKS token renewed before it ends.
+
+mod fault;
+mod forward;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Uri};
+use jiff::{SignedDuration, Timestamp};
+use kube::Client;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::sync::Mutex;
+
+pub use fault::OrFault;
+pub use forward::Serving;
+
+use super::Cloud;
+use super::aws::Aws;
+use super::token::eks_token;
+use crate::engine::Fault;
+use crate::resources::eks::ClusterOutput;
+use crate::resources::kube::{GatewayConfig, running};
+
+/// Who we are in server-side apply.
+pub const FIELD_MANAGER: &str = "tritondeploy";
+
+/// A token is renewed while it is still good for this long: the longest call must end before it does.
+const SPARE: SignedDuration = SignedDuration::from_secs(120);
 
 /// Kubernetes clients, one a cluster.
 #[derive(Default)]
-pub struct Clusters {}
+pub struct Clusters {
+    clients: Mutex<HashMap<String, Cached>>,
+}
+
+struct Cached {
+    /// A cluster made anew under its old name has another endpoint and CA.
+    endpoint: String,
+    certificate_authority: String,
+    client: Client,
+    until: Timestamp,
+}
+
+impl Clusters {
+    /// A client of this cluster, with a token that is good for a while.
+    ///
+    /// # Errors
+    /// `Denied` without usable AWS credentials, `Fatal` when what EKS says of the cluster makes no sense.
+    pub async fn client(&self, aws: &Aws, cluster: &ClusterOutput) -> Result<Client, Fault> {
+        let mut clients = self.clients.lock().await;
+        if let Some(cached) = clients.get(&cluster.arn)
+            && cached.endpoint == cluster.endpoint
+            && cached.certificate_authority == cluster.certificate_authority
+            && cached.until.duration_since(Timestamp::now()) > SPARE
+        {
+            return Ok(cached.client.clone());
+        }
+        let (token, until) = eks_token(aws, &cluster.name).await?;
+        let client = connect(&cluster.endpoint, &cluster.certificate_authority, &token)?;
+        let cached = Cached {
+            endpoint: cluster.endpoint.clone(),
+            certificate_authority: cluster.certificate_authority.clone(),
+            client: client.clone(),
+            until,
+        };
+        clients.insert(cluster.arn.clone(), cached);
+        Ok(client)
+    }
+
+    /// The admin ports of the deployment's running gateways; none where no cluster answers or no pod runs yet.
+    ///
+    /// # Errors
+    /// When EKS or Kubernetes does not tell.
+    pub async fn serving(&self, cloud: &Cloud) -> Result<Vec<Serving>, Fault> {
+        let Some(cluster) = ClusterOutput::find(&cloud.aws, &cloud.config.name).await? else { return Ok(Vec::new()) };
+        let client = self.client(&cloud.aws, &cluster).await?;
+        let workload = &cloud.config.workload;
+        let pods = running(&client, &workload.namespace, &workload.service).await?;
+        let port = |pod: String| Serving::new(client.clone(), &workload.namespace, &pod, GatewayConfig::ADMIN_PORT);
+        Ok(pods.into_iter().map(port).collect())
+    }
+}
+
+/// A client that trusts only this cluster's CA (base64 of PEM, as EKS tells it). The walk retries, so the client does not.
+fn connect(endpoint: &str, certificate_authority: &str, token: &str) -> Result<Client, Fault> {
+    let nonsense = |what: &str, why: &dyn std::fmt::Display| {
+        Fault::Fatal(format!("the cluster's {what} cannot be used: {why}; look at `aws eks describe-cluster`"))
+    };
+    let url: Uri = endpoint.parse().map_err(|why| nonsense("endpoint", &why))?;
+    let pem = STANDARD.decode(certificate_authority).map_err(|why| nonsense("certificate authority", &why))?;
+    let roots: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(&pem)
+        .map(|certificate| certificate.map(|certificate| certificate.to_vec()))
+        .collect::<Result<_, _>>()
+        .map_err(|why| nonsense("certificate authority", &why))?;
+    let mut bearer = HeaderValue::try_from(format!("Bearer {token}")).map_err(|why| nonsense("token", &why))?;
+    bearer.set_sensitive(true);
+    let mut config = kube::Config::new(url);
+    config.root_cert = Some(roots);
+    config.headers = vec![(AUTHORIZATION, bearer)];
+    config.connect_timeout = Some(Duration::from_secs(5));
+    config.read_timeout = Some(Duration::from_secs(60));
+    config.write_timeout = Some(Duration::from_secs(60));
+    config.default_retry = false;
+    Client::try_from(config).map_err(|why| nonsense("connection", &why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_eks_says_must_make_sense() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let why = |endpoint, ca| connect(endpoint, ca, "t").err().map(|fault| fault.to_string()).unwrap_or_default();
+        assert!(why("https://", "").contains("endpoint"));
+        assert!(why("https://127.0.0.1:1", "no base64!").contains("certificate authority"));
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_is_not_reached_is_tried_again() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = connect("https://127.0.0.1:1", "", "t").unwrap();
+        let fault = client.apiserver_version().await.fault().unwrap_err();
+        assert!(matches!(&fault, Fault::TryAgain(why) if why.contains("refused")), "{fault:?}");
+    }
+}

@@ -1,1 +1,28 @@
-//! what runs in the cluster.
+//! What runs in the cluster: one Kubernetes object, one file; the one way to apply it in `applied.rs`.
+
+mod applied;
+mod balancer;
+mod config_map;
+mod deployment;
+mod device_plugin;
+mod gateway_config;
+mod manifest;
+#[cfg(test)]
+mod manifests_test;
+mod namespace;
+mod pods;
+mod rollout;
+mod service;
+mod service_account;
+
+pub use applied::{Applied, Object};
+pub use balancer::{Balancer, Endpoint};
+pub use config_map::ConfigMap;
+pub use deployment::{Deployment, DeploymentOutput};
+pub use device_plugin::DevicePlugin;
+pub use gateway_config::GatewayConfig;
+pub use namespace::{Namespace, NamespaceOutput};
+pub use pods::running;
+pub use rollout::Rollout;
+pub use service::{Service, ServiceOutput};
+pub use service_account::ServiceAccount;

@@ -1,0 +1,108 @@
+//! Where a Kubernetes error becomes a [`Fault`].
+//!
+//! Every write of ours is a server-side apply or a delete by name, so that doing it twice does no
+//! harm: no answer is `TryAgain`, not `Unsure`. Status codes and reasons:
+//! <https://kubernetes.io/docs/reference/using-api/api-concepts/>.
+
+use std::error::Error as _;
+
+use kube::Error;
+use kube::core::Status;
+
+use crate::engine::Fault;
+
+/// Turns a Kubernetes answer into ours.
+pub trait OrFault<T> {
+    /// The answer, or what its error means to a walk.
+    ///
+    /// # Errors
+    /// 401 and 403 are `Denied` (the walk waits where it has just made the access entry); conflicts,
+    /// throttling, 5xx, 404 and everything about the connection are `TryAgain`; all else is `Fatal`.
+    fn fault(self) -> Result<T, Fault>;
+
+    /// The same, where 404 says that it is not there.
+    ///
+    /// # Errors
+    /// As [`OrFault::fault`], but for 404.
+    fn fault_or_absent(self) -> Result<Option<T>, Fault>;
+}
+
+impl<T> OrFault<T> for Result<T, Error> {
+    fn fault(self) -> Result<T, Fault> {
+        self.map_err(|error| fault(&error))
+    }
+
+    fn fault_or_absent(self) -> Result<Option<T>, Fault> {
+        match self {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(fault(&error)),
+        }
+    }
+}
+
+fn fault(error: &Error) -> Fault {
+    match error {
+        Error::Api(status) => answered(status),
+        Error::Auth(why) => Fault::Denied(format!("Kubernetes: {why}")),
+        Error::BuildRequest(_) | Error::SerdeError(_) | Error::HttpError(_) | Error::FromUtf8(_) | Error::RustlsTls(_) => {
+            Fault::Fatal(format!("Kubernetes: {}", chain(error)))
+        }
+        _ => Fault::TryAgain(format!("the Kubernetes API was not reached: {}", chain(error))),
+    }
+}
+
+fn answered(status: &Status) -> Fault {
+    let reason = if status.reason.is_empty() { format!("HTTP {}", status.code) } else { status.reason.clone() };
+    let told = format!("Kubernetes: {reason}: {}", status.message);
+    // What is created in a namespace that is going is answered 403 with this cause.
+    let ending = status.details.as_ref().is_some_and(|details| {
+        details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
+    });
+    match status.code {
+        _ if ending => Fault::TryAgain(told),
+        401 => Fault::Denied(format!("{told} (the cluster has no access entry for us, or the AWS credentials have ended)")),
+        403 => Fault::Denied(told),
+        404 | 408 | 409 | 429 | 500.. => Fault::TryAgain(told),
+        _ => Fault::Fatal(told),
+    }
+}
+
+/// An error and its causes on one line, without saying the same twice.
+fn chain(error: &Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !line.contains(&words) {
+            line = format!("{line}: {words}");
+        }
+        cause = error.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(code: u16, reason: &str) -> Status {
+        Status { code, reason: reason.to_owned(), ..Status::default() }
+    }
+
+    #[test]
+    fn what_a_status_means_to_a_walk() {
+        assert!(matches!(answered(&status(401, "Unauthorized")), Fault::Denied(_)));
+        assert!(matches!(answered(&status(403, "Forbidden")), Fault::Denied(_)));
+        assert!(matches!(answered(&status(409, "Conflict")), Fault::TryAgain(_)));
+        assert!(matches!(answered(&status(503, "ServiceUnavailable")), Fault::TryAgain(_)));
+        assert!(matches!(answered(&status(422, "Invalid")), Fault::Fatal(_)));
+    }
+
+    #[test]
+    fn a_namespace_that_is_going_is_waited_for() {
+        let mut ending = status(403, "Forbidden");
+        ending.details = serde_json::from_value(serde_json::json!({"causes": [{"reason": "NamespaceTerminating"}]})).unwrap();
+        assert!(matches!(answered(&ending), Fault::TryAgain(_)));
+    }
+}

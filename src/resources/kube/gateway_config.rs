@@ -1,0 +1,122 @@
+//! `gateway.toml`, as the gateway's own `config.rs` reads it.
+
+use serde::Serialize;
+
+use crate::config::{Config, Scores};
+
+/// The gateway's configuration, but for the bucket, whose name is known later.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    region: String,
+    endpoint_url: Option<String>,
+    pipeline: Vec<Pipeline>,
+    /// How long requests in work may take once the pod is asked to go.
+    pub drain_seconds: u32,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    listen: &'a str,
+    admin: &'a str,
+    drain_seconds: u32,
+    triton: Triton<'a>,
+    storage: Storage<'a>,
+    repository: Repository<'a>,
+    pipeline: &'a [Pipeline],
+}
+
+#[derive(Serialize)]
+struct Triton<'a> {
+    grpc: &'a str,
+}
+
+#[derive(Serialize)]
+struct Storage<'a> {
+    bucket: &'a str,
+    region: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint_url: Option<&'a str>,
+    prefixes: [&'a str; 2],
+}
+
+#[derive(Serialize)]
+struct Repository<'a> {
+    directory: &'a str,
+    prefix: &'a str,
+    manifest: &'a str,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Pipeline {
+    alias: String,
+    model: String,
+    scores: Scores,
+}
+
+/// The region that the configuration names, else the reference deployment's.
+pub(super) fn region(config: &Config) -> String {
+    config.region.clone().unwrap_or_else(|| crate::cloud::aws::DEFAULT_REGION.to_owned())
+}
+
+impl GatewayConfig {
+    /// The pod's admin port, on its loopback only.
+    pub const ADMIN_PORT: u16 = 8081;
+
+    /// As configured.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let pipeline = config.pipeline.iter().map(|model| Pipeline {
+            alias: model.alias.clone(),
+            model: model.model.clone(),
+            scores: model.scores,
+        });
+        Self {
+            region: region(config),
+            endpoint_url: config.endpoint_url.clone(),
+            pipeline: pipeline.collect(),
+            drain_seconds: 20,
+        }
+    }
+
+    /// The file, for this bucket.
+    #[must_use]
+    pub fn toml(&self, bucket: &str) -> String {
+        let file = File {
+            listen: "0.0.0.0:8080",
+            admin: "127.0.0.1:8081",
+            drain_seconds: self.drain_seconds,
+            triton: Triton { grpc: "http://127.0.0.1:8001" },
+            storage: Storage {
+                bucket,
+                region: &self.region,
+                endpoint_url: self.endpoint_url.as_deref(),
+                prefixes: ["images/", "temp_frames/"],
+            },
+            repository: Repository {
+                directory: "/repository/models",
+                prefix: "models/",
+                manifest: tritondeploy_wire::manifest::KEY,
+            },
+            pipeline: &self.pipeline,
+        };
+        // Strings, numbers and lists of them: there is nothing in it that TOML could not say.
+        toml::to_string(&file).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_deployment_serves_the_pair() {
+        let mut config = Config::default();
+        config.endpoint_url = Some("http://aws.example:1".to_owned());
+        let text = GatewayConfig::new(&config).toml("b");
+        let read: toml::Table = toml::from_str(&text).unwrap();
+        assert_eq!(read["storage"]["bucket"].as_str(), Some("b"));
+        assert_eq!(read["storage"]["endpoint_url"].as_str(), Some("http://aws.example:1"));
+        assert_eq!(read["pipeline"][1]["alias"].as_str(), Some("resnet"));
+        assert_eq!(read["pipeline"][0]["scores"].as_str(), Some("logits"));
+    }
+}

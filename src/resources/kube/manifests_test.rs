@@ -1,0 +1,112 @@
+//! Every manifest of the reference deployment is what the Kubernetes API takes, field by field.
+
+use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::*;
+use crate::config::Config;
+use crate::engine::{Given, Given::Known};
+use crate::resources::eks::ClusterOutput;
+use crate::resources::iam::RoleOutput;
+use crate::resources::registry::ImageOutput;
+
+fn cluster() -> ClusterOutput {
+    let text = String::new;
+    ClusterOutput {
+        name: "c".to_owned(),
+        arn: "arn:aws:eks:us-east-1:123456789012:cluster/c".to_owned(),
+        endpoint: text(),
+        certificate_authority: text(),
+        issuer: text(),
+        version: text(),
+        security_group: text(),
+    }
+}
+
+fn namespace() -> Given<NamespaceOutput> {
+    Known(NamespaceOutput { cluster: cluster(), name: "triton".to_owned() })
+}
+
+/// The manifest, once it is sure that the API's own type knows every field of it.
+fn known<K: Serialize + DeserializeOwned>(manifest: Given<Result<Value, super::manifest::Error>>) -> Value {
+    let Known(manifest) = manifest else { panic!("not known") };
+    let manifest = manifest.unwrap();
+    let typed: K = serde_json::from_value(manifest.clone()).unwrap();
+    let again = serde_json::to_value(typed).unwrap();
+    assert_eq!(crate::engine::differences(&manifest, &again), [], "fields that Kubernetes does not know");
+    manifest
+}
+
+fn deployment(config: &Config) -> Value {
+    let image = ImageOutput { reference: "r/w:t@sha256:0".to_owned() };
+    let (account, config_map) = ("triton-service-account".to_owned(), "gateway".to_owned());
+    let uses = (Known(account), Known(config_map), Known("bucket".to_owned()), Known(image), ());
+    known::<apps::Deployment>(Deployment::new(config).manifest(&namespace(), &uses))
+}
+
+#[test]
+fn the_pod_keeps_triton_to_itself() {
+    let manifest = deployment(&Config::default());
+    let pod = &manifest["spec"]["template"]["spec"];
+    let triton = &pod["containers"][0];
+    for service in ["http", "grpc", "metrics"] {
+        let flag = format!("--{service}-address=127.0.0.1");
+        assert!(triton["args"].as_array().unwrap().contains(&flag.clone().into()), "{flag}");
+    }
+    assert_eq!(triton["ports"], Value::Null);
+    assert_eq!(pod["containers"][1]["ports"].as_array().unwrap().len(), 1);
+    assert_eq!(manifest["spec"]["strategy"]["rollingUpdate"]["maxSurge"], 0);
+    let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
+    assert!(grace > triton["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap());
+}
+
+#[test]
+fn an_endpoint_of_ones_own_reaches_the_pod() {
+    let env = |config: &Config| deployment(config)["spec"]["template"]["spec"]["initContainers"][0]["env"].to_string();
+    let mut config = Config::default();
+    assert!(!env(&config).contains("AWS_ENDPOINT_URL"));
+    config.endpoint_url = Some("http://192.0.2.1:4566".to_owned());
+    assert!(env(&config).contains("http://192.0.2.1:4566"));
+}
+
+#[test]
+fn another_configuration_is_another_pod() {
+    let hash = |config: &Config| deployment(config)["spec"]["template"]["metadata"]["annotations"].to_string();
+    let mut config = Config::default();
+    let one = hash(&config);
+    config.pipeline.pop();
+    assert_ne!(one, hash(&config));
+}
+
+#[test]
+fn the_service_opens_one_port_to_those_who_may() {
+    let mut config = Config::default();
+    config.workload.source_ranges = vec!["192.0.2.0/24".to_owned()];
+    let manifest = known::<core::Service>(Service::new(&config, "kube/service").manifest(&namespace(), &()));
+    assert_eq!(manifest["spec"]["loadBalancerSourceRanges"], serde_json::json!(["192.0.2.0/24"]));
+    assert_eq!(manifest["spec"]["ports"].as_array().unwrap().len(), 1);
+    assert_eq!(manifest["spec"]["ports"][0]["port"], 8080);
+    assert!(manifest.to_string().contains("tritondeploy:deployment=triton-streaming-cluster"));
+}
+
+#[test]
+fn the_rest_is_known_to_kubernetes_too() {
+    let config = Config::default();
+    let inside = (Known(cluster()), ());
+    known::<core::Namespace>(Namespace { name: "triton".to_owned() }.manifest(&inside, &()));
+    known::<apps::DaemonSet>(DevicePlugin { image: "i".to_owned() }.manifest(&inside, &()));
+    let role = Known(RoleOutput { name: "r".to_owned(), arn: "arn:aws:iam::1:role/r".to_owned() });
+    let account = ServiceAccount { name: "a".to_owned() };
+    known::<core::ServiceAccount>(account.manifest(&namespace(), &role));
+    let map = ConfigMap { name: "gateway".to_owned(), gateway: GatewayConfig::new(&config) };
+    let manifest = known::<core::ConfigMap>(map.manifest(&namespace(), &Known("bucket".to_owned())));
+    assert!(manifest["data"]["gateway.toml"].as_str().unwrap().contains("bucket = \"bucket\""));
+}
+
+#[test]
+fn what_is_not_known_yet_names_what_it_waits_for() {
+    let after = Given::After("role/workload".into());
+    let account = ServiceAccount { name: "a".to_owned() };
+    assert!(matches!(account.manifest(&namespace(), &after), Given::After(node) if &*node == "role/workload"));
+}

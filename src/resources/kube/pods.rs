@@ -1,0 +1,174 @@
+//! Pods: which of them answer, and why the others do not.
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
+use kube::api::ListParams;
+use kube::{Api, Client};
+
+use crate::cloud::kube::OrFault;
+use crate::engine::Fault;
+
+/// The pods with the label `app.kubernetes.io/name`.
+///
+/// # Errors
+/// When they cannot be listed.
+pub(super) async fn named(client: &Client, namespace: &str, app: &str) -> Result<Vec<Pod>, Fault> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let params = ListParams::default().labels(&format!("app.kubernetes.io/name={app}"));
+    Ok(api.list(&params).await.fault()?.items)
+}
+
+/// Names of the pods whose gateway runs, ready or not, and that are not on their way out: those
+/// whose admin port can be asked.
+///
+/// # Errors
+/// When they cannot be listed.
+pub async fn running(client: &Client, namespace: &str, app: &str) -> Result<Vec<String>, Fault> {
+    let pods = named(client, namespace, app).await?;
+    let running = |pod: &Pod| {
+        pod.metadata.deletion_timestamp.is_none()
+            && containers(pod).any(|c| c.name == "gateway" && c.state.as_ref().is_some_and(|s| s.running.is_some()))
+    };
+    Ok(pods.into_iter().filter(running).filter_map(|pod| pod.metadata.name).collect())
+}
+
+/// Containers that hold up a pod: those of its init steps first.
+fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    let init = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
+    let main = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
+    init.iter().chain(main)
+}
+
+/// Why a pod does not answer yet, in Kubernetes's own words; None: it does.
+pub(super) fn why_not_ready(pod: &Pod) -> Option<String> {
+    let name = pod.metadata.name.as_deref().unwrap_or("?");
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    let condition = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
+    if condition("Ready").is_some_and(|ready| ready.status == "True") {
+        return None;
+    }
+    if let Some(scheduled) = condition("PodScheduled").filter(|condition| condition.status != "True") {
+        let why = scheduled.message.as_deref().or(scheduled.reason.as_deref()).unwrap_or("no reason given");
+        return Some(format!("{name} is Pending: {why}"));
+    }
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending");
+    Some(match containers(pod).find_map(holdup) {
+        Some(why) => format!("{name}: {why}"),
+        None => format!("{name} is {phase}"),
+    })
+}
+
+/// Why a container is not ready; None: it is, or it is an init step that has done its work.
+fn holdup(container: &ContainerStatus) -> Option<String> {
+    let name = &container.name;
+    let state = container.state.as_ref()?;
+    let last = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
+    let ended = |code: i32, reason: Option<&str>| format!("exit code {code} ({})", reason.unwrap_or("no reason given"));
+    if let Some(waiting) = &state.waiting {
+        let reason = waiting.reason.as_deref().unwrap_or("waiting");
+        // Main containers behind an init step say nothing but this.
+        if reason == "PodInitializing" {
+            return None;
+        }
+        let last = last.map(|last| format!(", last {}", ended(last.exit_code, last.reason.as_deref())));
+        let message = waiting.message.as_deref().map(|message| format!(": {message}"));
+        return Some(format!("{name} is {reason}{}{}", last.unwrap_or_default(), message.unwrap_or_default()));
+    }
+    if let Some(over) = &state.terminated {
+        return (over.exit_code != 0).then(|| format!("{name} ended with {}", ended(over.exit_code, over.reason.as_deref())));
+    }
+    (!container.ready).then(|| format!("{name} runs and is not ready yet"))
+}
+
+/// A container of it was started again and again and ends each time.
+pub(super) fn crashes(pod: &Pod) -> Option<String> {
+    let crashing = |container: &&ContainerStatus| {
+        let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
+        container.restart_count >= 4
+            && waiting.and_then(|waiting| waiting.reason.as_deref()) == Some("CrashLoopBackOff")
+    };
+    let name = pod.metadata.name.as_deref().unwrap_or("?");
+    containers(pod).find(crashing).and_then(holdup).map(|why| format!("{name}: {why}"))
+}
+
+/// What Kubernetes has warned of about an object, the newest last. Nothing where they cannot be read.
+pub(super) async fn events(client: &Client, namespace: &str, kind: &str, name: &str) -> Vec<String> {
+    let api: Api<Event> = Api::namespaced(client.clone(), namespace);
+    let params = ListParams::default()
+        .fields(&format!("involvedObject.kind={kind},involvedObject.name={name},type=Warning"))
+        .limit(100);
+    let Ok(events) = api.list(&params).await else { return Vec::new() };
+    let mut events = events.items;
+    events.sort_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
+    let line = |event: &Event| {
+        let reason = event.reason.as_deref().unwrap_or("Warning");
+        let message = event.message.as_deref().unwrap_or_default();
+        format!("{kind} {name}: {reason}: {message}")
+    };
+    let mut lines: Vec<String> = events.iter().map(line).collect();
+    lines.dedup();
+    lines.split_off(lines.len().saturating_sub(5))
+}
+
+/// The last lines of a container that ended, or of the one that runs.
+pub(super) async fn last_words(client: &Client, namespace: &str, pod: &Pod) -> Vec<String> {
+    let Some(name) = pod.metadata.name.as_deref() else { return Vec::new() };
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let mut lines = Vec::new();
+    for container in containers(pod).filter(|container| holdup(container).is_some()) {
+        let ended = container.last_state.as_ref().is_some_and(|last| last.terminated.is_some());
+        let params = kube::api::LogParams {
+            container: Some(container.name.clone()),
+            previous: ended,
+            tail_lines: Some(5),
+            limit_bytes: Some(4096),
+            ..kube::api::LogParams::default()
+        };
+        let Ok(text) = api.logs(name, &params).await else { continue };
+        lines.extend(text.lines().map(|line| format!("{name}/{}: {line}", container.name)));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(status: serde_json::Value) -> Pod {
+        serde_json::from_value(json!({"metadata": {"name": "p"}, "status": status})).unwrap()
+    }
+
+    #[test]
+    fn a_pod_without_a_gpu_says_what_the_scheduler_says() {
+        let pending = pod(json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."}]}));
+        assert_eq!(
+            why_not_ready(&pending).unwrap(),
+            "p is Pending: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+        );
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_pulled_is_named() {
+        let pulling = pod(json!({"phase": "Pending", "containerStatuses": [{"name": "triton", "ready": false,
+            "restartCount": 0, "image": "i", "imageID": "",
+            "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"i\""}}}]}));
+        assert_eq!(why_not_ready(&pulling).unwrap(), "p: triton is ImagePullBackOff: Back-off pulling image \"i\"");
+        assert_eq!(crashes(&pulling), None);
+    }
+
+    #[test]
+    fn a_crash_is_told_with_its_exit_code() {
+        let crashing = pod(json!({"phase": "Running", "containerStatuses": [{"name": "gateway", "ready": false,
+            "restartCount": 5, "image": "i", "imageID": "", "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+            "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}]}));
+        assert_eq!(crashes(&crashing).unwrap(), "p: gateway is CrashLoopBackOff, last exit code 1 (Error)");
+    }
+
+    #[test]
+    fn a_ready_pod_needs_no_reason() {
+        let ready = pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}));
+        assert_eq!(why_not_ready(&ready), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! The way in: a Service for which the cluster's cloud controller makes a network load balancer.
+//! It goes only after the balancer has gone (the controller's finalizer).
+
+use kube::api::DynamicObject;
+use kube::core::ApiResource;
+use serde_json::{Value, json};
+
+use super::applied::{Applied, Object, Place};
+use super::manifest::{Error, render};
+use super::namespace::{Namespace, NamespaceOutput};
+use crate::config::Config;
+use crate::engine::{After, Given, Node};
+
+/// The port of the WebSocket.
+pub(super) const PORT: u16 = 8080;
+
+/// A Service.
+pub struct Service {
+    name: String,
+    source_ranges: Vec<String>,
+    tags: String,
+}
+
+/// A Service that was applied; its balancer may still be on its way.
+#[derive(Clone)]
+pub struct ServiceOutput {
+    /// Where it lies.
+    pub namespace: NamespaceOutput,
+    /// Its name.
+    pub name: String,
+    /// Its balancer's name in the ELB API, which the cloud controller makes from the Service's UID.
+    pub balancer: String,
+}
+
+impl Service {
+    /// As configured. `node` is its name in the graph, which the balancer carries as a tag.
+    #[must_use]
+    pub fn new(config: &Config, node: &str) -> Self {
+        let workload = &config.workload;
+        let source_ranges = match workload.source_ranges.as_slice() {
+            [] if workload.public_without_auth => vec!["0.0.0.0/0".to_owned()],
+            ranges => ranges.to_vec(),
+        };
+        Self {
+            name: workload.service.clone(),
+            source_ranges,
+            tags: tags(&config.name, &super::gateway_config::region(config), node),
+        }
+    }
+}
+
+/// Our ownership tags as the annotation wants them: `key=value`, separated by commas.
+fn tags(deployment: &str, region: &str, node: &str) -> String {
+    let tags = crate::cloud::tags::Tags::new(deployment, region, node);
+    tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// cloud-provider's `DefaultLoadBalancerName`: "a" and the UID without dashes, at most 32 characters.
+fn balancer(uid: &str) -> String {
+    let name = format!("a{}", uid.replace('-', ""));
+    name.chars().take(32).collect()
+}
+
+impl Object for Service {
+    const KIND: &'static str = "service";
+    type Within = Node<Applied<Namespace>>;
+    /// Without values: the subnets' way to the internet, and the nodes.
+    type Uses = After;
+    type Output = ServiceOutput;
+
+    fn api() -> ApiResource {
+        ApiResource::erase::<k8s_openapi::api::core::v1::Service>(&())
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn place(within: &NamespaceOutput) -> Place<'_> {
+        within.place()
+    }
+
+    fn manifest(&self, within: &Given<NamespaceOutput>, (): &()) -> Given<Result<Value, Error>> {
+        const TEMPLATE: &str = include_str!("../../../templates/service.yaml");
+        within.map(|namespace| {
+            let values = json!({
+                "name": self.name,
+                "namespace": namespace.name,
+                "selector": self.name,
+                "source_ranges": self.source_ranges,
+                "tags": self.tags,
+            });
+            render("service.yaml", TEMPLATE, values)
+        })
+    }
+
+    fn output(&self, within: &NamespaceOutput, found: &DynamicObject) -> ServiceOutput {
+        ServiceOutput {
+            namespace: within.clone(),
+            name: self.name.clone(),
+            balancer: balancer(found.metadata.uid.as_deref().unwrap_or_default()),
+        }
+    }
+
+    /// A balancer takes minutes to go.
+    fn patience(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(600)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balancer_is_found_by_its_services_uid() {
+        assert_eq!(balancer("9f0b2a62-6b0e-4c55-8f7a-0123456789ab"), "a9f0b2a626b0e4c558f7a0123456789a");
+    }
+}
