@@ -9,13 +9,15 @@ Alone, without Kubernetes (enough to test everything that is only AWS):
 where $CACHE is ${XDG_CACHE_HOME:-$HOME/.cache}/tritondeploy. `--port 0` picks a free port, `--speed 600` makes AWS
 600 times faster (60 by default), `--log FILE` writes a line a call. State is in memory: it begins empty.
 
-Every call must be signed with a key that the sandbox gave out. For tests, unsigned, under the same address:
+Every call must be signed with a key that the sandbox gave out; users and roles may do what their policies say (the user
+of the printed key may do everything). For tests, unsigned, under the same address:
 
     GET  /_sandbox/dump              everything that exists, canonical JSON; what is gone but still shown left out
     GET  /_sandbox/calls             every mutating call: count, count by principal, list with request ids
     POST /_sandbox/reset-calls
     POST /_sandbox/speed?factor=60
-    POST /_sandbox/leak-interfaces?on=true   nodes that end leave an interface of the VPC CNI behind, as on AWS at times
+    POST /_sandbox/expire-sessions   sessions given out so far (AssumeRole, GetSessionToken) are expired
+    POST /_sandbox/leak-interfaces?on=true   nodes that end leave an interface of the VPC CNI behind, as AWS at times
     GET  /_sandbox/ready
 
 Inside the supervisor: `aws.server.serve(world, host, port, speed)` with a World of `aws/world.py`; `aws.sts.identify(token,

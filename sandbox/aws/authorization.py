@@ -1,5 +1,5 @@
-"""What may a principal do? Users may do everything (the sandbox is theirs). A role's session may do what the role's
-policies say; resources are looked at for S3, elsewhere the action alone.
+"""What may a principal do? What the policies of the user or role say; resources are looked at for S3, elsewhere the
+action alone.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import backends, policy
-from .call import Call
+from .call import Call, Principal
 from .errors import AwsError
 
 # Where the action is called otherwise than the operation.
@@ -31,9 +31,9 @@ ALWAYS = {"sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdentity"}
 
 def authorize(call: Call) -> None:
     who = call.principal
-    if who is None or who.role is None or call.action in ALWAYS:
+    if who is None or call.action in ALWAYS:
         return
-    documents = role_policies(who.role)
+    documents = policies_of(who)
     request = _s3_request(call) if call.service == "s3" else policy.Request(call.action)
     if not policy.allows(documents, request):
         raise denied(call, request.action)
@@ -43,22 +43,32 @@ def authorize(call: Call) -> None:
 
 def denied(call: Call, action: str) -> AwsError:
     who = call.principal.arn if call.principal else "anonymous"
-    message = f"User: {who} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
+    message = (
+        f"User: {who} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
+    )
     code = {"s3": "AccessDenied", "ec2": "UnauthorizedOperation"}.get(call.service)
     return AwsError(code or ("AccessDeniedException" if call.is_json else "AccessDenied"), message, 403)
 
 
-def role_policies(name: str) -> list[Any]:
-    """The documents of everything attached to the role; empty if the role is gone."""
+def policies_of(who: Principal) -> list[Any]:
+    """The documents of everything attached to the user or role; empty if it is gone."""
     with backends.LOCK:
-        role = next((role for role in backends.iam().get_roles() if role.name == name), None)
-        if role is None:
-            return []
-        attached = [
-            next(version.document for version in managed.versions if version.is_default)
-            for managed in role.managed_policies.values()
-        ]
-        return attached + list(role.policies.values())
+        iam = backends.iam()
+        if who.user is not None:
+            user = iam.users.get(who.user)
+            groups = [group for group in iam.groups.values() if user in group.users]
+            owners = [user, *groups] if user else []
+        else:
+            owners = [role for role in iam.get_roles() if role.name == who.role]
+        return [document for owner in owners for document in _documents(owner)]
+
+
+def _documents(owner: Any) -> list[Any]:
+    attached = [
+        next(version.document for version in managed.versions if version.is_default)
+        for managed in owner.managed_policies.values()
+    ]
+    return attached + list(owner.policies.values())
 
 
 def _s3_request(call: Call) -> policy.Request:

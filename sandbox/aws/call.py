@@ -24,12 +24,13 @@ READS = ("Describe", "List", "Get", "Head", "BatchGet", "BatchCheck", "Select", 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who signed. A user's policies are not looked at (it is the sandbox's owner); a role session's are, for S3."""
+    """Who signed: a user, or a session of a role."""
 
     arn: str
     user_id: str
     account: str
-    role: str | None = None  # a role's name: the principal is a session of it
+    user: str | None = None  # names in IAM; one of the two is set
+    role: str | None = None
 
 
 @dataclass

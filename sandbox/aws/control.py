@@ -7,6 +7,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from . import principals
 from .dump import dump
 from .sandbox import Sandbox
 
@@ -26,6 +27,9 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
                 return _json({"error": "the factor must be above 0"}, 400)
             sandbox.clock.speed = factor
             return _json({"factor": factor})
+        case "POST", "expire-sessions":
+            principals.expire_sessions()
+            return _json({})
         case "POST", "leak-interfaces":
             sandbox.leak_interfaces = request.args.get("on", "true") == "true"
             return _json({"on": sandbox.leak_interfaces})

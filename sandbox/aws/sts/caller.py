@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import backends, policy
+from .. import backends, policy, principals
 from ..authorization import denied
 from ..call import Call
 from ..eks import roles
@@ -17,6 +17,20 @@ def get_caller_identity(sandbox: Sandbox, call: Call) -> dict[str, Any]:
     who = call.principal
     assert who is not None, "the call was authenticated"
     return {"UserId": who.user_id, "Account": who.account, "Arn": who.arn}
+
+
+@handles("sts", "GetSessionToken")
+def get_session_token(sandbox: Sandbox, call: Call) -> dict[str, Any]:
+    assert call.principal is not None, "the call was authenticated"
+    key, session = principals.new_user_session(call.principal, int(call.params.get("DurationSeconds", 43200)))
+    return {
+        "Credentials": {
+            "AccessKeyId": key,
+            "SecretAccessKey": session.secret,
+            "SessionToken": session.session_token,
+            "Expiration": session.expires,
+        }
+    }
 
 
 @before("sts", "AssumeRole")

@@ -10,6 +10,7 @@ import urllib.request
 from typing import Any
 
 import boto3
+import requests
 from botocore.signers import RequestSigner
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
@@ -51,6 +52,39 @@ class Signatures(Account):
             self.assertEqual(urllib.request.urlopen(url).read(), b"x")
             s3.delete_object(Bucket="odd-names", Key=key)
         s3.delete_bucket(Bucket="odd-names")
+
+
+class Sessions(Account):
+    def keys(self, given: dict[str, str]) -> dict[str, str]:
+        names = {"AccessKeyId": "access_key_id", "SecretAccessKey": "secret_access_key", "SessionToken": "session_token"}
+        return {f"aws_{name}": given[key] for key, name in names.items()}
+
+    def test_a_session_expires(self) -> None:
+        keys = self.keys(self.client("sts").get_session_token()["Credentials"])
+        self.client("ec2", **keys).describe_vpcs()
+        requests.post(f"http://127.0.0.1:{self.server.port}/_sandbox/expire-sessions")
+        expired = {"sts": "ExpiredToken", "ec2": "RequestExpired", "s3": "ExpiredToken", "eks": "ExpiredTokenException"}
+        calls = {"sts": "get_caller_identity", "ec2": "describe_vpcs", "s3": "list_buckets", "eks": "list_clusters"}
+        for service, code in expired.items():
+            self.refused(code, getattr(self.client(service, **keys), calls[service]))
+
+    def test_a_user_may_do_what_the_policies_say(self) -> None:
+        iam = self.client("iam")
+        iam.create_user(UserName="little")
+        key = iam.create_access_key(UserName="little")["AccessKey"]
+        keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+        ec2, eks = self.client("ec2", **keys), self.client("eks", **keys)
+        self.client("sts", **keys).get_caller_identity()
+        self.refused("UnauthorizedOperation", ec2.describe_vpcs)
+        self.refused("AccessDeniedException", eks.list_clusters)
+        self.refused("AccessDenied", self.client("iam", **keys).list_roles)
+        allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ec2:Describe*", "Resource": "*"}]}
+        iam.put_user_policy(UserName="little", PolicyName="p", PolicyDocument=json.dumps(allow))
+        ec2.describe_vpcs()
+        self.refused("UnauthorizedOperation", ec2.create_vpc, CidrBlock="10.0.0.0/16")
+        iam.delete_user_policy(UserName="little", PolicyName="p")
+        iam.delete_access_key(UserName="little", AccessKeyId=key["AccessKeyId"])
+        iam.delete_user(UserName="little")
 
 
 class Tokens(Account):
