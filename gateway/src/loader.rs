@@ -54,17 +54,18 @@ impl Loader {
     async fn round(&self, failed: &mut HashMap<String, Failed>) -> bool {
         let _turn = self.turn.lock().await;
         let Some(release) = self.mirror.current() else { return true };
-        // That Triton does not answer is told by whoever watches its models.
-        let Ok(index) = self.triton.index().await else { return false };
+        let Ok(index) = self.triton.index().await else {
+            // It is told by whoever watches Triton's models. What comes back is a fresh Triton.
+            failed.clear();
+            return false;
+        };
         let mut missing = Vec::new();
         for name in release.manifest.models.keys() {
             match state(&index, name) {
                 State::Ready => drop(failed.remove(name)),
                 State::Loading | State::Unloading => {}
-                // Triton has never heard of it: a fresh start, for its failures too.
-                State::Unknown => missing.push(name.as_str()),
-                State::Unavailable if failed.get(name).is_none_or(|f| f.again <= Instant::now()) => missing.push(name),
-                State::Unavailable => {}
+                _ if failed.get(name).is_none_or(|f| f.again <= Instant::now()) => missing.push(name.as_str()),
+                _ => {}
             }
         }
         let whole = missing.is_empty();

@@ -9,7 +9,7 @@ mod world;
 use std::fs;
 
 use serde_json::Value;
-use world::{World, models};
+use world::{World, models, numberless};
 
 const MANIFEST: &str = "release/manifest.json";
 const PAIR: [&str; 2] = ["densenet_onnx", "resnet50_onnx"];
@@ -97,6 +97,23 @@ async fn models_are_synced_loaded_released_and_taken_back() {
     world.put("release/wrong.json", br#"{"version":1,"models":{"../x":{"digest":"","files":{}}}}"#).await;
     assert_eq!(world.post("release/wrong.json").0, 400);
     assert_eq!(world.post("release/none.json").0, 502);
+    assert_eq!(world.release().1, second, "as before");
+
+    // READY is not enough: a model must answer with numbers.
+    let mut wrong = files.clone();
+    wrong.extend(numberless("newcomer"));
+    world.publish("release/fourth.json", &wrong).await;
+    // Of two at once, one is refused.
+    let mut answers = std::thread::scope(|scope| {
+        let asked = [(); 2].map(|()| scope.spawn(|| world.post("release/fourth.json")));
+        asked.map(|a| a.join().unwrap())
+    });
+    answers.sort_by_key(|a| a.0);
+    let [(status, report), (refused, _)] = answers;
+    assert_eq!(refused, 409);
+    assert_eq!((status, &report["ok"]), (200, &Value::Bool(false)), "{report}");
+    assert!(outcome(&report, "newcomer")["reason"].as_str().unwrap().contains("not finite"), "{report}");
+    assert!(!world.repository().join("newcomer").exists());
     assert_eq!(world.release().1, second, "as before");
 
     // Triton restarts: its models come back without anybody's doing.
