@@ -41,6 +41,12 @@ def main() -> None:
     machine.credentials = dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), server.new_user("eks")))
     registry.wait()
     wait_until("dockerd", places.docker_socket.exists, 30)
+
+    def tell() -> None:
+        own = {process.name: process.running for process in (registry.process, docker, resolver)}
+        write(places.state / "status.json", {"processes": own, **machine.status()})
+
+    tell()
     write(places.state / READY, {
         "AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": places.aws_endpoint, "AWS_EC2_METADATA_DISABLED": "true", "DOCKER_HOST": f"unix://{places.docker_socket}",
@@ -49,8 +55,7 @@ def main() -> None:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     while not stopping.wait(1):
-        own = {process.name: process.running for process in (registry.process, docker, resolver)}
-        write(places.state / "status.json", {"processes": own, **machine.status()})
+        tell()
 
 
 def identify(token: str, cluster: str):

@@ -70,7 +70,8 @@ def start(state: Path) -> dict:
             _sweep()
             _empty(state)
             places = _reserve(state)
-            places.logs.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(places.logs, ignore_errors=True)
+            places.logs.mkdir()
             outer = _spawn(places)
         try:
             _wait_until_up(places, outer)
