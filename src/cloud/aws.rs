@@ -68,8 +68,8 @@ pub enum ConnectError {
     Credentials(String),
     #[error("AWS does not let us in: {0}\nNext: renew the credentials (`aws sso login`, or a new key), then run this again")]
     Refused(String),
-    #[error("AWS (STS in {region}) did not answer: {why}\nNext: look at the network, the proxy, the region and the endpoint_url")]
-    Unreachable { region: String, why: String },
+    #[error("AWS ({at}) did not answer: {why}\nNext: look at the network, the proxy, the region and the endpoint_url")]
+    Unreachable { at: String, why: String },
     #[error("the CA bundle {} cannot be used: {why}\nNext: name a PEM file with certificates in ca_bundle or AWS_CA_BUNDLE", path.display())]
     CaBundle { path: PathBuf, why: String },
 }
@@ -100,7 +100,8 @@ impl Aws {
         let who = sts.get_caller_identity().send().await.fault().map_err(|fault| match fault {
             Fault::Denied(why) => ConnectError::Refused(why),
             Fault::TryAgain(why) | Fault::Unsure(why) | Fault::Fatal(why) => {
-                ConnectError::Unreachable { region: region.clone(), why }
+                let at = sdk.endpoint_url().map_or_else(|| format!("STS in {region}"), str::to_owned);
+                ConnectError::Unreachable { at, why }
             }
         })?;
         let large = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build();
@@ -194,9 +195,21 @@ async fn credentials(sdk: &SdkConfig) -> Result<(), ConnectError> {
     let Some(provider) = sdk.credentials_provider() else {
         return Err(ConnectError::NoCredentials("this build has no credentials provider".to_owned()));
     };
-    match provider.provide_credentials().await {
-        Ok(_) => Ok(()),
-        Err(error @ CredentialsError::CredentialsNotLoaded(_)) => Err(ConnectError::NoCredentials(chain(&error))),
-        Err(error) => Err(ConnectError::Credentials(chain(&error))),
+    let Err(error) = provider.provide_credentials().await else { return Ok(()) };
+    let why = chain(&error);
+    tracing::warn!(target: "aws", why, "no credentials");
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) => Err(ConnectError::NoCredentials(nowhere(&why))),
+        // The chain's last resort is the metadata service of an EC2 instance: who is refused there configured nothing.
+        _ if why.contains("IMDS") => Err(ConnectError::NoCredentials(nowhere(&why))),
+        _ => Err(ConnectError::Credentials(why)),
     }
+}
+
+/// Where was looked, and what is wrong with the profile if one was named that is not there.
+fn nowhere(why: &str) -> String {
+    let everywhere = "not in the environment, a profile, a web identity, nor from the machine's or container's role";
+    let profile = why.lines().find(|line| line.contains("was not defined"));
+    let profile = profile.and_then(|line| line.split_once("not enabled: ").map(|(_, profile)| profile));
+    profile.map_or_else(|| everywhere.to_owned(), |profile| format!("{everywhere} ({profile})"))
 }

@@ -6,6 +6,7 @@ mod account;
 mod local_aws;
 mod lossy;
 mod sentences;
+mod sentences_connect;
 mod sentences_leftovers;
 
 use std::collections::BTreeMap;
