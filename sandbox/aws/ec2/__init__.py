@@ -1,5 +1,14 @@
 """Amazon EC2, where moto is kinder than AWS. Importing it registers the rules."""
 
-from . import addresses, deletes, endpoints, interfaces, nat_gateways, routes, topology
+from . import addresses, deletes, endpoints, interfaces, launch_templates, nat_gateways, routes, topology
 
-__all__ = ["addresses", "deletes", "endpoints", "interfaces", "nat_gateways", "routes", "topology"]
+__all__ = [
+    "addresses",
+    "deletes",
+    "endpoints",
+    "interfaces",
+    "launch_templates",
+    "nat_gateways",
+    "routes",
+    "topology",
+]

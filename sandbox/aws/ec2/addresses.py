@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
+
+from moto.ec2.models import elastic_ip_addresses
 
 from .. import backends
 from ..call import Call
 from ..errors import AwsError
 from ..hooks import before
 from ..sandbox import Sandbox
+
+
+# moto takes them from 127.0.0.0/8, which looks like a mistake in a report; these are for documentation (RFC 5737).
+_numbers = itertools.cycle(range(1, 255))
+elastic_ip_addresses.random_ip = lambda: f"198.51.100.{next(_numbers)}"
 
 
 @before("ec2", "ReleaseAddress")

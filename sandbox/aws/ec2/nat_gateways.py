@@ -11,6 +11,7 @@ from .. import backends
 from ..call import Call
 from ..errors import AwsError
 from ..hooks import after, before
+from ..policy import like
 from ..sandbox import Sandbox
 from . import addresses
 from .interfaces import free_address
@@ -63,6 +64,30 @@ def created(sandbox: Sandbox, call: Call, response: Any) -> None:
     for gateway in backends.ec2(call.region).nat_gateways.values():
         if gateway.state == "pending" and not hasattr(gateway, "due"):
             gateway.due = sandbox.clock.due(PENDING)  # type: ignore[attr-defined]
+
+
+_moto_describe = EC2Backend.describe_nat_gateways
+
+
+def _describe(self: EC2Backend, filters: Any, nat_gateway_ids: list[str] | None) -> list[NatGateway]:
+    """moto passes by filters on tags: whoever asks for their own gateways would be given everybody's."""
+    missing = [wanted for wanted in nat_gateway_ids or [] if wanted not in self.nat_gateways]
+    if missing:
+        raise AwsError("NatGatewayNotFound", f"The Nat Gateway {missing[0]} was not found")
+    by_tag = {name: values for name, values in (filters or {}).items() if name.startswith("tag")}
+    return [found for found in _moto_describe(self, filters, nat_gateway_ids) if _has_tags(found, by_tag)]
+
+
+def _has_tags(gateway: NatGateway, by_tag: dict[str, list[str]]) -> bool:
+    tags = {tag["key"]: tag["value"] for tag in gateway.get_tags()}
+    for name, wanted in by_tag.items():
+        values = list(tags) if name == "tag-key" else [tags[key] for key in [name.removeprefix("tag:")] if key in tags]
+        if not any(like(pattern, value) for pattern in wanted for value in values):
+            return False
+    return True
+
+
+EC2Backend.describe_nat_gateways = _describe  # type: ignore[method-assign]
 
 
 @before("ec2", "DeleteNatGateway")

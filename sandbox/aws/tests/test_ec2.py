@@ -46,6 +46,11 @@ class Order(Account):
         self.assertEqual(nat["State"], "pending")
         self.assertTrue(nat["NatGatewayAddresses"][0]["PrivateIp"].startswith("10.0.0."))
         wanted = [nat["NatGatewayId"]]
+        mine = [{"Name": "tag:a", "Values": ["b*"]}]
+        self.assertEqual(ec2.describe_nat_gateways(Filters=mine)["NatGateways"], [])
+        ec2.create_tags(Resources=wanted, Tags=[{"Key": "a", "Value": "bc"}])
+        self.assertEqual(len(ec2.describe_nat_gateways(Filters=mine)["NatGateways"]), 1)
+        self.refused("NatGatewayNotFound", ec2.describe_nat_gateways, NatGatewayIds=["nat-00000000000000000"])
         look = lambda: ec2.describe_nat_gateways(NatGatewayIds=wanted)["NatGateways"][0]  # noqa: E731
         self.until(lambda: look()["State"] == "failed")
         self.assertEqual(look()["FailureCode"], "Gateway.NotAttached")
