@@ -13,17 +13,16 @@ use crate::resources::network::{
     ElasticIp, InternetGateway, Leftovers, NatGateway, Route, RouteTable, RouteTableAssociation, S3Endpoint, Subnet, Vpc,
 };
 use crate::resources::registry::{GatewayImage, Repository};
-use crate::resources::storage::Bucket;
+use crate::resources::storage::{Bucket, Models};
 
 /// The graph of a deployment, in order of creation.
 #[must_use]
 pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let mut g = Graph::new();
     let net = network(&mut g, config, inventory);
-    let stores = stores(&mut g);
+    let stores = stores(&mut g, config);
     let eks = cluster(&mut g, config, &net, &stores);
-    let models = After::default();
-    workload(&mut g, config, &net, &stores, &eks, models);
+    workload(&mut g, config, &net, &stores, &eks);
     g
 }
 
@@ -81,13 +80,15 @@ pub fn network(g: &mut Graph<Cloud>, config: &Config, inventory: &Inventory) -> 
 /// What the pod is made from.
 pub struct Stores {
     pub bucket: Node<Bucket>,
+    pub models: Node<Models>,
     pub repository: Node<Repository>,
 }
 
 /// The bucket with the models, and the gateway image's repository.
-pub fn stores(g: &mut Graph<Cloud>) -> Stores {
+pub fn stores(g: &mut Graph<Cloud>, config: &Config) -> Stores {
     let bucket = g.add("bucket", Bucket, (), ());
-    Stores { bucket, repository: g.add("repository", Repository, (), ()) }
+    let models = g.add("models", Models::new(&config.models.directory, &config.models.serve), bucket.clone(), ());
+    Stores { bucket, models, repository: g.add("repository", Repository, (), ()) }
 }
 
 /// A cluster that we may enter, with nodes.
@@ -143,7 +144,7 @@ pub fn cluster(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Stores
 }
 
 /// Triton and the gateway, the way in, and the proof that they answer.
-pub fn workload(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Stores, eks: &Eks, models: After) {
+pub fn workload(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Stores, eks: &Eks) {
     let workload = &config.workload;
     let inside = (eks.cluster.clone(), eks.admitted.clone());
     let image = g.add("gateway-image", GatewayImage::new(), stores.repository.clone(), ());
@@ -159,7 +160,7 @@ pub fn workload(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Store
         let plugin = Applied::new(config, DevicePlugin { image: workload.device_plugin_image.clone() });
         gpus.push(g.add("kube/device-plugin", plugin, inside, ()).after());
     }
-    let ready = After::all([eks.nodes.clone(), eks.may_read.clone(), models]);
+    let ready = After::all([eks.nodes.clone(), eks.may_read.clone(), stores.models.after()]);
     let uses = (account, map, stores.bucket.clone(), image, ready);
     let deployment = g.add("kube/deployment", Applied::new(config, Deployment::new(config)), namespace.clone(), uses);
     let rollout = g.watch("kube/rollout", Rollout, deployment, After::all(gpus));

@@ -2,11 +2,14 @@
 //!
 //! The architecture is in `ARCHITECTURE.md`; what gets deployed is in [`deployment`].
 
+pub mod cli;
 pub mod cloud;
 pub mod commands;
 pub mod config;
 pub mod deployment;
+pub mod cost;
 pub mod engine;
+pub mod error;
 pub mod models;
 pub mod report;
 pub mod resources;

@@ -1,1 +1,168 @@
-//! One file a command.
+//! One file a command; what all of them begin with is here.
+
+mod down;
+
+mod init;
+mod kubeconfig;
+mod log;
+mod plan;
+mod push_models;
+mod status;
+mod token;
+mod up;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Cli, Command};
+use crate::cloud::Cloud;
+use crate::cloud::aws::Aws;
+use crate::cloud::inventory::Inventory;
+use crate::config::{self, Config};
+use crate::deployment;
+use crate::engine::{Events, Fault, Outcome, Walk};
+use crate::error::Error;
+use crate::report::Mode;
+
+/// Runs one command to its end.
+///
+/// # Errors
+/// What the command ends with when it does not end well.
+pub fn run(cli: Cli) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|why| Error::failed(format!("no runtime: {why}"), ""))?;
+    let ended = runtime.block_on(dispatch(cli));
+    // A second Ctrl-C, or a call that never answers, must not hold the exit.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn dispatch(cli: Cli) -> Result<(), Error> {
+    let start = Start {
+        config: cli.config,
+        name: cli.name,
+        region: cli.region,
+        mode: Mode::choose(cli.json),
+        log: cli.log,
+        cancel: CancellationToken::new(),
+    };
+    interrupted(start.cancel.clone());
+    match cli.command {
+        Command::Init(init) => init::run(&start, init),
+        Command::Plan => plan::run(&start).await,
+        Command::Up(ask) => up::run(&start, ask.yes).await,
+        Command::PushModels => push_models::run(&start).await,
+        Command::Infer(_) => Ok(()),
+        Command::Status => status::run(&start).await,
+        Command::Down(ask) => down::run(&start, ask.yes).await,
+        Command::Kubeconfig(to) => kubeconfig::run(&start, to.output).await,
+        Command::Token => token::run(&start).await,
+    }
+}
+
+/// The first Ctrl-C asks to stop, the second one exits at once.
+fn interrupted(cancel: CancellationToken) {
+    tokio::spawn(async move {
+        let _ = tokio::signal::ctrl_c().await;
+        cancel.cancel();
+        let _ = tokio::signal::ctrl_c().await;
+        #[allow(clippy::exit, reason = "the user asked twice")]
+        std::process::exit(130);
+    });
+}
+
+/// What the command line says to every command.
+struct Start {
+    config: PathBuf,
+    name: Option<String>,
+    region: Option<String>,
+    mode: Mode,
+    log: Option<PathBuf>,
+    cancel: CancellationToken,
+}
+
+impl Start {
+    fn json(&self) -> bool {
+        self.mode == Mode::Json
+    }
+
+    fn config(&self) -> Result<Config, Error> {
+        config::load(&self.config, self.name.as_deref(), self.region.as_deref())
+    }
+
+    /// Configuration, log file and clients.
+    async fn cloud(&self, command: &str) -> Result<Arc<Cloud>, Error> {
+        let config = self.config()?;
+        log::open(self.log.as_deref(), &config.name, command)?;
+        let aws = Aws::connect(&config).await.map_err(|why| {
+            let told = why.to_string();
+            let (why, next) = told.split_once("\nNext: ").unwrap_or((&told, ""));
+            Error::failed(why, next)
+        })?;
+        Ok(Arc::new(Cloud { aws, kube: crate::cloud::kube::Clusters::default(), config }))
+    }
+
+    /// A walk through the deployment's graph. To make something, the zones are chosen that are not chosen yet.
+    async fn walk(&self, cloud: &Arc<Cloud>, to_make: bool) -> Result<Walk<Cloud>, Error> {
+        let inventory = async {
+            let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await?;
+            if to_make {
+                inventory.choose(&cloud.aws, &cloud.config).await?;
+            }
+            Ok(inventory)
+        };
+        let inventory = inventory.await.map_err(|why| fault(&why, "look at the account"))?;
+        let events = Events::nowhere();
+        let graph = Arc::new(deployment::graph(&cloud.config, &inventory));
+        Ok(Walk { graph, world: cloud.clone(), events, cancel: self.cancel.clone() })
+    }
+
+    /// The command line as far as it leads to the same deployment, for "type next".
+    fn again(&self, command: &str) -> String {
+        let mut line = format!("tritondeploy {command}");
+        if self.config.as_os_str() != "tritondeploy.toml" {
+            line.push_str(&format!(" --config {}", self.config.display()));
+        }
+        for (flag, value) in [("--name", &self.name), ("--region", &self.region)] {
+            if let Some(value) = value {
+                line.push_str(&format!(" {flag} {value}"));
+            }
+        }
+        line
+    }
+}
+
+/// A call that failed outside a walk.
+fn fault(why: &Fault, doing: &str) -> Error {
+    let next = match why {
+        Fault::Denied(_) => "ask for the permission, or use other credentials",
+        Fault::TryAgain(_) | Fault::Unsure(_) => "run it again",
+        Fault::Fatal(_) => "",
+    };
+    Error::failed(format!("could not {doing}: {why}"), next)
+}
+
+/// How a walk that did not go well is told.
+fn ended(outcome: &Outcome, next: String) -> Result<(), Error> {
+    let exists = outcome.exists.iter().chain(&outcome.untold).map(ToString::to_string).collect();
+    if outcome.interrupted && outcome.troubles.is_empty() {
+        return Err(Error::Interrupted { exists, next });
+    }
+    if outcome.ok() {
+        return Ok(());
+    }
+    let mut why: Vec<String> = outcome
+        .troubles
+        .iter()
+        .map(|trouble| {
+            let evidence: String = trouble.evidence.iter().map(|line| format!("\n    {line}")).collect();
+            format!("{}: {}{evidence}", trouble.node, trouble.why)
+        })
+        .collect();
+    if !outcome.blocked.is_empty() {
+        why.push(format!("not tried for that: {}", outcome.blocked.join(", ")));
+    }
+    Err(Error::Failed { why: why.join("\n  "), exists, next })
+}

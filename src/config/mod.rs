@@ -1,7 +1,12 @@
 //! `tritondeploy.toml` -> [`Config`]. Every key has a default: the reference deployment.
 //! Unknown keys are errors that suggest the nearest.
 
+mod check;
+mod load;
+
 use serde::{Deserialize, Serialize};
+
+pub use load::load;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,0 +1,80 @@
+//! `init`: a first configuration, and the bundled models' configurations beside it.
+
+use std::fs;
+use std::path::Path;
+
+use super::Start;
+use crate::cli::Init;
+use crate::error::Error;
+use crate::report::{self, show};
+
+/// What is bundled of the two reference models: all but the weights.
+const BUNDLED: [(&str, &str); 6] = [
+    ("densenet_onnx/config.pbtxt", include_str!("../../models/densenet_onnx/config.pbtxt")),
+    ("densenet_onnx/labels.txt", include_str!("../../models/densenet_onnx/labels.txt")),
+    ("densenet_onnx/weights.toml", include_str!("../../models/densenet_onnx/weights.toml")),
+    ("resnet50_onnx/config.pbtxt", include_str!("../../models/resnet50_onnx/config.pbtxt")),
+    ("resnet50_onnx/labels.txt", include_str!("../../models/resnet50_onnx/labels.txt")),
+    ("resnet50_onnx/weights.toml", include_str!("../../models/resnet50_onnx/weights.toml")),
+];
+
+pub(super) fn run(start: &Start, init: Init) -> Result<(), Error> {
+    if start.config.exists() {
+        return Err(Error::usage(format!("{} is there already", start.config.display()), "edit it, or name another with --config"));
+    }
+    let who = who(init)?;
+    let name = start.name.as_deref().map_or_else(String::new, |name| format!("name = {name:?}\n"));
+    let region = start.region.as_deref().map_or_else(
+        || "# region = \"us-east-1\"        # else AWS_REGION, else the profile's\n".to_owned(),
+        |region| format!("region = {region:?}\n"),
+    );
+    let text = format!(
+        "# Every key has a default: the reference deployment. All keys: docs/config.md\n{name}{region}\n[workload]\n{who}\n\n[models]\ndirectory = \"models\"\n"
+    );
+    // What is written must be what `up` reads.
+    toml::from_str::<crate::config::Config>(&text).map_err(|why| Error::usage(why.message().to_owned(), "give plain CIDRs"))?;
+    write(&start.config, &text)?;
+    let models = start.config.parent().unwrap_or(Path::new("")).join("models");
+    for (path, content) in BUNDLED {
+        let path = models.join(path);
+        if !path.exists() {
+            write(&path, content)?;
+        }
+    }
+    start.config()?;
+    if start.json() {
+        show::json(&serde_json::json!({"config": start.config, "models": models}));
+        return Ok(());
+    }
+    show::line(format!("Written: {} and {}", start.config.display(), models.display()));
+    show::line(format!("Next: put the weights where {}/*/weights.toml says, then {}", models.display(), start.again("up")));
+    Ok(())
+}
+
+/// Who may reach the WebSocket: never left open by accident.
+fn who(init: Init) -> Result<String, Error> {
+    if init.public_without_auth {
+        return Ok("public_without_auth = true    # anybody may reach the WebSocket".to_owned());
+    }
+    let ranges = if init.source_ranges.is_empty() {
+        let answer = report::ask("Who may reach the WebSocket?", "[CIDRs such as 203.0.113.7/32, or `public`]")?;
+        let answer = answer.filter(|answer| !answer.is_empty());
+        let answer = answer.ok_or_else(|| Error::usage("nothing was said", "run it again, or use --source-ranges"))?;
+        if answer == "public" {
+            return who(Init { source_ranges: Vec::new(), public_without_auth: true });
+        }
+        answer.split([',', ' ']).filter(|range| !range.is_empty()).map(str::to_owned).collect()
+    } else {
+        init.source_ranges
+    };
+    let ranges: Vec<String> = ranges.iter().map(|range| format!("{range:?}")).collect();
+    Ok(format!("source_ranges = [{}]", ranges.join(", ")))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|why| Error::usage(format!("{} cannot be written: {why}", path.display()), "name another folder with --config"))
+}

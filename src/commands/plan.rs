@@ -1,0 +1,40 @@
+//! `plan`: what `up` would do, and what it costs.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::Start;
+use crate::cloud::Cloud;
+use crate::cost;
+use crate::engine::Survey;
+use crate::error::Error;
+use crate::report::show;
+
+pub(super) async fn run(start: &Start) -> Result<(), Error> {
+    let cloud = start.cloud("plan").await?;
+    let survey = start.walk(&cloud, true).await?.look().await;
+    if start.json() {
+        let cost = cost::of(&cloud.config);
+        show::json(&json!({
+            "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
+            "nodes": survey.sightings, "dollars_an_hour": cost.total(), "cost": cost,
+        }));
+        return Ok(());
+    }
+    present(&cloud, &survey);
+    Ok(())
+}
+
+/// Account, region, what will happen and its cost.
+pub(super) fn present(cloud: &Arc<Cloud>, survey: &Survey) {
+    head(cloud);
+    show::plan(survey);
+    show::line(format!("It costs {}.", cost::of(&cloud.config).line(&cloud.aws.region)));
+}
+
+/// Which deployment, where, and as whom.
+pub(super) fn head(cloud: &Arc<Cloud>) {
+    let aws = &cloud.aws;
+    show::line(format!("{} in {}, account {} (as {})", cloud.config.name, aws.region, aws.account, aws.caller));
+}

@@ -1,0 +1,19 @@
+//! `token`: what kubectl asks for.
+
+use super::{Start, fault};
+use crate::cloud::token;
+use crate::error::Error;
+use crate::report::show;
+
+pub(super) async fn run(start: &Start) -> Result<(), Error> {
+    let cloud = start.cloud("token").await?;
+    let (token, expires) = token::eks_token(&cloud.aws, &cloud.config.name).await.map_err(|why| fault(&why, "make a token"))?;
+    // https://kubernetes.io/docs/reference/config-api/client-authentication.v1beta1/
+    show::json(&serde_json::json!({
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "kind": "ExecCredential",
+        "spec": {},
+        "status": {"expirationTimestamp": expires.to_string(), "token": token},
+    }));
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! What the types cannot say: ranges, names, and values that must fit together.
+
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
+
+use super::Config;
+
+/// Every problem found, each naming its key.
+pub(super) fn problems(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut say = |wrong: bool, why: &str| {
+        if wrong {
+            problems.push(why.to_owned());
+        }
+    };
+    say(!is_name(&config.name, 40), "name: 1 to 40 of a-z, 0-9 and -, beginning with a letter");
+    for (key, name) in [
+        ("workload.namespace", &config.workload.namespace),
+        ("workload.service_account", &config.workload.service_account),
+        ("workload.service", &config.workload.service),
+    ] {
+        say(!is_name(name, 63), &format!("{key}: 1 to 63 of a-z, 0-9 and -, beginning with a letter"));
+    }
+    say(config.nodes.min < 0 || config.nodes.min > config.nodes.desired, "nodes.min: from 0 to nodes.desired");
+    say(config.nodes.max < config.nodes.desired.max(1), "nodes.max: at least nodes.desired, and 1");
+    say(config.nodes.disk_gib < 50, "nodes.disk_gib: at least 50 (the Triton image alone takes 16)");
+    say(config.workload.replicas < 1, "workload.replicas: at least 1");
+    let bucket = config.storage.bucket.as_deref().unwrap_or("bucket");
+    say(!(3..=63).contains(&bucket.len()) || bucket.contains(['/', '_']), "storage.bucket: no S3 bucket name");
+    for open in config.workload.expose.iter().filter(|open| *open != "ws") {
+        let known = ["http", "grpc", "metrics"].contains(&open.as_str());
+        let why = if known { "cannot be opened safely yet; only \"ws\" can" } else { "is no endpoint; there is \"ws\"" };
+        say(true, &format!("workload.expose: {open:?} {why}"));
+    }
+    for (key, ranges) in
+        [("workload.source_ranges", &config.workload.source_ranges), ("cluster.public_access_cidrs", &config.cluster.public_access_cidrs)]
+    {
+        for range in ranges.iter().filter(|range| cidr(range).is_none()) {
+            say(true, &format!("{key}: {range:?} is no IPv4 CIDR such as 203.0.113.7/32"));
+        }
+    }
+    problems.extend(network(config));
+    problems.extend(pipeline(config));
+    problems
+}
+
+fn network(config: &Config) -> Vec<String> {
+    let net = &config.network;
+    let mut problems = Vec::new();
+    let Some((base, bits)) = cidr(&net.cidr) else {
+        return vec![format!("network.cidr: {:?} is no IPv4 CIDR", net.cidr)];
+    };
+    if !(16..=28).contains(&bits) {
+        problems.push("network.cidr: a VPC is from /16 to /28 large".to_owned());
+    }
+    if net.private.len() < 2 || net.private.len() != net.public.len() {
+        problems.push("network: as many private as public subnets, and at least two (EKS wants two zones)".to_owned());
+    }
+    if !net.zones.is_empty() && net.zones.len() != net.private.len() {
+        problems.push("network.zones: one for each private subnet, or none to let us choose".to_owned());
+    }
+    let mut taken: Vec<(u32, u32)> = Vec::new();
+    for subnet in net.private.iter().chain(&net.public) {
+        match cidr(subnet) {
+            None => problems.push(format!("network: {subnet:?} is no IPv4 CIDR")),
+            Some((at, of)) => {
+                let (first, last) = (at, at + (u32::MAX.checked_shr(of).unwrap_or(0)));
+                let inside = of >= bits && (at ^ base) & mask(bits) == 0;
+                if !inside {
+                    problems.push(format!("network: {subnet} is not inside {}", net.cidr));
+                }
+                if taken.iter().any(|(a, b)| first <= *b && *a <= last) {
+                    problems.push(format!("network: {subnet} overlaps another subnet"));
+                }
+                taken.push((first, last));
+            }
+        }
+    }
+    problems
+}
+
+fn pipeline(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    if config.pipeline.is_empty() {
+        problems.push("pipeline: at least one model".to_owned());
+    }
+    let mut aliases = HashSet::new();
+    for model in &config.pipeline {
+        if !aliases.insert(&model.alias) {
+            problems.push(format!("pipeline: the alias {:?} is there twice", model.alias));
+        }
+        if !config.models.serve.is_empty() && !config.models.serve.contains(&model.model) {
+            problems.push(format!("pipeline: {:?} is not among models.serve", model.model));
+        }
+    }
+    problems
+}
+
+/// Address and prefix length, with no bit set beyond the prefix.
+fn cidr(text: &str) -> Option<(u32, u32)> {
+    let (address, bits) = text.split_once('/')?;
+    let address = u32::from(address.parse::<Ipv4Addr>().ok()?);
+    let bits: u32 = bits.parse().ok().filter(|bits| *bits <= 32)?;
+    (address & !mask(bits) == 0).then_some((address, bits))
+}
+
+fn mask(bits: u32) -> u32 {
+    u32::MAX.checked_shl(32 - bits).unwrap_or(0)
+}
+
+/// A DNS label, as Kubernetes and AWS names want it.
+fn is_name(name: &str, longest: usize) -> bool {
+    name.len() <= longest
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(change: impl FnOnce(&mut Config)) -> String {
+        let mut config = Config::default();
+        change(&mut config);
+        problems(&config).join("\n")
+    }
+
+    #[test]
+    fn the_defaults_are_in_order() {
+        assert_eq!(wrong(|_| {}), "");
+    }
+
+    #[test]
+    fn each_problem_names_its_key() {
+        assert!(wrong(|c| c.name = "Triton".into()).starts_with("name:"));
+        assert!(wrong(|c| c.network.private[0] = "192.168.4.0/24".into()).contains("overlaps"));
+        assert!(wrong(|c| c.network.public[0] = "10.0.0.0/24".into()).contains("not inside"));
+        assert!(wrong(|c| c.network.cidr = "192.168.0.1/20".into()).contains("no IPv4 CIDR"));
+        assert!(wrong(|c| c.network.zones = vec!["us-east-1a".into()]).contains("network.zones"));
+        assert!(wrong(|c| c.workload.expose.push("grpc".into())).contains("cannot be opened safely"));
+        assert!(wrong(|c| c.workload.source_ranges = vec!["everyone".into()]).contains("no IPv4 CIDR"));
+        assert!(wrong(|c| c.pipeline[1].alias = "densenet".into()).contains("twice"));
+        assert!(wrong(|c| c.nodes.max = 0).contains("nodes.max"));
+    }
+
+    #[test]
+    fn several_problems_are_told_at_once() {
+        let told = wrong(|c| {
+            c.name = String::new();
+            c.workload.replicas = 0;
+        });
+        assert_eq!(told.lines().count(), 2, "{told}");
+    }
+}

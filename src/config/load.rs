@@ -1,0 +1,96 @@
+//! From the file to a [`Config`] that makes sense, or to an error that names the place and the cure.
+
+use std::path::Path;
+
+use super::{Config, check};
+use crate::error::Error;
+
+/// Reads `path`; a file that is not there is all defaults. Paths in it are taken from its folder.
+///
+/// # Errors
+/// [`Error::Usage`] with line, cause and the nearest key.
+pub fn load(path: &Path, name: Option<&str>, region: Option<&str>) -> Result<Config, Error> {
+    let mut config = match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text).map_err(|why| Error::usage(format!("{}: {why}", path.display()), "correct the configuration"))?,
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => Config::default(),
+        Err(why) => {
+            return Err(Error::usage(format!("{} cannot be read: {why}", path.display()), "name another with --config"));
+        }
+    };
+    if let Some(name) = name {
+        name.clone_into(&mut config.name);
+    }
+    if let Some(region) = region {
+        config.region = Some(region.to_owned());
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    config.models.directory = folder.join(&config.models.directory);
+    config.ca_bundle = config.ca_bundle.map(|bundle| folder.join(bundle));
+    let problems = check::problems(&config);
+    if problems.is_empty() {
+        return Ok(config);
+    }
+    let lines = problems.join("\n  ");
+    Err(Error::usage(format!("{}:\n  {lines}", path.display()), "correct the configuration"))
+}
+
+fn parse(text: &str) -> Result<Config, String> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        format!("{place}{}", with_nearest(error.message()))
+    })
+}
+
+/// serde names the unknown key and all that it knows; a person wants the one that was meant.
+fn with_nearest(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let (Some(unknown), true) = (quoted.next(), message.starts_with("unknown field")) else {
+        return message.to_owned();
+    };
+    let known: Vec<&str> = quoted.collect();
+    let nearest = known.iter().max_by(|a, b| {
+        strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b))
+    });
+    match nearest {
+        Some(nearest) if strsim::jaro_winkler(unknown, nearest) > 0.7 => {
+            format!("there is no key `{unknown}`; did you mean `{nearest}`?")
+        }
+        _ => format!("there is no key `{unknown}`; there are {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_reference_deployment() {
+        let config = parse("").unwrap();
+        assert_eq!(config.name, "triton-streaming-cluster");
+        assert_eq!(config.network.cidr, "192.168.0.0/20");
+        assert_eq!(config.nodes.instance_type, "g4dn.xlarge");
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_line_and_the_nearest() {
+        let why = parse("name = \"a\"\n[nodes]\ninstnace_type = \"p3\"\n").unwrap_err();
+        assert_eq!(why, "line 3: there is no key `instnace_type`; did you mean `instance_type`?");
+    }
+
+    #[test]
+    fn a_wrong_type_names_its_line() {
+        let why = parse("\n[nodes]\ndisk_gib = \"large\"\n").unwrap_err();
+        assert!(why.starts_with("line 3: invalid type"), "{why}");
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.toml");
+        std::fs::write(&path, "name = \"a\"\nregion = \"eu-west-1\"\n").unwrap();
+        let config = load(&path, Some("b"), Some("us-west-2")).unwrap();
+        assert_eq!((config.name.as_str(), config.region.as_deref()), ("b", Some("us-west-2")));
+        assert_eq!(config.models.directory, folder.path().join("models"));
+    }
+}

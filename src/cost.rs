@@ -1,0 +1,99 @@
+//! What a deployment costs while it stands idle.
+//!
+//! On-demand prices of us-east-1 as AWS published them up to 2025; other regions differ by some
+//! 10 to 60 %, so the region is always said with the number.
+
+use serde::Serialize;
+
+use crate::config::Config;
+
+/// The region that the prices are of.
+pub const PRICED_IN: &str = "us-east-1";
+/// Until when they were read.
+pub const PRICED_UNTIL: &str = "2025";
+
+/// Hours in the average month, as AWS counts them.
+const MONTH: f64 = 730.0;
+
+/// US dollars an hour for each part.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cost {
+    /// What, and dollars an hour.
+    pub parts: Vec<(String, f64)>,
+    /// Parts whose price is not known.
+    pub unknown: Vec<String>,
+}
+
+impl Cost {
+    /// Dollars an hour of all parts that are known.
+    #[must_use]
+    pub fn total(&self) -> f64 {
+        self.parts.iter().map(|(_, dollars)| dollars).sum()
+    }
+
+    /// One line.
+    #[must_use]
+    pub fn line(&self, region: &str) -> String {
+        let more = if self.unknown.is_empty() { String::new() } else { format!(" and {}", self.unknown.join(", ")) };
+        let elsewhere = if region == PRICED_IN { String::new() } else { format!("; {region} differs") };
+        format!(
+            "about ${:.2} an hour{more} while idle ({PRICED_IN} on-demand prices up to {PRICED_UNTIL}{elsewhere}; traffic is extra)",
+            self.total()
+        )
+    }
+}
+
+/// The cost of a configuration.
+#[must_use]
+pub fn of(config: &Config) -> Cost {
+    let nodes = f64::from(config.nodes.desired);
+    // A balancer has an address in each public subnet, the NAT gateway one.
+    let addresses = config.network.public.len() as f64 + 1.0;
+    let mut cost = Cost {
+        parts: vec![
+            ("EKS control plane".to_owned(), 0.10),
+            ("NAT gateway".to_owned(), 0.045),
+            ("network load balancer".to_owned(), 0.0225),
+            (format!("{addresses} public IPv4 addresses"), 0.005 * addresses),
+            (format!("{} GiB gp3", config.nodes.disk_gib), 0.08 * f64::from(config.nodes.disk_gib) * nodes / MONTH),
+        ],
+        unknown: Vec::new(),
+    };
+    match instance(&config.nodes.instance_type) {
+        Some(dollars) => cost.parts.push((format!("{nodes} x {}", config.nodes.instance_type), dollars * nodes)),
+        None => cost.unknown.push(format!("{nodes} x {} (price not known here)", config.nodes.instance_type)),
+    }
+    cost
+}
+
+fn instance(instance_type: &str) -> Option<f64> {
+    [
+        ("g4dn.xlarge", 0.526),
+        ("g4dn.2xlarge", 0.752),
+        ("g4dn.4xlarge", 1.204),
+        ("g4dn.12xlarge", 3.912),
+        ("g5.xlarge", 1.006),
+        ("g5.2xlarge", 1.212),
+        ("g6.xlarge", 0.8048),
+        ("g6.2xlarge", 0.9776),
+    ]
+    .into_iter()
+    .find_map(|(name, dollars)| (name == instance_type).then_some(dollars))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_deployment_idles_at_72_cents() {
+        assert_eq!(format!("{:.2}", of(&Config::default()).total()), "0.72");
+    }
+
+    #[test]
+    fn what_is_not_known_is_said() {
+        let mut config = Config::default();
+        config.nodes.instance_type = "x9.huge".to_owned();
+        assert!(of(&config).line("eu-west-1").contains("x9.huge (price not known here)"));
+    }
+}

@@ -1,0 +1,71 @@
+//! Expected errors, each with its exit code and the command to type next.
+
+/// What a command ends with when it does not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line or the configuration is not usable: nothing was tried.
+    #[error("{why}")]
+    Usage {
+        /// The cause.
+        why: String,
+        /// What to do about it.
+        next: String,
+    },
+    /// It was tried, or looked at, and failed.
+    #[error("{why}")]
+    Failed {
+        /// The cause, in the service's own words where it gave any.
+        why: String,
+        /// What exists now, as far as it is known; empty where nothing was changed.
+        exists: Vec<String>,
+        /// What to do about it.
+        next: String,
+    },
+    /// The user stopped it.
+    #[error("stopped")]
+    Interrupted {
+        /// What exists now.
+        exists: Vec<String>,
+        /// What to do about it.
+        next: String,
+    },
+}
+
+impl Error {
+    /// A wrong command line or configuration.
+    pub fn usage(why: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::Usage { why: why.into(), next: next.into() }
+    }
+
+    /// A failure that changed nothing.
+    pub fn failed(why: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::Failed { why: why.into(), exists: Vec::new(), next: next.into() }
+    }
+
+    /// 1 failed, 2 usage or configuration, 130 interrupted (128 + SIGINT, as shells count).
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failed { .. } => 1,
+            Self::Usage { .. } => 2,
+            Self::Interrupted { .. } => 130,
+        }
+    }
+
+    /// What to do about it; may be empty.
+    #[must_use]
+    pub fn next(&self) -> &str {
+        match self {
+            Self::Usage { next, .. } | Self::Failed { next, .. } | Self::Interrupted { next, .. } => next,
+        }
+    }
+
+    /// What exists now, as far as it is known.
+    #[must_use]
+    pub fn exists(&self) -> &[String] {
+        match self {
+            Self::Usage { .. } => &[],
+            Self::Failed { exists, .. } | Self::Interrupted { exists, .. } => exists,
+        }
+    }
+}

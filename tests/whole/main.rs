@@ -1,0 +1,11 @@
+//! The real binary against the sandbox: a local AWS, a real Kubernetes, a real registry, a real Triton.
+//!
+//! `make test` runs it; by hand: `cargo build --workspace && cargo test --test whole`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+
+mod bad_input;
+mod crashes;
+mod main_job;
+mod sandbox;
+mod user;

@@ -1,0 +1,114 @@
+//! The main job, from nothing to a classified photo and back to nothing.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::sandbox::{Sandbox, root};
+use crate::user::User;
+
+#[test]
+fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
+    let sandbox = Sandbox::start();
+    let before = sandbox.dump();
+    let user = User::of(&sandbox);
+
+    let up = user.does(&["up", "--yes", "--json"]).json();
+    let label = up["facts"]["label"].as_str().unwrap_or_default().to_lowercase();
+    assert!(label.contains("cat") || label.contains("tabby"), "{up}");
+
+    a_photo_of_ones_own_is_classified(&user);
+    status_says_that_it_is_healthy(&user);
+    kubectl_works_with_our_kubeconfig(&user);
+    up_twice_changes_nothing(&sandbox, &user);
+    a_changed_model_is_pushed_and_answers(&user);
+    a_broken_model_is_refused_and_the_former_still_answers(&user);
+
+    let down = user.does(&["down", "--yes", "--json"]).json();
+    assert_eq!(down["left"], Value::Array(Vec::new()));
+    let after = sandbox.dump();
+    assert_eq!(before, after, "down has left something, or taken something that was there before");
+}
+
+fn a_photo_of_ones_own_is_classified(user: &User) {
+    let photo = root().join("assets/cat.png");
+    let answer = user.does(&["infer", photo.to_str().unwrap(), "--model", "efficientnet_lite0", "--json"]).json();
+    let top = answer["models"][0]["top"][0]["label"].as_str().unwrap_or_default().to_lowercase();
+    assert!(top.contains("cat") || top.contains("tabby"), "{answer}");
+    let pair = user.does(&["infer", photo.to_str().unwrap(), "--json"]).json();
+    assert_eq!(pair["models"].as_array().map(Vec::len), Some(2), "{pair}");
+}
+
+fn status_says_that_it_is_healthy(user: &User) {
+    let status = user.does(&["status", "--json"]).json();
+    assert_eq!(status["healthy"], true, "{status}");
+    for key in ["vpc_id", "vpc_cidr", "public_subnet_ids", "private_subnet_ids", "nat_public_ips", "cluster_name", "cluster_endpoint", "oidc_issuer", "websocket"] {
+        assert!(status["facts"][key].as_str().is_some_and(|value| !value.is_empty()), "{key} is missing in {}", status["facts"]);
+    }
+}
+
+fn kubectl_works_with_our_kubeconfig(user: &User) {
+    user.does(&["kubeconfig", "--output", "kubeconfig"]);
+    let kubectl = kubectl();
+    let config = user.path("kubeconfig");
+    let ran = user.other(kubectl, &["--kubeconfig", config.to_str().unwrap(), "get", "nodes,pods", "-A", "-o", "json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let items: Value = serde_json::from_str(&ran.out).unwrap();
+    let kinds: Vec<&str> = items["items"].as_array().unwrap().iter().filter_map(|item| item["kind"].as_str()).collect();
+    assert!(kinds.contains(&"Node") && kinds.contains(&"Pod"), "{kinds:?}");
+}
+
+fn kubectl() -> std::path::PathBuf {
+    crate::sandbox::cache().join("bin/kubectl")
+}
+
+fn up_twice_changes_nothing(sandbox: &Sandbox, user: &User) {
+    sandbox.ask("POST", "reset-calls");
+    let writes = sandbox.kubernetes_writes().len();
+    let mut offline = User::of(sandbox);
+    offline.env.insert("DOCKER_HOST".to_owned(), "unix:///nonexistent/docker.sock".to_owned());
+    let again = offline.does(&["up", "--yes", "--json"]).json();
+    assert_eq!(again["outcome"]["changed"], 0, "{again}");
+    let calls = sandbox.mutating_calls();
+    assert!(calls.is_empty(), "{calls:?}");
+    let more = sandbox.kubernetes_writes().split_off(writes);
+    assert!(more.is_empty(), "{more:?}");
+}
+
+fn a_changed_model_is_pushed_and_answers(user: &User) {
+    // The same graph with other bytes: ONNX ignores what a producer writes about itself.
+    append_a_name(&user.path("models/efficientnet_lite0/1/model.onnx"));
+    let pushed = user.does(&["push-models", "--json"]).json();
+    assert_eq!(pushed["changed"], serde_json::json!(["efficientnet_lite0"]), "{pushed}");
+    let model = &pushed["pods"][0]["models"];
+    let loaded = model.as_array().unwrap().iter().find(|model| model["name"] == "efficientnet_lite0").unwrap();
+    assert_eq!((&loaded["action"], &loaded["version"]), (&"loaded".into(), &"2".into()), "{pushed}");
+    a_photo_of_ones_own_is_classified(user);
+    let again = user.does(&["push-models", "--json"]).json();
+    assert_eq!(again["changed"], serde_json::json!([]), "{again}");
+}
+
+/// Field 2 (producer_name) of an ONNX ModelProto, again: the last one wins, in protobuf.
+fn append_a_name(model: &Path) {
+    let mut bytes = std::fs::read(model).unwrap();
+    bytes.extend_from_slice(b"\x12\x05again");
+    std::fs::write(model, bytes).unwrap();
+}
+
+fn a_broken_model_is_refused_and_the_former_still_answers(user: &User) {
+    // It reads as ONNX with the right inputs and outputs, and no runtime can load it: an operator that is none.
+    let path = user.path("models/efficientnet_lite0/1/model.onnx");
+    let good = std::fs::read(&path).unwrap();
+    let mut bad = good.clone();
+    let at = bad.windows(8).position(|window| window == b"\x22\x04Conv\x2a").or_else(|| bad.windows(6).position(|window| window == b"\x22\x04Conv"));
+    let at = at.expect("a Conv node");
+    bad[at + 2..at + 6].copy_from_slice(b"Conx");
+    std::fs::write(&path, &bad).unwrap();
+    let refused = user.run(&["push-models"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains("efficientnet_lite0") && refused.err.contains("former"), "{}", refused.err);
+    a_photo_of_ones_own_is_classified(user);
+    std::fs::write(&path, &good).unwrap();
+    let again = user.does(&["push-models", "--json"]).json();
+    assert_eq!(again["changed"], serde_json::json!([]), "{again}");
+}
