@@ -2,6 +2,7 @@
 //!
 //! The architecture is in `ARCHITECTURE.md`; what gets deployed is in [`deployment`].
 
+pub mod classes;
 pub mod cli;
 pub mod cloud;
 pub mod commands;

@@ -54,7 +54,11 @@ class Application:
             call.read_operation()
             authentication.authenticate(call, signed, request.get_data())
             authorization.authorize(call)
-            return call, self._dispatch(call)
+            if not self._sandbox.holding.before(call):
+                raise AwsError("ServiceUnavailable", "Held until its client was gone; not applied.", 503)
+            response = self._dispatch(call)
+            self._sandbox.holding.after(call)
+            return call, response
         except AwsError as error:
             return call, call.error(error)
         except Exception:

@@ -33,6 +33,15 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
         case "POST", "leak-interfaces":
             sandbox.leak_interfaces = request.args.get("on", "true") == "true"
             return _json({"on": sandbox.leak_interfaces})
+        case "POST", "hold":
+            arguments = request.args
+            sandbox.holding.arm(int(arguments["nth"]), arguments["when"], arguments["who"])
+            return _json({})
+        case "GET", "hold":
+            return _json({"held": sandbox.holding.held})
+        case "POST", "release":
+            sandbox.holding.release()
+            return _json({})
         case "GET", "ready":
             return _json({"ready": True})
     return _json({"error": f"no {request.method} {request.path}"}, 404)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .calls import Calls
 from .clock import Clock
+from .holding import Holding
 from .world import World
 
 
@@ -16,6 +17,7 @@ class Sandbox:
     clock: Clock
     calls: Calls = field(default_factory=Calls)
     leak_interfaces: bool = False  # nodes that end leave an interface of the CNI behind
+    holding: Holding = field(default_factory=Holding)
     # Run before every call, under the lock: what has become due by now (a NAT gateway that is available at last).
     settlers: list[Callable[[], None]] = field(default_factory=list)
 

@@ -1,7 +1,7 @@
 //! One file a command; what all of them begin with is here.
 
 mod down;
-
+mod infer;
 mod init;
 mod kubeconfig;
 mod log;
@@ -54,7 +54,7 @@ async fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Plan => plan::run(&start).await,
         Command::Up(ask) => up::run(&start, ask.yes).await,
         Command::PushModels => push_models::run(&start).await,
-        Command::Infer(_) => Ok(()),
+        Command::Infer(infer) => infer::run(&start, infer).await,
         Command::Status => status::run(&start).await,
         Command::Down(ask) => down::run(&start, ask.yes).await,
         Command::Kubeconfig(to) => kubeconfig::run(&start, to.output).await,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::classes::Classified;
 use crate::engine::{Change, Fact, How, Standing, Survey};
 use crate::models::Report;
 
@@ -99,4 +100,16 @@ pub fn released(report: &Report) {
         }
     }
     report.removed.iter().for_each(|name| println!("  {name}: no longer served"));
+}
+
+/// The classes that each model gives a picture.
+pub fn classified(models: &[Classified], took: std::time::Duration) {
+    for Classified { alias, model, top } in models {
+        println!("{}", if alias == model { model.clone() } else { format!("{alias} ({model})") });
+        for class in top {
+            let label = class.label.as_deref().unwrap_or("(the model has no labels)");
+            println!("  {:5.1} %  {:>4}  {label}", class.probability * 100.0, class.index);
+        }
+    }
+    println!("in {} ms", took.as_millis());
 }

@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, USER};
 use crate::user::User;
 
 /// Kills `up` when its n-th mutating call has arrived (and not been applied), or was applied (and not been answered).
 fn crash(sandbox: &Sandbox, user: &User, nth: usize, when: &str) {
     sandbox.ask("POST", "reset-calls");
-    sandbox.ask("POST", &format!("hold?nth={nth}&when={when}"));
+    sandbox.ask("POST", &format!("hold?nth={nth}&when={when}&who={USER}"));
     let mut up = user.start(&["up", "--yes"]);
     let begun = Instant::now();
-    while sandbox.ask("GET", "hold")["held"] != true {
+    while sandbox.ask("GET", "hold")["held"].is_null() {
         if let Some(status) = up.try_wait().unwrap() {
             panic!("up ended ({status}) before its call {nth}");
         }

@@ -42,24 +42,19 @@ fn a_photo_of_ones_own_is_classified(user: &User) {
 fn status_says_that_it_is_healthy(user: &User) {
     let status = user.does(&["status", "--json"]).json();
     assert_eq!(status["healthy"], true, "{status}");
-    for key in ["vpc_id", "vpc_cidr", "public_subnet_ids", "private_subnet_ids", "nat_public_ips", "cluster_name", "cluster_endpoint", "oidc_issuer", "websocket"] {
+    for key in ["vpc_id", "vpc_cidr", "public_subnet_id", "private_subnet_id", "nat_public_ip", "cluster_name", "cluster_endpoint", "oidc_issuer", "websocket"] {
         assert!(status["facts"][key].as_str().is_some_and(|value| !value.is_empty()), "{key} is missing in {}", status["facts"]);
     }
 }
 
 fn kubectl_works_with_our_kubeconfig(user: &User) {
     user.does(&["kubeconfig", "--output", "kubeconfig"]);
-    let kubectl = kubectl();
     let config = user.path("kubeconfig");
-    let ran = user.other(kubectl, &["--kubeconfig", config.to_str().unwrap(), "get", "nodes,pods", "-A", "-o", "json"]);
+    let ran = user.other(crate::sandbox::cache().join("bin/cluster"), &["kubectl", "--kubeconfig", config.to_str().unwrap(), "get", "nodes,pods", "-A", "-o", "json"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let items: Value = serde_json::from_str(&ran.out).unwrap();
     let kinds: Vec<&str> = items["items"].as_array().unwrap().iter().filter_map(|item| item["kind"].as_str()).collect();
     assert!(kinds.contains(&"Node") && kinds.contains(&"Pod"), "{kinds:?}");
-}
-
-fn kubectl() -> std::path::PathBuf {
-    crate::sandbox::cache().join("bin/kubectl")
 }
 
 fn up_twice_changes_nothing(sandbox: &Sandbox, user: &User) {

@@ -1,1 +1,121 @@
-//! An async client for the gateway.
+//! An async client for the gateway. It speaks protocol v0: one connection, answers in the order of
+//! the requests.
+//!
+//! ```no_run
+//! # async fn classify() -> Result<(), tritondeploy_client::Error> {
+//! use tritondeploy_client::{Client, Object, Request};
+//!
+//! let mut client = Client::connect("ws://localhost:8080/").await?;
+//! let photo = Object { bucket: "photos".into(), key: "images/cat.jpg".into() };
+//! let answer = client.ask(&Request::Pipelines(photo)).await?;
+//! # Ok(()) }
+//! ```
+
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+pub use tritondeploy_wire::v0::{Answer, Object, Output, Request, Tensor, Values};
+
+/// From the first packet to the end of the upgrade.
+const CONNECT: Duration = Duration::from_secs(10);
+/// From a request to its answer: a model's first inference may take some seconds.
+const ANSWER: Duration = Duration::from_secs(60);
+/// The Close handshake.
+const CLOSE: Duration = Duration::from_secs(2);
+/// As large as the gateway's own default.
+const LARGEST: usize = 64 << 20;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no connection.
+    #[error("{url} does not answer: {why}")]
+    Connect {
+        /// Where it was tried.
+        url: String,
+        /// The cause.
+        why: String,
+    },
+    /// The connection was lost, or closed.
+    #[error("the connection was lost: {0}")]
+    Lost(String),
+    /// There was no answer in time.
+    #[error("no answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// The gateway's own reason.
+    #[error("the gateway refused it: {0}")]
+    Refused(String),
+    /// What came is no answer of protocol v0, or what was asked no request.
+    #[error("not protocol v0: {0}")]
+    Protocol(String),
+}
+
+/// A connection to a gateway.
+pub struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Client {
+    /// Connects to a `ws://` or `wss://` address.
+    ///
+    /// # Errors
+    /// When nothing answers there as a WebSocket within ten seconds.
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        let failed = |why: String| Error::Connect { url: url.to_owned(), why };
+        let config = WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
+        match timeout(CONNECT, connect_async_with_config(url, Some(config), true)).await {
+            Ok(Ok((socket, _))) => Ok(Self { socket }),
+            Ok(Err(tungstenite::Error::Http(answer))) => Err(failed(format!("HTTP {}", answer.status()))),
+            Ok(Err(why)) => Err(failed(why.to_string())),
+            Err(_) => Err(failed(format!("nothing within {} s", CONNECT.as_secs()))),
+        }
+    }
+
+    /// Asks, and waits for the answer. After an error other than `Refused` the connection is of no
+    /// further use.
+    ///
+    /// # Errors
+    /// The gateway's refusal, or why no answer came.
+    pub async fn ask(&mut self, request: &Request) -> Result<Answer, Error> {
+        let request = request.to_json().map_err(|why| Error::Protocol(why.to_string()))?;
+        let asked = async {
+            self.socket.send(Message::text(request)).await.map_err(|why| Error::Lost(why.to_string()))?;
+            self.next().await
+        };
+        let answer = timeout(ANSWER, asked).await.map_err(|_| Error::TimedOut(ANSWER))??;
+        match Answer::parse(&answer).map_err(|why| Error::Protocol(why.to_string()))? {
+            Answer::Error(why) => Err(Error::Refused(why)),
+            answer => Ok(answer),
+        }
+    }
+
+    async fn next(&mut self) -> Result<String, Error> {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Text(text))) => return Ok(text.to_string()),
+                Some(Ok(Message::Close(frame))) => {
+                    let why = frame.map_or_else(|| "closed".to_owned(), |frame| format!("closed: {frame}"));
+                    return Err(Error::Lost(why));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(why)) => return Err(Error::Lost(why.to_string())),
+                None => return Err(Error::Lost("closed without a word".to_owned())),
+            }
+        }
+    }
+
+    /// Says goodbye, and waits a moment for the gateway's.
+    pub async fn close(mut self) {
+        let closing = async {
+            if self.socket.close(None).await.is_ok() {
+                while let Some(Ok(_)) = self.socket.next().await {}
+            }
+        };
+        let _ = timeout(CLOSE, closing).await;
+    }
+}
