@@ -9,11 +9,14 @@ use crate::report::show;
 
 pub(super) async fn run(start: &Start) -> Result<(), Error> {
     let cloud = start.cloud("status").await?;
-    let survey = start.walk(&cloud, false).await?.look().await;
+    let mut survey = start.walk(&cloud, false).await?.look().await;
+    // What others make in our VPC is left behind only once the cluster that it serves is gone.
+    let serves = survey.sightings.iter().any(|seen| &*seen.node == "cluster" && seen.standing != Standing::Absent);
+    survey.sightings.retain(|seen| seen.kind != "leftovers" || (!serves && seen.standing != Standing::Absent));
     let made = || survey.sightings.iter().filter(|seen| !seen.watched);
     let nothing = made().all(|seen| seen.standing == Standing::Absent);
     let wrong: Vec<&Sighting> = survey.sightings.iter()
-        .filter(|seen| seen.standing != Standing::Present && !(seen.watched && seen.standing == Standing::Absent && seen.kind == "leftovers"))
+        .filter(|seen| seen.standing != Standing::Present || seen.kind == "leftovers")
         .collect();
     let facts = || survey.sightings.iter().flat_map(|seen| &seen.facts);
     if start.json() {

@@ -31,7 +31,8 @@ pub fn plan(survey: &Survey) {
                 counts[0] += 1;
                 println!("  + {}", seen.node);
             }
-            (Standing::Absent, true) => println!("  ? {} (waited for)", seen.node),
+            // What others leave behind only matters to `down`; other watched nodes come by themselves.
+            (Standing::Absent, true) => {}
             (standing, _) => {
                 counts[2] += 1;
                 println!("  ! {}: {}", seen.node, words(standing));
