@@ -30,7 +30,7 @@ def main() -> None:
     began = time.monotonic()
     places = Places(arguments.state, arguments.number)
     prepare_machine(places)
-    registry = Registry(places, secrets.token_urlsafe(24))
+    registry = Registry(places, secrets.token_hex(24))
     docker = start_docker(places)
 
     from aws.server import serve  # late: moto takes a second to load, and the registry starts meanwhile

@@ -1,5 +1,6 @@
 """The whole sandbox, started by its own command: what AWS's users rely on works, and in the end nothing is left."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -138,6 +139,11 @@ class Traces(unittest.TestCase):
     def groups_of_others(self) -> set[str]:
         return {places.cgroup for places in self.others()}
 
+    def kill(self) -> None:
+        for pid in self.machine()["processes"]:
+            with contextlib.suppress(ProcessLookupError):  # one takes the others along
+                os.kill(pid, signal.SIGKILL)
+
     def test_stop_leaves_nothing(self) -> None:
         self.sandbox.start()
         self.assertIn("registry, dockerd, resolver", self.sandbox.run("status"))
@@ -147,16 +153,14 @@ class Traces(unittest.TestCase):
 
     def test_a_kill_leaves_nothing_that_stop_does_not_take_away(self) -> None:
         self.sandbox.start()
-        for pid in self.machine()["processes"]:
-            os.kill(pid, signal.SIGKILL)
+        self.kill()
         self.sandbox.run("stop")
         self.assertEqual(self.machine(), self.before)
 
     def test_a_start_after_a_kill_begins_empty(self) -> None:
         self.sandbox.start()
         old = self.sandbox.environment
-        for pid in self.machine()["processes"]:
-            os.kill(pid, signal.SIGKILL)
+        self.kill()
         self.sandbox.start()
         self.assertNotEqual(self.sandbox.environment["AWS_SECRET_ACCESS_KEY"], old["AWS_SECRET_ACCESS_KEY"])
 
