@@ -12,8 +12,9 @@ use crate::resources::kube::{
 use crate::resources::network::{
     ElasticIp, InternetGateway, Leftovers, NatGateway, Route, RouteTable, RouteTableAssociation, S3Endpoint, Subnet, Vpc,
 };
+use crate::resources::proof::Proof;
 use crate::resources::registry::{GatewayImage, Repository};
-use crate::resources::storage::{Bucket, Models};
+use crate::resources::storage::{Bucket, Models, Photo};
 
 /// The graph of a deployment, in order of creation.
 #[must_use]
@@ -167,5 +168,7 @@ pub fn workload(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Store
     let reached = After::all([net.way_in.clone(), eks.nodes.clone()]);
     let service = Applied::new(config, Service::new(config, "kube/service"));
     let service = g.add("kube/service", service, namespace, reached);
-    let _balancer = g.watch("balancer", Balancer, service, rollout.after());
+    let balancer = g.watch("balancer", Balancer, service, rollout.after());
+    let photo = g.add("proof/photo", Photo, stores.bucket.clone(), ());
+    g.watch("proof", Proof, (balancer, photo), ());
 }

@@ -92,15 +92,17 @@ impl Start {
         config::load(&self.config, self.name.as_deref(), self.region.as_deref())
     }
 
-    /// Configuration, log file and clients.
+    /// Configuration, log file and clients. Region and endpoint are then those that the clients found.
     async fn cloud(&self, command: &str) -> Result<Arc<Cloud>, Error> {
-        let config = self.config()?;
+        let mut config = self.config()?;
         log::open(self.log.as_deref(), &config.name, command)?;
         let aws = Aws::connect(&config).await.map_err(|why| {
             let told = why.to_string();
             let (why, next) = told.split_once("\nNext: ").unwrap_or((&told, ""));
             Error::failed(why, next)
         })?;
+        config.region = Some(aws.region.clone());
+        config.endpoint_url.clone_from(&aws.endpoint_url);
         Ok(Arc::new(Cloud { aws, kube: crate::cloud::kube::Clusters::default(), config }))
     }
 

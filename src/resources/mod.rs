@@ -4,5 +4,6 @@ pub mod eks;
 pub mod iam;
 pub mod kube;
 pub mod network;
+pub mod proof;
 pub mod registry;
 pub mod storage;

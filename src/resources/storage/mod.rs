@@ -2,6 +2,8 @@
 
 pub mod bucket;
 mod models;
+mod photo;
 
 pub use bucket::Bucket;
 pub use models::Models;
+pub use photo::{Photo, PhotoOutput};

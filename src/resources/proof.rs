@@ -1,0 +1,206 @@
+//! The proof, watched: a real photograph goes through the public WebSocket, as a client's would.
+//! The pair must answer with whole outputs of finite numbers; a model with real labels, where one is
+//! configured, must see what is in the picture.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::time::timeout;
+use tritondeploy_client::{Answer, Client, Error as ClientError, Object, Output, Request, Values};
+
+use super::kube::{Balancer, Endpoint};
+use super::storage::{Photo, PhotoOutput};
+use crate::classes::{self, Class};
+use crate::cloud::{Cloud, Cx};
+use crate::config::Config;
+use crate::engine::{Cure, Doing, Fact, Fault, Found, Given, Node, Resource, Seen};
+
+/// From the first packet to the last answer, in one look.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// The proof.
+pub struct Proof;
+
+/// Nothing of it is compared.
+#[derive(Serialize)]
+pub struct State;
+
+/// What the deployment answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProofOutput {
+    /// What a model with real labels saw; None where none is configured.
+    pub class: Option<Class>,
+    /// The pair's answer, from the request to the last byte.
+    pub took: Duration,
+}
+
+/// Why it is not proved.
+#[derive(Debug)]
+enum Not {
+    /// It may be, a little later.
+    Yet(String),
+    /// It was answered, and wrongly.
+    Right(String),
+}
+
+impl From<ClientError> for Not {
+    fn from(error: ClientError) -> Self {
+        Self::Yet(error.to_string())
+    }
+}
+
+async fn prove(cloud: &Cloud, endpoint: &Endpoint, photo: &PhotoOutput) -> Result<ProofOutput, Not> {
+    let object = || Object { bucket: photo.bucket.clone(), key: photo.key.clone() };
+    let mut client = Client::connect(&endpoint.url()).await?;
+    let begun = Instant::now();
+    let answer = client.ask(&Request::Pipelines(object())).await?;
+    let took = begun.elapsed();
+    whole(&cloud.config, answer).map_err(Not::Right)?;
+    let class = match &cloud.config.proof.model {
+        None => None,
+        Some(model) => {
+            let answer = client.ask(&Request::Image { model: model.clone(), object: object() }).await?;
+            let labels = classes::labels(cloud, model).await.map_err(|why| Not::Yet(why.to_string()))?;
+            Some(recognised(&cloud.config, model, answer, labels.as_deref()).map_err(Not::Right)?)
+        }
+    };
+    client.close().await;
+    Ok(ProofOutput { class, took })
+}
+
+/// Every model of the pair answers, in its order, with as many finite numbers as its shape says.
+fn whole(config: &Config, answer: Answer) -> Result<(), String> {
+    let models = classes::by_model(answer, None);
+    let aliases: Vec<&str> = models.iter().map(|(alias, _)| alias.as_str()).collect();
+    let wanted: Vec<&str> = config.pipeline.iter().map(|model| model.alias.as_str()).collect();
+    if aliases != wanted {
+        return Err(format!("the models {} answered, wanted are {}", aliases.join(", "), wanted.join(", ")));
+    }
+    for (alias, outputs) in &models {
+        if outputs.is_empty() {
+            return Err(format!("{alias} answered without an output"));
+        }
+        outputs.iter().try_for_each(finite).map_err(|why| format!("{alias}: {why}"))?;
+    }
+    Ok(())
+}
+
+fn finite(output: &Output) -> Result<(), String> {
+    let Output { name, shape, values } = output;
+    let Values::Numbers(numbers) = values else { return Ok(()) };
+    let wanted: usize = shape.iter().product();
+    if numbers.len() != wanted || numbers.is_empty() {
+        return Err(format!("{name} of shape {shape:?} has {} numbers", numbers.len()));
+    }
+    match numbers.iter().position(|number| !number.is_finite()) {
+        Some(at) => Err(format!("{name} has {} at {at}", numbers[at])),
+        None => Ok(()),
+    }
+}
+
+/// The first class, where it is one of those that the configuration expects.
+fn recognised(config: &Config, model: &str, answer: Answer, labels: Option<&[String]>) -> Result<Class, String> {
+    let outputs = classes::by_model(answer, Some(model)).into_iter().flat_map(|(_, outputs)| outputs);
+    let outputs: Vec<Output> = outputs.collect();
+    let top = classes::top(&outputs, 1, config.proof.scores, labels).map_err(|why| format!("{model}: {why}"))?;
+    let Some(class) = top.into_iter().next() else { return Err(format!("{model} answered with no class")) };
+    let label = class.label.clone().unwrap_or_default().to_lowercase();
+    let expect = &config.proof.expect;
+    if expect.is_empty() || expect.iter().any(|expected| label.contains(&expected.to_lowercase())) {
+        return Ok(class);
+    }
+    let saw = class.label.as_deref().unwrap_or("a class without a label");
+    let wanted = expect.join(" or ");
+    Err(format!("{model} sees {saw} ({:.3}) in the bundled photo, expected is {wanted}", class.probability))
+}
+
+impl Resource for Proof {
+    type World = Cloud;
+    const KIND: &'static str = "proof";
+    const ENDS_WITH_PARENT: bool = true;
+    type Within = (Node<Balancer>, Node<Photo>);
+    type Uses = ();
+    type State = State;
+    type Output = ProofOutput;
+
+    fn want(&self, _: &(Given<Endpoint>, Given<PhotoOutput>), (): &()) -> State {
+        State
+    }
+
+    async fn observe(&self, cx: &Cx, (endpoint, photo): &(Endpoint, PhotoOutput)) -> Result<Seen<Self>, Fault> {
+        let proved = timeout(PATIENCE, prove(&cx.world, endpoint, photo)).await;
+        Ok(match proved {
+            Ok(Ok(output)) => Seen::Present(Found::one(output, State)),
+            Ok(Err(Not::Yet(why))) => Seen::Changing { why, found: None },
+            Ok(Err(Not::Right(why))) => {
+                let output = ProofOutput { class: None, took: PATIENCE };
+                Seen::Broken { output, why, cure: Cure::User }
+            }
+            Err(_) => Seen::Changing { why: format!("no answer within {} s", PATIENCE.as_secs()), found: None },
+        })
+    }
+
+    async fn create(&self, _: &Cx, _: &(Endpoint, PhotoOutput), (): &()) -> Result<(), Fault> {
+        Err(Fault::Fatal("a proof is not made, it is seen".to_owned()))
+    }
+
+    async fn delete(&self, _: &Cx, _: &(Endpoint, PhotoOutput), _: &ProofOutput) -> Result<(), Fault> {
+        Err(Fault::Fatal("a proof leaves nothing behind".to_owned()))
+    }
+
+    /// The balancer's name may take a minute to be known everywhere.
+    fn patience(&self, _: Doing) -> Duration {
+        Duration::from_secs(5 * 60)
+    }
+
+    fn facts(&self, found: &ProofOutput) -> Vec<Fact> {
+        let seconds = Fact { key: "answered_in", value: format!("{:.3} s", found.took.as_secs_f64()) };
+        match &found.class {
+            Some(class) => {
+                let label = class.label.clone().unwrap_or_else(|| format!("class {}", class.index));
+                let score = format!("{:.3}", class.probability);
+                vec![Fact { key: "label", value: label }, Fact { key: "score", value: score }, seconds]
+            }
+            None => {
+                let why = "none: proof.model names no model with real labels; the pair answers with whole, finite outputs";
+                vec![Fact { key: "label", value: why.to_owned() }, seconds]
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(shape: &[usize], numbers: &[f64]) -> Output {
+        Output { name: "scores".to_owned(), shape: shape.to_vec(), values: Values::Numbers(numbers.to_vec()) }
+    }
+
+    fn config() -> Config {
+        let mut config = Config::default();
+        config.proof.expect = vec!["Cat".to_owned(), "tabby".to_owned()];
+        config.proof.scores = crate::config::Scores::Probabilities;
+        config
+    }
+
+    #[test]
+    fn the_pair_answers_in_order_with_finite_numbers() {
+        let pair = |one: &str, two: Output| {
+            let one = (one.to_owned(), vec![output(&[1, 2, 1, 1], &[0.5, 1.5])]);
+            whole(&config(), Answer::Pipelines(vec![one, ("resnet".to_owned(), vec![two])]))
+        };
+        assert_eq!(pair("densenet", output(&[1, 1], &[0.5])), Ok(()));
+        assert!(pair("other", output(&[1, 1], &[0.5])).unwrap_err().contains("wanted are densenet, resnet"));
+        assert!(pair("densenet", output(&[1, 1], &[f64::NAN])).unwrap_err().contains("NaN"));
+        assert!(pair("densenet", output(&[1, 3], &[0.5])).unwrap_err().contains("has 1 numbers"));
+    }
+
+    #[test]
+    fn a_cat_must_be_seen_as_a_cat() {
+        let labels = ["tench".to_owned(), "Egyptian cat".to_owned()];
+        let seen = |numbers: &[f64]| recognised(&config(), "m", Answer::Model(vec![output(&[1, 2], numbers)]), Some(&labels));
+        assert_eq!(seen(&[0.1, 0.9]).unwrap().label.as_deref(), Some("Egyptian cat"));
+        assert!(seen(&[0.9, 0.1]).unwrap_err().contains("sees tench"), "{:?}", seen(&[0.9, 0.1]));
+    }
+}
