@@ -1,5 +1,7 @@
 //! A local AWS of this test's own: the sandbox's, without Kubernetes.
 
+#![allow(dead_code, reason = "every test program uses a part of it")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -75,6 +77,11 @@ impl LocalAws {
     /// Everything that every service holds, ghosts aside.
     pub(crate) fn dump(&self) -> Value {
         self.ask("GET", "dump")
+    }
+
+    /// Lets every session of today's credentials end now.
+    pub(crate) fn expire_sessions(&self) {
+        self.ask("POST", "expire-sessions");
     }
 
     fn ask(&self, method: &str, path: &str) -> Value {

@@ -1,51 +1,102 @@
-//! A line to the local AWS on which calls get lost.
+//! A line to the local AWS on which calls get lost, or that is cut.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
-/// Where a call gets lost.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What gets lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lost {
-    /// AWS never sees it.
+    /// AWS never sees the call.
     Call,
     /// AWS does it, and its answer never arrives.
     Answer,
 }
 
-/// Starts the line to `upstream`; returns its own address. The first call of each of these EC2
-/// actions is lost.
-pub(crate) async fn line(upstream: String, lost: &[(&str, Lost)]) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address").to_string();
-    let lost = lost.iter().map(|(action, lost)| (format!("Action={action}&"), *lost)).collect::<Vec<_>>();
-    let (lost, done) = (Arc::new(lost), Arc::new(Mutex::new(HashSet::new())));
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let (lost, done, upstream) = (lost.clone(), done.clone(), upstream.clone());
-            tokio::spawn(async move { serve(client, &upstream, &lost, &done).await });
+/// The line, and what is still to go wrong on it.
+pub(crate) struct Line {
+    pub(crate) host: String,
+    faults: Arc<Faults>,
+}
+
+#[derive(Default)]
+struct Faults {
+    /// The first call of each of these EC2 actions is lost.
+    actions: Vec<(String, Lost)>,
+    done: Mutex<HashSet<String>>,
+    /// At this mutating call the line is cut for good.
+    cut: Option<(usize, Lost)>,
+    mutating: Mutex<usize>,
+    cut_now: Notify,
+}
+
+impl Line {
+    pub(crate) async fn losing(upstream: &str, lost: &[(&str, Lost)]) -> Self {
+        let actions = lost.iter().map(|(action, lost)| ((*action).to_owned(), *lost)).collect();
+        Self::with(upstream, Faults { actions, ..Faults::default() }).await
+    }
+
+    pub(crate) async fn cut_at(upstream: &str, call: usize, lost: Lost) -> Self {
+        Self::with(upstream, Faults { cut: Some((call, lost)), ..Faults::default() }).await
+    }
+
+    /// Returns when the line is cut.
+    pub(crate) async fn until_cut(&self) {
+        self.faults.cut_now.notified().await;
+    }
+
+    async fn with(upstream: &str, faults: Faults) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let host = listener.local_addr().expect("an address").to_string();
+        let (faults, upstream) = (Arc::new(faults), upstream.to_owned());
+        let ours = faults.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (faults, upstream) = (faults.clone(), upstream.clone());
+                tokio::spawn(async move { serve(client, &upstream, &faults).await });
+            }
+        });
+        Self { host, faults: ours }
+    }
+}
+
+impl Faults {
+    fn strike(&self, action: &str) -> Option<Lost> {
+        if !action.starts_with("Describe") && !action.starts_with("Get") && !action.is_empty() {
+            let mut count = self.mutating.lock().expect("the count");
+            *count += 1;
+            match self.cut {
+                Some((at, lost)) if *count == at => return Some(lost),
+                Some((at, _)) if *count > at => return Some(Lost::Call),
+                _ => {}
+            }
         }
-    });
-    address
+        let lost = self.actions.iter().find(|(lost, _)| lost == action).map(|(_, lost)| *lost);
+        lost.filter(|_| self.done.lock().expect("the list").insert(action.to_owned()))
+    }
 }
 
 /// One call a connection; the local AWS closes after each answer, and so do we.
-async fn serve(mut client: TcpStream, upstream: &str, lost: &[(String, Lost)], done: &Mutex<HashSet<String>>) {
+async fn serve(mut client: TcpStream, upstream: &str, faults: &Faults) {
     let Some(request) = request(&mut client).await else { return };
     let text = String::from_utf8_lossy(&request).into_owned();
-    let hit = lost.iter().find(|(action, _)| text.contains(action.as_str()));
-    let hit = hit.filter(|(action, _)| done.lock().expect("the list").insert(action.clone())).map(|(_, lost)| *lost);
-    if hit == Some(Lost::Call) {
-        return;
+    let action = text.split_once("Action=").map_or("", |(_, action)| action.split('&').next().unwrap_or(""));
+    let lost = faults.strike(action);
+    if lost != Some(Lost::Call) {
+        let mut server = TcpStream::connect(upstream).await.expect("the local AWS");
+        server.write_all(&request).await.expect("forwarded");
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer).await.expect("an answer");
+        if lost.is_none() {
+            let _ = client.write_all(&answer).await;
+        }
     }
-    let mut server = TcpStream::connect(upstream).await.expect("the local AWS");
-    server.write_all(&request).await.expect("forwarded");
-    let mut answer = Vec::new();
-    server.read_to_end(&mut answer).await.expect("an answer");
-    if hit.is_none() {
-        let _ = client.write_all(&answer).await;
+    if lost.is_some() && faults.cut.is_some() {
+        faults.cut_now.notify_one();
+        std::future::pending::<()>().await;
     }
 }
 

@@ -7,6 +7,7 @@ mod local_aws;
 mod lossy;
 mod sentences;
 mod sentences_connect;
+mod sentences_crash;
 mod sentences_leftovers;
 
 use std::collections::BTreeMap;

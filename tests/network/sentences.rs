@@ -2,7 +2,7 @@ use aws_sdk_ec2::types::{AttributeBooleanValue, Filter, ResourceType};
 use tritondeploy::config::Config;
 
 use crate::local_aws::LocalAws;
-use crate::lossy::{Lost, line};
+use crate::lossy::{Line, Lost};
 use crate::{account, down, up, walk};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,8 +40,8 @@ async fn answers_that_get_lost_make_no_twins_and_leave_nothing() {
         "DisassociateRouteTable", "DeleteRoute", "DeleteRouteTable", "DetachInternetGateway",
         "DeleteInternetGateway", "DeleteSubnet", "DeleteVpc",
     ];
-    let lossy = line(local.host.clone(), &answers.map(|action| (action, Lost::Answer))).await;
-    let cloud = local.cloud_at(&lossy, Config::default()).await;
+    let line = Line::losing(&local.host, &answers.map(|action| (action, Lost::Answer))).await;
+    let cloud = local.cloud_at(&line.host, Config::default()).await;
     up(&cloud).await;
     down(&cloud).await;
 }
@@ -50,8 +50,8 @@ async fn answers_that_get_lost_make_no_twins_and_leave_nothing() {
 async fn calls_that_get_lost_are_made_again() {
     let local = LocalAws::start(600);
     let calls = ["ModifyVpcAttribute", "AttachInternetGateway", "AllocateAddress", "DeleteSubnet"];
-    let lossy = line(local.host.clone(), &calls.map(|action| (action, Lost::Call))).await;
-    let cloud = local.cloud_at(&lossy, Config::default()).await;
+    let line = Line::losing(&local.host, &calls.map(|action| (action, Lost::Call))).await;
+    let cloud = local.cloud_at(&line.host, Config::default()).await;
     up(&cloud).await;
     down(&cloud).await;
 }

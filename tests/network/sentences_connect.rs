@@ -1,9 +1,16 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use tokio_util::sync::CancellationToken;
+use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::aws::{Aws, ConnectError};
+use tritondeploy::cloud::inventory::Inventory;
+use tritondeploy::cloud::kube::Clusters;
 use tritondeploy::config::Config;
+use tritondeploy::deployment::network;
+use tritondeploy::engine::{Events, Graph, Trouble, Walk};
 
 use crate::local_aws::LocalAws;
 
@@ -50,4 +57,33 @@ async fn a_ca_bundle_without_certificates_is_refused_by_name() {
         let refused = refusal(&config, as_user("key", "secret")).await.to_string();
         assert!(refused.contains(&path.display().to_string()), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn credentials_that_expire_are_said_to_have_expired_before_and_during_a_walk() {
+    let local = LocalAws::start(60);
+    let user = Aws::connect_as(&at(&local.host), as_user(&local.key, &local.secret)).await.unwrap();
+    let session = user.sts.get_session_token().send().await.unwrap().credentials.unwrap();
+    let token = Some(session.session_token.clone());
+    let session = Credentials::new(&session.access_key_id, &session.secret_access_key, token, None, "test");
+    let session = SharedCredentialsProvider::new(session);
+    let aws = Aws::connect_as(&at(&local.host), session.clone()).await.unwrap();
+
+    local.expire_sessions();
+    let refused = refusal(&at(&local.host), session).await;
+    assert!(matches!(refused, ConnectError::Refused(_)), "{refused}");
+    assert!(refused.to_string().contains("have expired"), "{refused}");
+    let cloud = Arc::new(Cloud { aws, kube: Clusters::default(), config: at(&local.host) });
+    let mut graph = Graph::new();
+    network(&mut graph, &cloud.config, &Inventory::default());
+    let walk = Walk {
+        graph: Arc::new(graph),
+        world: cloud,
+        events: Events::nowhere(),
+        cancel: CancellationToken::new(),
+    };
+    let outcome = walk.up().await;
+    assert_eq!(outcome.changed, 0);
+    let told = |trouble: &Trouble| trouble.why.contains("have expired");
+    assert!(!outcome.troubles.is_empty() && outcome.troubles.iter().all(told), "{:?}", outcome.troubles);
 }
