@@ -7,8 +7,8 @@ use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region};
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
@@ -94,9 +94,7 @@ impl Aws {
     async fn over(sdk: SdkConfig) -> Result<Self, ConnectError> {
         credentials(&sdk).await?;
         let region = sdk.region().map_or_else(|| DEFAULT_REGION.to_owned(), ToString::to_string);
-        let sts = aws_sdk_sts::Client::from_conf(
-            aws_sdk_sts::config::Builder::from(&sdk).interceptor(CallLog).build(),
-        );
+        let sts = aws_sdk_sts::Client::from_conf(aws_sdk_sts::config::Builder::from(&sdk).interceptor(CallLog).build());
         let who = sts.get_caller_identity().send().await.fault().map_err(|fault| match fault {
             Fault::Denied(why) => ConnectError::Refused(why),
             Fault::TryAgain(why) | Fault::Unsure(why) | Fault::Fatal(why) => {
@@ -110,21 +108,13 @@ impl Aws {
             account: who.account().unwrap_or_default().to_owned(),
             caller: who.arn().unwrap_or_default().to_owned(),
             endpoint_url: sdk.endpoint_url().map(str::to_owned),
-            ec2: aws_sdk_ec2::Client::from_conf(
-                aws_sdk_ec2::config::Builder::from(&sdk).interceptor(CallLog).build(),
-            ),
-            ecr: aws_sdk_ecr::Client::from_conf(
-                aws_sdk_ecr::config::Builder::from(&sdk).interceptor(CallLog).build(),
-            ),
-            eks: aws_sdk_eks::Client::from_conf(
-                aws_sdk_eks::config::Builder::from(&sdk).interceptor(CallLog).build(),
-            ),
+            ec2: aws_sdk_ec2::Client::from_conf(aws_sdk_ec2::config::Builder::from(&sdk).interceptor(CallLog).build()),
+            ecr: aws_sdk_ecr::Client::from_conf(aws_sdk_ecr::config::Builder::from(&sdk).interceptor(CallLog).build()),
+            eks: aws_sdk_eks::Client::from_conf(aws_sdk_eks::config::Builder::from(&sdk).interceptor(CallLog).build()),
             elb: aws_sdk_elasticloadbalancingv2::Client::from_conf(
                 aws_sdk_elasticloadbalancingv2::config::Builder::from(&sdk).interceptor(CallLog).build(),
             ),
-            iam: aws_sdk_iam::Client::from_conf(
-                aws_sdk_iam::config::Builder::from(&sdk).interceptor(CallLog).build(),
-            ),
+            iam: aws_sdk_iam::Client::from_conf(aws_sdk_iam::config::Builder::from(&sdk).interceptor(CallLog).build()),
             s3: aws_sdk_s3::Client::from_conf(
                 aws_sdk_s3::config::Builder::from(&sdk).interceptor(CallLog).timeout_config(large).build(),
             ),
@@ -180,8 +170,7 @@ fn https(config: &Config) -> Result<SharedHttpClient, ConnectError> {
 /// what it cannot parse.
 fn certificates(path: &Path) -> Result<Vec<u8>, String> {
     let pem = std::fs::read(path).map_err(|error| error.to_string())?;
-    let found: Vec<_> =
-        CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     if found.is_empty() {
         return Err("there is no certificate in it".to_owned());
     }

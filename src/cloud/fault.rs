@@ -117,10 +117,15 @@ fn sorted(code: &str, status: u16, told: String) -> Fault {
         | "OptInRequired"
         | "SignatureDoesNotMatch"
         | "UnrecognizedClientException" => Fault::Denied(format!("AWS does not accept the credentials: {told}")),
-        "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "Blocked" | "Client.UnauthorizedOperation"
-        | "Forbidden" | "UnauthorizedAccess" | "UnauthorizedException" | "UnauthorizedOperation" => {
-            Fault::Denied(told)
-        }
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthorizationError"
+        | "Blocked"
+        | "Client.UnauthorizedOperation"
+        | "Forbidden"
+        | "UnauthorizedAccess"
+        | "UnauthorizedException"
+        | "UnauthorizedOperation" => Fault::Denied(told),
         // Not applied, and it may be a little later.
         code if throttled(code) || not_yet(code) || in_use(code) || not_there_yet(code) => Fault::TryAgain(told),
         // What IAM has just made is not known everywhere at once.

@@ -34,11 +34,28 @@ async fn up_makes_the_network_up_again_changes_nothing_and_down_leaves_nothing()
 async fn answers_that_get_lost_make_no_twins_and_leave_nothing() {
     let local = LocalAws::start(600);
     let answers = [
-        "CreateVpc", "ModifyVpcAttribute", "CreateSubnet", "ModifySubnetAttribute", "CreateInternetGateway",
-        "AttachInternetGateway", "CreateRouteTable", "CreateRoute", "AssociateRouteTable", "AllocateAddress",
-        "CreateNatGateway", "CreateVpcEndpoint", "DeleteVpcEndpoints", "DeleteNatGateway", "ReleaseAddress",
-        "DisassociateRouteTable", "DeleteRoute", "DeleteRouteTable", "DetachInternetGateway",
-        "DeleteInternetGateway", "DeleteSubnet", "DeleteVpc",
+        "CreateVpc",
+        "ModifyVpcAttribute",
+        "CreateSubnet",
+        "ModifySubnetAttribute",
+        "CreateInternetGateway",
+        "AttachInternetGateway",
+        "CreateRouteTable",
+        "CreateRoute",
+        "AssociateRouteTable",
+        "AllocateAddress",
+        "CreateNatGateway",
+        "CreateVpcEndpoint",
+        "DeleteVpcEndpoints",
+        "DeleteNatGateway",
+        "ReleaseAddress",
+        "DisassociateRouteTable",
+        "DeleteRoute",
+        "DeleteRouteTable",
+        "DetachInternetGateway",
+        "DeleteInternetGateway",
+        "DeleteSubnet",
+        "DeleteVpc",
     ];
     let line = Line::losing(&local.host, &answers.map(|action| (action, Lost::Answer))).await;
     let cloud = local.cloud_at(&line.host, Config::default()).await;

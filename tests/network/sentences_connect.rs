@@ -76,12 +76,7 @@ async fn credentials_that_expire_are_said_to_have_expired_before_and_during_a_wa
     let cloud = Arc::new(Cloud { aws, kube: Clusters::default(), config: at(&local.host) });
     let mut graph = Graph::new();
     network(&mut graph, &cloud.config, &Inventory::default());
-    let walk = Walk {
-        graph: Arc::new(graph),
-        world: cloud,
-        events: Events::nowhere(),
-        cancel: CancellationToken::new(),
-    };
+    let walk = Walk { graph: Arc::new(graph), world: cloud, events: Events::nowhere(), cancel: CancellationToken::new() };
     let outcome = walk.up().await;
     assert_eq!(outcome.changed, 0);
     let told = |trouble: &Trouble| trouble.why.contains("have expired");

@@ -34,9 +34,7 @@ pub(super) async fn held<T>(cx: &Cx, answer: Result<T, Fault>, place: Place<'_>)
 async fn holders(cx: &Cx, place: Place<'_>) -> Vec<String> {
     match place {
         Place::Subnet(id) => interfaces(cx, "subnet-id", id, |_| true).await,
-        Place::PublicAddresses(vpc) => {
-            interfaces(cx, "vpc-id", vpc, |interface| interface.association().is_some()).await
-        }
+        Place::PublicAddresses(vpc) => interfaces(cx, "vpc-id", vpc, |interface| interface.association().is_some()).await,
         Place::Vpc(id) => {
             let (a, b, c, d) =
                 join4(interfaces(cx, "vpc-id", id, |_| true), subnets(cx, id), groups(cx, id), gateways(cx, id)).await;
@@ -72,7 +70,9 @@ async fn groups(cx: &Cx, vpc: &str) -> Vec<String> {
     let found = call.into_paginator().items().send().try_collect().await.unwrap_or_default();
     let own = |name: Option<&str>| name == Some("default");
     let found = found.into_iter().filter(|group| !own(group.group_name()));
-    found.map(|group| format!("{} (security group {})", group.group_id.unwrap_or_default(), group.group_name.unwrap_or_default())).collect()
+    found
+        .map(|group| format!("{} (security group {})", group.group_id.unwrap_or_default(), group.group_name.unwrap_or_default()))
+        .collect()
 }
 
 async fn gateways(cx: &Cx, vpc: &str) -> Vec<String> {

@@ -187,8 +187,7 @@ impl<Holds> Leftovers<Holds> {
         let of_cni = |tags: &Tags| tags.get("cluster.k8s.amazonaws.com/name") == Some(&self.cluster);
         let ours = all.filter(|interface| {
             let tags = Tags::from(interface.tag_set());
-            interface.status() == Some(&NetworkInterfaceStatus::Available)
-                && (of_cni(&tags) || tags.get(&self.key()).is_some())
+            interface.status() == Some(&NetworkInterfaceStatus::Available) && (of_cni(&tags) || tags.get(&self.key()).is_some())
         });
         let leftover = |interface: aws_sdk_ec2::types::NetworkInterface| {
             let named = named(&interface);

@@ -77,12 +77,7 @@ impl Resource for NatGateway {
         }
     }
 
-    async fn create(
-        &self,
-        cx: &Cx,
-        _: &Network,
-        (subnet, address, ()): &(String, Address, ()),
-    ) -> Result<(), Fault> {
+    async fn create(&self, cx: &Cx, _: &Network, (subnet, address, ()): &(String, Address, ())) -> Result<(), Fault> {
         let tags = cx.world.tags(&cx.node).specification(ResourceType::Natgateway);
         let call = cx.world.aws.ec2.create_nat_gateway().subnet_id(subnet).allocation_id(&address.allocation);
         call.client_token(cx.token()).tag_specifications(tags).send().await.fault().map(drop)

@@ -57,14 +57,7 @@ impl Resource for RouteTableAssociation {
         call.send().await.fault().map(drop)
     }
 
-    async fn update(
-        &self,
-        cx: &Cx,
-        _: &String,
-        table: &String,
-        association: &String,
-        _: &[Change],
-    ) -> Result<(), Fault> {
+    async fn update(&self, cx: &Cx, _: &String, table: &String, association: &String, _: &[Change]) -> Result<(), Fault> {
         let call = cx.world.aws.ec2.replace_route_table_association();
         call.association_id(association).route_table_id(table).send().await.fault().map(drop)
     }

@@ -90,14 +90,7 @@ impl Resource for Subnet {
         call.availability_zone(&self.zone).tag_specifications(tags).send().await.fault().map(drop)
     }
 
-    async fn update(
-        &self,
-        cx: &Cx,
-        _: &Network,
-        (): &(),
-        subnet: &String,
-        changes: &[Change],
-    ) -> Result<(), Fault> {
+    async fn update(&self, cx: &Cx, _: &Network, (): &(), subnet: &String, changes: &[Change]) -> Result<(), Fault> {
         let ec2 = &cx.world.aws.ec2;
         if changes.iter().any(|change| change.field == "public_addresses") {
             let on = AttributeBooleanValue::builder().value(self.public).build();

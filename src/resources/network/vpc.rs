@@ -55,10 +55,8 @@ impl Resource for Vpc {
         let vpcs = cx.world.aws.ec2.describe_vpcs().set_filters(Some(ours));
         let vpcs = vpcs.into_paginator().items().send().try_collect().await.fault()?;
         let pending = vpcs.iter().any(|vpc| vpc.state() == Some(&VpcState::Pending));
-        let vpcs = vpcs.into_iter().map(|vpc| Network {
-            id: vpc.vpc_id.unwrap_or_default(),
-            cidr: vpc.cidr_block.unwrap_or_default(),
-        });
+        let vpcs =
+            vpcs.into_iter().map(|vpc| Network { id: vpc.vpc_id.unwrap_or_default(), cidr: vpc.cidr_block.unwrap_or_default() });
         let mut networks = with_children_first(cx, vpcs.collect()).await?.into_iter();
         let Some(network) = networks.next() else { return Ok(Seen::Absent) };
         if pending {
