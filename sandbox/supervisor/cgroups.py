@@ -24,20 +24,27 @@ def _mounts() -> list[tuple[Path, str, str]]:
 
 
 def entering(name: str) -> list[str]:
-    """Make the subtree `name` below what we see as the root; returns the words before a command that shall run in it."""
-    directories = []
+    """Make the subtree `name` below what we see as the root; returns the words before a command that shall see it as
+    its own root, in a cgroup namespace.
+    """
+    enter, step_aside = [], []
     for point, kind, _ in _mounts():
         directory = point / name
-        if kind == "cgroup2" and point == ROOT:
+        if kind == "cgroup2":
             _delegate(point)
         directory.mkdir(parents=True, exist_ok=True)
-        if kind == "cgroup" and (directory / "cpuset.cpus").exists():
+        if (directory / "cpuset.cpus").exists() and kind == "cgroup":
             # A new v1 cpuset is empty, and takes no process before it is filled.
             for file in ("cpuset.cpus", "cpuset.mems"):
                 (directory / file).write_text((point / file).read_text())
-        directories.append(str(directory))
-    enter = "".join(f"echo $$ >{directory}/cgroup.procs && " for directory in directories)
-    return ["sh", "-c", enter + 'exec "$@"', "sh"]
+        enter.append(f"echo $$ >{directory}/cgroup.procs")
+        if kind == "cgroup2":
+            # v2 lets no process stay beside delegated children: once the namespace has its root, make room there.
+            (directory / "outer").mkdir(exist_ok=True)
+            step_aside.append(f"echo $$ >{directory}/outer/cgroup.procs")
+    inner = " && ".join([*step_aside, 'exec "$@"'])
+    outer = " && ".join([*enter, f"exec unshare --cgroup sh -c '{inner}' sh \"$@\""])
+    return ["sh", "-c", outer, "sh"]
 
 
 def _delegate(directory: Path) -> None:
@@ -56,11 +63,6 @@ def mount(run) -> None:
     run("mount", "-t", "sysfs", "sysfs", "/sys")
     if [kind for _, kind, _ in seen] == ["cgroup2"]:
         run("mount", "-t", "cgroup2", "cgroup2", str(ROOT))
-        # v2 lets no process stay beside delegated children.
-        leaf = ROOT / "supervisor"
-        leaf.mkdir(exist_ok=True)
-        for process in (ROOT / "cgroup.procs").read_text().split():
-            (leaf / "cgroup.procs").write_text(process)
         _delegate(ROOT)
         return
     run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(ROOT))

@@ -134,7 +134,7 @@ def _reserve(state: Path) -> Places:
 
 def _spawn(places: Places) -> subprocess.Popen:
     """Start the namespaces with the supervisor in them, and hand them their end of the link."""
-    unshare = ["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child", "--mount-proc"]
+    unshare = ["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc"]
     supervisor = [str(PYTHON), "-m", "supervisor", "--state", str(places.state), "--number", str(places.number)]
     passed = {name: value for name, value in os.environ.items() if name.startswith("SANDBOX_")}
     environment = {

@@ -29,7 +29,7 @@ class Node:
         run("ip", "link", "add", self._link, "type", "veth", "peer", "name", f"{self._link}p")
         self._process = Process(
             f"{cluster.name}/{spec.instance_id}",
-            [*cgroups.entering(self._cgroup), "unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child", "--mount-proc",
+            [*cgroups.entering(self._cgroup), "unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc",
              TINI, "-g", "--", PYTHON, "-m", "supervisor.nodeinit", self.directory],
             {**program_environment(), "PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1"}, places.logs, restart=False,
         )
