@@ -87,26 +87,45 @@ impl End {
 
 /// Says goodbye as the end demands, and closes TCP.
 pub(super) async fn close(mut socket: Socket, end: &End) {
-    if matches!(end, End::Lost | End::Stuck) {
-        return;
-    }
-    if let Some(frame) = end.frame() {
-        let said = timeout(LAST_WORDS, socket.send(Message::Close(Some(frame)))).await;
-        if matches!(end, End::Drained) && matches!(said, Ok(Ok(()))) {
-            // Whoever is well-behaved answers; what else comes is no longer heard.
-            let answered = async { while let Some(Ok(_)) = socket.next().await {} };
-            drop(timeout(ANSWER, answered).await);
-        }
-    } else {
+    let heard_all = match end {
+        End::Lost | End::Stuck => return,
         // tungstenite has queued the answer to the client's Close.
-        drop(timeout(LAST_WORDS, socket.flush()).await);
-    }
+        End::Closed | End::Idle => {
+            drop(timeout(LAST_WORDS, socket.flush()).await);
+            true
+        }
+        End::Drained => say(&mut socket, end).await && has_answered(&mut socket).await,
+        // What follows cannot be understood, so the client's Close will not be found in it.
+        End::TooLarge | End::NotUtf8 | End::Protocol(_) => {
+            say(&mut socket, end).await;
+            false
+        }
+    };
     let mut stream = socket.into_inner();
-    if stream.shutdown().await.is_ok() {
+    if stream.shutdown().await.is_ok() && !heard_all {
         let rest = async {
             let mut nothing = [0; 16 << 10];
             while matches!(stream.read(&mut nothing).await, Ok(n) if n > 0) {}
         };
         drop(timeout(LINGER, rest).await);
     }
+}
+
+async fn say(socket: &mut Socket, end: &End) -> bool {
+    let Some(frame) = end.frame() else { return false };
+    matches!(timeout(LAST_WORDS, socket.send(Message::Close(Some(frame)))).await, Ok(Ok(())))
+}
+
+/// Waits for the client's Close; requests before it are no longer heard.
+async fn has_answered(socket: &mut Socket) -> bool {
+    let answered = async {
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Close(_))) | None => return true,
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return false,
+            }
+        }
+    };
+    timeout(ANSWER, answered).await.unwrap_or(false)
 }

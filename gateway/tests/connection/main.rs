@@ -1,0 +1,107 @@
+//! The connection code through real sockets, with a protocol that sleeps and echoes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod http;
+mod life;
+mod messages;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tritondeploy_gateway::config::Limits;
+use tritondeploy_gateway::connection::Shutdown;
+use tritondeploy_gateway::models::Models;
+use tritondeploy_gateway::protocol::{Protocol, RequestId};
+use tritondeploy_gateway::server::Server;
+use tritondeploy_gateway::triton::{self, Triton};
+use tungstenite::Message;
+
+type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Answers "MILLISECONDS WORD" with itself after that time; "x N" with N bytes.
+#[derive(Debug, Default)]
+struct Sleeper {
+    running: AtomicUsize,
+    most: AtomicUsize,
+    given_up: AtomicUsize,
+}
+
+struct Guard<'s>(&'s Sleeper, bool);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+        if !self.1 {
+            self.0.given_up.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Protocol for Sleeper {
+    async fn answer(&self, _: RequestId, message: Message) -> Message {
+        let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        let mut guard = Guard(self, false);
+        let text = message.to_text().expect("text").to_owned();
+        let (first, second) = text.split_once(' ').unwrap_or(("0", ""));
+        let answer = match first {
+            "x" => "x".repeat(second.parse().expect("a number")),
+            time => {
+                tokio::time::sleep(Duration::from_millis(time.parse().unwrap_or(0))).await;
+                text
+            }
+        };
+        guard.1 = true;
+        Message::text(answer)
+    }
+}
+
+struct Running {
+    address: SocketAddr,
+    sleeper: Arc<Sleeper>,
+    shutdown: Shutdown,
+    server: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(limits: Limits) -> Self {
+        Self::start_draining(limits, Duration::from_secs(5)).await
+    }
+
+    async fn start_draining(limits: Limits, drain_for: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let sleeper = Arc::new(Sleeper::default());
+        let triton = Triton::connect(&triton::Config::default()).unwrap();
+        let models = Arc::new(Models::new(triton, vec!["m".to_owned()]));
+        let shutdown = Shutdown::default();
+        let server = Server { protocol: sleeper.clone(), models, limits, drain_for };
+        let server = tokio::spawn(server.run(listener, shutdown.clone()));
+        Self { address, sleeper, shutdown, server }
+    }
+
+    async fn client(&self) -> Client {
+        tokio_tungstenite::connect_async(format!("ws://{}/any/path?at=all", self.address)).await.unwrap().0
+    }
+
+    async fn tcp(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+}
+
+/// The next text of a client.
+async fn text(client: &mut Client) -> String {
+    use futures::StreamExt;
+    loop {
+        match client.next().await {
+            Some(Ok(Message::Text(text))) => return text.to_string(),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            other => panic!("no text: {other:?}"),
+        }
+    }
+}
