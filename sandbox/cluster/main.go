@@ -31,6 +31,7 @@ var programs = map[string]func() *cobra.Command{
 	"cloud-controller":        newCloudController,
 	"ecr-credential-provider": newCredentialProvider,
 	"htpasswd":                newHtpasswd,
+	"registry-guard":          newRegistryGuard,
 }
 
 func main() {

@@ -39,11 +39,12 @@ def main() -> None:
     resolver = start_resolver(places)
     server = serve(machine, host="0.0.0.0", port=AWS_PORT, speed=float(os.environ.get("SANDBOX_SPEED", "60")))
     machine.credentials = dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), server.new_user("eks")))
+    guard = registry.open_to_clients(places, machine.credentials)
     registry.wait()
     wait_until("dockerd", places.docker_socket.exists, 30)
 
     def tell() -> None:
-        own = {process.name: process.running for process in (registry.process, docker, resolver)}
+        own = {process.name: process.running for process in (registry.process, guard, docker, resolver)}
         write(places.state / "status.json", {"processes": own, **machine.status()})
 
     tell()

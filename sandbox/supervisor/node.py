@@ -79,7 +79,9 @@ class Node:
         partial = file.with_name(".partial")
         partial.write_text(json.dumps({
             "cniVersion": "1.0.0", "name": "aws-cni", "plugins": [
-                {"type": "bridge", "bridge": "cni0", "isGateway": True, "hairpinMode": True, "ipam": {
+                # A link and a route for each pod, as AWS's own: the node routes between its pods, so that Services work
+                # between them without the kernel's bridge filter.
+                {"type": "ptp", "ipam": {
                     "type": "host-local", "ranges": [[{"subnet": self.pods}]], "routes": [{"dst": "0.0.0.0/0"}],
                     "dataDir": str(self.directory / "ipam"),
                 }},

@@ -10,12 +10,13 @@ from supervisor.places import CLUSTER, IMAGES, REGISTRY_PORT, Places, program_en
 from supervisor.process import Process, run, wait_until
 
 USER = "AWS"
+STORE_PORT = 5001
 
 
 class Registry:
     def __init__(self, places: Places, password: str):
         self.host, self.password = places.registry_host, password
-        self.internal = f"http://127.0.0.1:{REGISTRY_PORT}"
+        self.internal = f"http://127.0.0.1:{STORE_PORT}"
         directory = places.state / "registry"
         storage = directory / "storage"
         link_tree(IMAGES / "registry", storage)
@@ -27,7 +28,7 @@ storage:
   filesystem: {{rootdirectory: {storage}}}
   delete: {{enabled: true}}
   maintenance: {{uploadpurging: {{enabled: false}}}}
-http: {{addr: "0.0.0.0:{REGISTRY_PORT}"}}
+http: {{addr: "127.0.0.1:{STORE_PORT}"}}
 auth: {{htpasswd: {{realm: sandbox, path: {directory / "htpasswd"}}}}}
 """)
         self.process = Process("registry", ["docker-registry", "serve", directory / "config.yml"], program_environment(), places.logs)
@@ -36,8 +37,17 @@ auth: {{htpasswd: {{realm: sandbox, path: {directory / "htpasswd"}}}}}
     def authorization(self) -> str:
         return "Basic " + base64.b64encode(f"{USER}:{self.password}".encode()).decode()
 
+    def open_to_clients(self, places: Places, credentials: dict[str, str]) -> Process:
+        """Lets others in, through a guard that refuses pushes to repositories that ECR does not have."""
+        environment = {
+            **program_environment(), "AWS_ENDPOINT_URL": places.aws_endpoint, "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+            **credentials,
+        }
+        command = [CLUSTER, "registry-guard", f"--listen=0.0.0.0:{REGISTRY_PORT}", f"--upstream={self.internal}"]
+        return Process("registry-guard", command, environment, places.logs)
+
     def wait(self) -> None:
-        wait_until("the registry", self._answers, 20)
+        wait_until("the registry", lambda: self._answers(self.internal) and self._answers(f"http://{self.host}"), 20)
 
     def tag(self, repository: str, known: str, new: str) -> None:
         """Give an image a further tag."""
@@ -52,8 +62,8 @@ auth: {{htpasswd: {{realm: sandbox, path: {directory / "htpasswd"}}}}}
         request.add_header("Authorization", self.authorization)
         return urllib.request.urlopen(request, timeout=10)
 
-    def _answers(self) -> bool:
-        with self._open(urllib.request.Request(f"{self.internal}/v2/")) as answer:
+    def _answers(self, url: str) -> bool:
+        with self._open(urllib.request.Request(f"{url}/v2/")) as answer:
             return answer.status == 200
 
 

@@ -74,13 +74,16 @@ class Cluster(Deployed):
 
     def pushed_image(self) -> str:
         """An image that only this account's registry has: a name server, whose health page answers over HTTP."""
-        self.client("ecr").create_repository(repositoryName="web")
         name = f"{self.log_in()}/web:1"
         with tempfile.TemporaryDirectory() as context:
             shutil.copy(CACHE / "bin/coredns", context)
             Path(context, "Corefile").write_text(".:5300 {\n  health :8080\n}\n")
             Path(context, "Dockerfile").write_text('FROM scratch\nCOPY coredns Corefile /\nENTRYPOINT ["/coredns", "-conf", "/Corefile"]\n')
             self.sandbox.docker("build", "--quiet", "--tag", name, context)
+        with self.assertRaises(subprocess.CalledProcessError) as refused:
+            self.sandbox.docker("push", "--quiet", name)
+        self.assertIn("The repository with name 'web' does not exist", refused.exception.stderr)
+        self.client("ecr").create_repository(repositoryName="web")
         self.sandbox.docker("push", "--quiet", name)
         return name
 
@@ -146,7 +149,7 @@ class Traces(unittest.TestCase):
 
     def test_stop_leaves_nothing(self) -> None:
         self.sandbox.start()
-        self.assertIn("registry, dockerd, resolver", self.sandbox.run("status"))
+        self.assertIn("registry, registry-guard, dockerd, resolver", self.sandbox.run("status"))
         self.sandbox.run("stop")
         self.assertEqual(self.machine(), self.before)
         self.assertIn("no sandbox runs", self.sandbox.run("env", check=False))
