@@ -105,10 +105,17 @@ def _backend(service: str, backend: BaseBackend) -> dict[str, Any]:
             value = {key: found for key, found in value.items() if found.user_name}  # the others are of sessions
         elif service == "iam" and name == "managed_policies":
             value = {arn: policy for arn, policy in value.items() if not arn.startswith("arn:aws:iam::aws:")}
+        elif service == "kms" and name == "keys":
+            value = {key: found for key, found in value.items() if not _is_aws_managed(found)}
         content[name] = _plain(value, ())
     if service == "ec2":
         content["tags"] = _live_tags(backend, content)
     return {name: value for name, value in content.items() if value}
+
+
+def _is_aws_managed(key: Any) -> bool:
+    """AWS makes alias/aws/ebs and the like by itself when they are first needed, and keeps them; they cost nothing."""
+    return any(alias.startswith("alias/aws/") for alias in key.aliases)
 
 
 def _live_tags(backend: Any, content: dict[str, Any]) -> dict[str, Any]:

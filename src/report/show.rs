@@ -93,8 +93,11 @@ pub fn released(report: &Report) {
         for model in &pod.models {
             let state = model.state.as_deref().unwrap_or("");
             let version = model.version.as_deref().map(|version| format!(" version {version}")).unwrap_or_default();
-            let took = |what: &str, ms: Option<f64>| ms.map(|ms| format!(", {what} in {ms:.0} ms")).unwrap_or_default();
-            let reason = model.reason.as_deref().filter(|reason| !reason.is_empty());
+            let took = |what: &str, ms: Option<f64>| {
+                ms.filter(|ms| *ms > 0.0).map(|ms| format!(", {what} in {ms:.0} ms")).unwrap_or_default()
+            };
+            // The whole reason of a failure is told with the error.
+            let reason = model.reason.as_deref().filter(|reason| !reason.is_empty() && model.action != "failed");
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             let (loaded, asked) = (took("loaded", model.load_ms), took("answered", model.infer_ms));
             println!("  {:<24} {:<20} {}{version} {state}{reason}{loaded}{asked}", pod.pod, model.name, model.action);

@@ -3,7 +3,7 @@
 //! The random cases are the same in every run. `TRITONDEPLOY_ENGINE_CASES=5000 cargo test --test
 //! engine` tries more of them, `TRITONDEPLOY_ENGINE_SEED=7` others.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "tests")]
 
 mod cloud;
 mod differences;

@@ -2,7 +2,7 @@
 //!
 //! `make test` runs it; by hand: `cargo build --workspace && cargo test --test whole`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, unreachable_pub, reason = "tests")]
 
 mod bad_input;
 mod crashes;
