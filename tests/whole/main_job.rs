@@ -20,7 +20,7 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     a_photo_of_ones_own_is_classified(&user);
     status_says_that_it_is_healthy(&user);
     kubectl_works_with_our_kubeconfig(&user);
-    up_twice_changes_nothing(&sandbox, &user);
+    up_twice_changes_nothing(&sandbox);
     a_changed_model_is_pushed_and_answers(&user);
     a_broken_model_is_refused_and_the_former_still_answers(&user);
 
@@ -57,7 +57,7 @@ fn kubectl_works_with_our_kubeconfig(user: &User) {
     assert!(kinds.contains(&"Node") && kinds.contains(&"Pod"), "{kinds:?}");
 }
 
-fn up_twice_changes_nothing(sandbox: &Sandbox, user: &User) {
+fn up_twice_changes_nothing(sandbox: &Sandbox) {
     sandbox.ask("POST", "reset-calls");
     let writes = sandbox.kubernetes_writes().len();
     let mut offline = User::of(sandbox);
