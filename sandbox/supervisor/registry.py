@@ -1,6 +1,7 @@
 """The image registry: ECR's repositories are in it, and under `mirror/HOST/` what nodes pull from public registries."""
 
 import base64
+import fcntl
 import os
 import shutil
 import urllib.request
@@ -19,7 +20,9 @@ class Registry:
         self.internal = f"http://127.0.0.1:{STORE_PORT}"
         directory = places.state / "registry"
         storage = directory / "storage"
-        link_tree(IMAGES / "registry", storage)
+        with (IMAGES / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)  # a build of another checkout may be replacing it
+            link_tree(IMAGES / "registry", storage)
         (directory / "htpasswd").write_text(run(str(CLUSTER), "htpasswd", USER, password))
         (directory / "config.yml").write_text(f"""\
 version: 0.1
