@@ -1,6 +1,7 @@
 //! The model repository: validation, manifest, release.
 
 mod bucket;
+mod check;
 mod onnx;
 mod pbtxt;
 mod release;
