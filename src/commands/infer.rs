@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::report::show;
 use crate::resources::storage::bucket;
 use tritondeploy_client::{Client, Object, Request};
+use tritondeploy_wire::manifest::hex;
 
 pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     let cloud = start.cloud("infer").await?;
@@ -68,7 +69,7 @@ async fn photo(cloud: &Cloud, image: &str) -> Result<Object, Error> {
     }
     let bytes = std::fs::read(image)
         .map_err(|why| Error::usage(format!("{image} cannot be read: {why}"), "name a photo, or s3://BUCKET/KEY"))?;
-    let digest: String = Sha256::digest(&bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&Sha256::digest(&bytes)[..8]);
     let name = Path::new(image).file_name().map_or_else(|| "photo".into(), |name| name.to_string_lossy());
     let object = Object { bucket: bucket::name(cloud), key: format!("images/{digest}-{name}") };
     let call = cloud.aws.s3.put_object().bucket(&object.bucket).key(&object.key).body(ByteStream::from(bytes));

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
-use tritondeploy_wire::manifest::{self, Manifest};
+use tritondeploy_wire::manifest::{self, Manifest, hex};
 
 use super::release::{self, BY_CONTENT, DRAFTS, MODELS, Upload};
 use crate::cloud::aws::{Aws, OrFault, code};
@@ -191,10 +191,6 @@ impl Bucket<'_> {
 
 fn json(manifest: &Manifest) -> Result<Vec<u8>, Fault> {
     serde_json::to_vec_pretty(manifest).map_err(|why| Fault::Fatal(why.to_string()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// S3 wants base64 of the bytes where we keep hex.

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use tritondeploy_wire::manifest::hex;
 
 use super::check::{check_weights, read_config};
 
@@ -230,9 +231,6 @@ fn hash_file(path: &Path) -> std::io::Result<(u64, String)> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 #[cfg(test)]
 mod tests {

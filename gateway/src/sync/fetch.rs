@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
-use tritondeploy_wire::manifest::{File, Model};
+use tritondeploy_wire::manifest::{File, Model, hex};
 
 use super::disk::{self, At};
-use super::{Error, Plan, hex};
+use super::{Error, Plan};
 use crate::config::Repository;
 use crate::storage::{self, Storage};
 

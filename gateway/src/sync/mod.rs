@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
-use tritondeploy_wire::manifest::{Invalid, Manifest, Model};
+use tritondeploy_wire::manifest::{Invalid, Manifest, Model, hex};
 
 pub use swap::Swap;
 
@@ -185,12 +185,4 @@ impl Mirror {
         self.keep(swap, release)?;
         Ok(plan)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -84,6 +84,12 @@ impl Manifest {
     }
 }
 
+/// Bytes as a manifest writes a digest: lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A relative path of ordinary parts: nothing empty, hidden or upward, no NUL and no backslash.
 fn is_plain(path: &str) -> bool {
     path.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', '\0']))

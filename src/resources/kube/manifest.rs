@@ -55,7 +55,7 @@ fn set(manifest: &mut Value, map: &str, key: &str, value: &str) {
 
 /// Lower-case hex.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    tritondeploy_wire::manifest::hex(&Sha256::digest(bytes))
 }
 
 /// Whose it is, where it is not this deployment's.

@@ -130,8 +130,7 @@ fn tag(dockerfile: &[u8], binary: &[u8]) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    let hex: String = hash.finalize().iter().take(10).map(|byte| format!("{byte:02x}")).collect();
-    format!("gateway-{hex}")
+    format!("gateway-{}", tritondeploy_wire::manifest::hex(&hash.finalize()[..10]))
 }
 
 /// The digest under which the registry has this tag.

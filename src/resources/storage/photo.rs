@@ -33,7 +33,7 @@ pub struct PhotoOutput {
 }
 
 fn sha256() -> String {
-    Sha256::digest(PHOTO).iter().map(|byte| format!("{byte:02x}")).collect()
+    tritondeploy_wire::manifest::hex(&Sha256::digest(PHOTO))
 }
 
 impl Photo {
