@@ -1,5 +1,7 @@
 //! The gateway sees the same pixels as pillow 11.0.0, to the last bit, and refuses the same files.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};

@@ -208,7 +208,7 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-fn cause<'a, C: Error + 'static, E: Error + 'static>(error: &'a E) -> Option<&'a C> {
+fn cause<C: Error + 'static, E: Error + 'static>(error: &E) -> Option<&C> {
     sources(error).find_map(|error| error.downcast_ref::<C>())
 }
 

@@ -34,7 +34,7 @@ impl Work {
             bar.set_message(text);
         } else if self.mode == Mode::Lines {
             // A line for every tenth is enough where nothing moves.
-            let tenth = if total == 0 { 0 } else { done * 10 / total + 1 };
+            let tenth = (done * 10).checked_div(total).map_or(0, |tenth| tenth + 1);
             if self.told.swap(tenth, Ordering::Relaxed) != tenth {
                 eprintln!("  {}: {text}", self.name);
             }

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 #[path = "../network/local_aws.rs"]
-#[allow(dead_code, reason = "another test's tool")]
 mod local_aws;
 mod world;
 

@@ -1,5 +1,7 @@
 //! Protocol v0, as its Python clients write and read it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 use tritondeploy_wire::Datatype;
 use tritondeploy_wire::v0::{self, Answer, Invalid, Object, Output, Request, Tensor, Values, View};
 

@@ -110,8 +110,7 @@ mod tests {
 
     #[test]
     fn the_reference_deployment_serves_the_pair() {
-        let mut config = Config::default();
-        config.endpoint_url = Some("http://aws.example:1".to_owned());
+        let config = Config { endpoint_url: Some("http://aws.example:1".to_owned()), ..Config::default() };
         let text = GatewayConfig::new(&config).toml("b");
         let read: toml::Table = toml::from_str(&text).unwrap();
         assert_eq!(read["storage"]["bucket"].as_str(), Some("b"));

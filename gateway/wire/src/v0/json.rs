@@ -147,7 +147,9 @@ impl<'a> Reader<'a> {
                 Some(b'"') => drop(self.string()?),
                 Some(b't' | b'f') => drop(self.boolean()?),
                 Some(b'n') => self.literal("null")?,
-                _ => drop(self.number()?),
+                _ => {
+                    self.number()?;
+                }
             }
             // A value has ended: go on in what is open around it.
             loop {
