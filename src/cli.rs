@@ -21,7 +21,7 @@ pub struct Cli {
     /// JSON for scripts: one object a line while it runs, one object at the end
     #[arg(long, global = true)]
     pub json: bool,
-    /// Log file with every AWS call and its request id [default: in the state folder, said at the end]
+    /// Log file with every AWS call and its request id [default: a new one in $XDG_STATE_HOME/tritondeploy/NAME]
     #[arg(long, global = true, value_name = "FILE")]
     pub log: Option<PathBuf>,
     #[command(subcommand)]

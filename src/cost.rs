@@ -1,7 +1,7 @@
 //! What a deployment costs while it stands idle.
 //!
-//! On-demand prices of us-east-1 as AWS published them up to 2025; other regions differ by some
-//! 10 to 60 %, so the region is always said with the number.
+//! On-demand prices of us-east-1 as AWS published them up to 2025; other regions differ, so the
+//! region is always said with the number.
 
 use serde::Serialize;
 

@@ -1,9 +1,9 @@
 //! The EKS token: a presigned call to STS that says who the bearer is.
 //!
 //! `k8s-aws-v1.` and the URL in base64url without padding; the cluster's name is a signed header,
-//! so that a token for one cluster opens no other. The URL is good for 60 s after it was first
-//! used at 15 min at most; 14 are reported (aws-iam-authenticator, "API Authorization from Outside
-//! a Cluster").
+//! so that a token for one cluster opens no other. A token is taken for 15 min after it was signed,
+//! whatever `X-Amz-Expires` says; 14 are reported (aws-iam-authenticator, "API Authorization from
+//! Outside a Cluster").
 
 use std::time::{Duration, SystemTime};
 

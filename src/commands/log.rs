@@ -1,4 +1,4 @@
-//! The log file: every call with its request id, every event, no secret.
+//! The log file: every AWS call with its request id, every event of a walk, no secret.
 
 use std::fs::{File, OpenOptions, create_dir_all};
 use std::path::{Path, PathBuf};

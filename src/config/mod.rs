@@ -88,7 +88,7 @@ pub struct Workload {
     pub device_plugin_image: String,
     /// Only "ws" for now; anything else is a clear error.
     pub expose: Vec<String>,
-    /// CIDRs that may reach the WebSocket. Empty is an error unless `public_without_auth`.
+    /// CIDRs that may reach the WebSocket. Empty: `up` refuses, unless `public_without_auth`.
     pub source_ranges: Vec<String>,
     /// Open to the world without authentication: said out loud or not at all.
     pub public_without_auth: bool,

@@ -85,8 +85,9 @@ impl<W: Send + Sync + 'static> Graph<W> {
     }
 
     /// Adds what others leave behind (balancers, interfaces, rules made by what we run): `up` passes
-    /// by it without a look, `down` deletes it until it is Absent, after all that was added after
-    /// it and before all that it hangs from. Its output is never known during `up`.
+    /// by it without a look, `down` deletes it until it is Absent: after the nodes that name it among
+    /// their needs (`After` is enough) and all that needs those, before what it is within and uses.
+    /// Nodes without such an edge do not wait for it. Its output is never known during `up`.
     pub fn sweep<R: Resource<World = W>>(
         &mut self,
         name: impl Into<String>,

@@ -45,7 +45,7 @@ pub struct Sighting {
     pub node: Arc<str>,
     /// Its kind.
     pub kind: &'static str,
-    /// Only looked at, never made.
+    /// Watched or swept: never made by us.
     pub watched: bool,
     /// How it stands.
     pub standing: Standing,

@@ -1,7 +1,7 @@
 //! The caller's way into the cluster.
 //!
-//! Each operator has an entry of their own; none replaces another's. An entry of ours that was not
-//! made by us serves as well: it ends with the cluster.
+//! Each operator has an entry of their own; none replaces another's. The caller's own entry serves
+//! whoever made it, and `down` takes it away: it would end with the cluster anyway.
 
 use serde::Serialize;
 

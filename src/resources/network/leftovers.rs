@@ -21,7 +21,7 @@ use crate::engine::{Doing, Fact, Fault, Found, Given, Needs, Node, Resource, See
 /// ELB's DescribeTags takes so many names at a time.
 const TAGS_AT_ONCE: usize = 20;
 
-/// Swept by `down`, after `Uses` of everything that may make them, before what they hold.
+/// Swept by `down`: after the nodes that wait for it (the cluster, and so all in it), before what they hold (`Uses`).
 pub struct Leftovers<Holds = ()> {
     cluster: String,
     holds: std::marker::PhantomData<fn() -> Holds>,
