@@ -164,8 +164,9 @@ pub fn workload(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Store
     let ready = After::all([eks.nodes.clone(), eks.may_read.clone(), stores.models.after()]);
     let uses = (account, map, stores.bucket.clone(), image, ready);
     let deployment = g.add("kube/deployment", Applied::new(config, Deployment::new(config)), namespace.clone(), uses);
-    let rollout = g.watch("kube/rollout", Rollout, deployment, After::all(gpus));
-    let reached = After::all([net.way_in.clone(), eks.nodes.clone()]);
+    let rollout = g.watch("kube/rollout", Rollout, deployment.clone(), After::all(gpus));
+    // Made after the pods, and so gone before them: no client is led to a pod that is going.
+    let reached = After::all([net.way_in.clone(), eks.nodes.clone(), deployment.after()]);
     let service = Applied::new(config, Service::new(config, "kube/service"));
     let service = g.add("kube/service", service, namespace, reached);
     let balancer = g.watch("balancer", Balancer, service, rollout.after());

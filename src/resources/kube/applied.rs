@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::manifest::{self, Error};
+use super::pods;
 use crate::cloud::kube::{FIELD_MANAGER, OrFault};
 use crate::cloud::{Cloud, Cx};
 use crate::config::Config;
@@ -55,6 +56,10 @@ pub trait Object: Send + Sync + 'static {
     /// How long it may take to go.
     fn patience(&self) -> Duration {
         Duration::from_secs(120)
+    }
+    /// The label `app.kubernetes.io/name` of pods that end with it, and that nobody can reach any more by then.
+    fn pods(&self) -> Option<&str> {
+        None
     }
     /// What is said before it is changed.
     fn warning(&self) -> Option<String> {
@@ -195,7 +200,11 @@ impl<O: Object> Resource for Applied<O> {
 
     async fn delete(&self, cx: &Cx, within: &<O::Within as Needs>::Values, _: &O::Output) -> Result<(), Fault> {
         let api = Self::reach(cx, within).await?;
-        api.delete(self.object.name(), &DeleteParams::foreground()).await.fault_or_absent().map(drop)
+        api.delete(self.object.name(), &DeleteParams::foreground()).await.fault_or_absent()?;
+        if let (Some(app), Some(namespace)) = (self.object.pods(), O::place(within).namespace) {
+            pods::hurry(&api.into_client(), namespace, app).await?;
+        }
+        Ok(())
     }
 
     fn how(&self, _: &Change) -> How {
@@ -213,7 +222,7 @@ impl<O: Object> Resource for Applied<O> {
         let place = O::place(within);
         let Ok(client) = cx.world.kube.client(&cx.world.aws, place.cluster).await else { return Vec::new() };
         let namespace = place.namespace.unwrap_or("default");
-        super::pods::events(&client, namespace, &O::api().kind, self.object.name()).await
+        pods::events(&client, namespace, &O::api().kind, self.object.name()).await
     }
 
     fn facts(&self, found: &O::Output) -> Vec<Fact> {

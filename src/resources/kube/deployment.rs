@@ -124,13 +124,17 @@ impl Object for Deployment {
         DeploymentOutput { namespace: within.clone(), name: self.name.clone() }
     }
 
+    fn pods(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
     fn warning(&self) -> Option<String> {
         let one = "its one pod is replaced: the WebSocket does not answer until the new one is ready";
         let several = "its pods are replaced one after another";
         Some(if self.replicas == 1 { one } else { several }.to_owned())
     }
 
-    /// Its pods drain first.
+    /// As long as its pods may take to go, and a little more.
     fn patience(&self) -> std::time::Duration {
         std::time::Duration::from_secs(300)
     }

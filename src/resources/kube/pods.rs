@@ -1,7 +1,7 @@
 //! Pods: which of them answer, and why the others do not.
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 use kube::{Api, Client};
 
 use crate::cloud::kube::OrFault;
@@ -31,6 +31,20 @@ pub async fn running(client: &Client, namespace: &str, app: &str) -> Result<Vec<
     Ok(pods.into_iter().filter(running).filter_map(|pod| pod.metadata.name).collect())
 }
 
+/// Seconds that pods have left which nobody can reach any more.
+const HURRY_SECONDS: u32 = 5;
+
+/// Lets pods go without the minute that they give their balancer to notice: it is gone already.
+///
+/// # Errors
+/// When they cannot be asked.
+pub(super) async fn hurry(client: &Client, namespace: &str, app: &str) -> Result<(), Fault> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let params = ListParams::default().labels(&format!("app.kubernetes.io/name={app}"));
+    let options = DeleteParams { grace_period_seconds: Some(HURRY_SECONDS), ..DeleteParams::default() };
+    api.delete_collection(&options, &params).await.fault().map(drop)
+}
+
 /// Containers that hold up a pod: those of its init steps first.
 fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let status = pod.status.as_ref();
@@ -52,7 +66,10 @@ pub(super) fn why_not_ready(pod: &Pod) -> Option<String> {
         return Some(format!("{name} is Pending: {why}"));
     }
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending");
-    Some(match containers(pod).find_map(holdup) {
+    // A container that cannot run says more than one that waits for it.
+    let runs = |container: &&ContainerStatus| container.state.as_ref().is_some_and(|state| state.running.is_some());
+    let stuck = containers(pod).filter(|container| !runs(container)).find_map(holdup);
+    Some(match stuck.or_else(|| containers(pod).find_map(holdup)) {
         Some(why) => format!("{name}: {why}"),
         None => format!("{name} is {phase}"),
     })
@@ -80,15 +97,20 @@ fn holdup(container: &ContainerStatus) -> Option<String> {
     (!container.ready).then(|| format!("{name} runs and is not ready yet"))
 }
 
-/// A container of it was started again and again and ends each time.
-pub(super) fn crashes(pod: &Pod) -> Option<String> {
-    let crashing = |container: &&ContainerStatus| {
+/// Why waiting will not help a pod: a container ends each time it is started, or its image is not there.
+pub(super) fn hopeless(pod: &Pod) -> Option<String> {
+    let hopeless = |container: &&ContainerStatus| {
         let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
-        container.restart_count >= 4
-            && waiting.and_then(|waiting| waiting.reason.as_deref()) == Some("CrashLoopBackOff")
+        let message = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
+        match waiting.and_then(|waiting| waiting.reason.as_deref()) {
+            Some("CrashLoopBackOff") => container.restart_count >= 5,
+            Some("ErrImagePull" | "ImagePullBackOff") => message.contains("not found"),
+            Some("InvalidImageName" | "CreateContainerConfigError") => true,
+            _ => false,
+        }
     };
     let name = pod.metadata.name.as_deref().unwrap_or("?");
-    containers(pod).find(crashing).and_then(holdup).map(|why| format!("{name}: {why}"))
+    containers(pod).find(hopeless).and_then(holdup).map(|why| format!("{name}: {why}"))
 }
 
 /// What Kubernetes has warned of about an object, the newest last. Nothing where they cannot be read.
@@ -155,7 +177,25 @@ mod tests {
             "restartCount": 0, "image": "i", "imageID": "",
             "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"i\""}}}]}));
         assert_eq!(why_not_ready(&pulling).unwrap(), "p: triton is ImagePullBackOff: Back-off pulling image \"i\"");
-        assert_eq!(crashes(&pulling), None);
+        assert_eq!(hopeless(&pulling), None);
+    }
+
+    #[test]
+    fn the_container_that_cannot_run_is_named_before_the_one_that_waits_for_it() {
+        let waits = json!({"name": "gateway", "ready": false, "restartCount": 0, "image": "i", "imageID": "",
+            "state": {"running": {}}});
+        let stuck = json!({"name": "triton", "ready": false, "restartCount": 0, "image": "i", "imageID": "",
+            "state": {"waiting": {"reason": "ImagePullBackOff"}}});
+        let pod = pod(json!({"phase": "Running", "containerStatuses": [waits, stuck]}));
+        assert_eq!(why_not_ready(&pod).unwrap(), "p: triton is ImagePullBackOff");
+    }
+
+    #[test]
+    fn an_image_that_is_not_there_is_not_waited_for() {
+        let missing = pod(json!({"phase": "Pending", "containerStatuses": [{"name": "triton", "ready": false,
+            "restartCount": 0, "image": "i", "imageID": "",
+            "state": {"waiting": {"reason": "ErrImagePull", "message": "nvcr.io/x:1: not found"}}}]}));
+        assert_eq!(hopeless(&missing).unwrap(), "p: triton is ErrImagePull: nvcr.io/x:1: not found");
     }
 
     #[test]
@@ -163,7 +203,7 @@ mod tests {
         let crashing = pod(json!({"phase": "Running", "containerStatuses": [{"name": "gateway", "ready": false,
             "restartCount": 5, "image": "i", "imageID": "", "state": {"waiting": {"reason": "CrashLoopBackOff"}},
             "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}]}));
-        assert_eq!(crashes(&crashing).unwrap(), "p: gateway is CrashLoopBackOff, last exit code 1 (Error)");
+        assert_eq!(hopeless(&crashing).unwrap(), "p: gateway is CrashLoopBackOff, last exit code 1 (Error)");
     }
 
     #[test]

@@ -57,7 +57,10 @@ async fn newest(client: &Client, deployment: &Api1, place: &DeploymentOutput) ->
         let is = set.metadata.annotations.as_ref().and_then(|annotations| annotations.get(REVISION)) == revision;
         set.metadata.labels.as_ref().filter(|_| is).and_then(|labels| labels.get("pod-template-hash"))
     });
-    let of_it = |pod: &Pod| pod.metadata.labels.as_ref().and_then(|labels| labels.get("pod-template-hash")) == hash;
+    let of_it = |pod: &Pod| {
+        let labels = pod.metadata.labels.as_ref();
+        pod.metadata.deletion_timestamp.is_none() && labels.and_then(|labels| labels.get("pod-template-hash")) == hash
+    };
     Ok(pods::named(client, namespace, &place.name).await?.into_iter().filter(of_it).collect())
 }
 
@@ -83,7 +86,7 @@ impl Resource for Rollout {
             return Ok(Seen::Present(Found::one(place.clone(), State)));
         };
         let pods = newest(&client, &deployment, place).await?;
-        if let Some(why) = pods.iter().find_map(pods::crashes) {
+        if let Some(why) = pods.iter().find_map(pods::hopeless) {
             return Ok(Seen::Broken { output: place.clone(), why, cure: Cure::User });
         }
         let why = pods.iter().find_map(pods::why_not_ready).unwrap_or(stage);
@@ -106,7 +109,7 @@ impl Resource for Rollout {
     async fn evidence(&self, cx: &Cx, place: &DeploymentOutput) -> Vec<String> {
         let Ok(client) = client(cx, place).await else { return Vec::new() };
         let namespace = &place.namespace.name;
-        let mut lines = super::pods::events(&client, namespace, "Deployment", &place.name).await;
+        let mut lines = pods::events(&client, namespace, "Deployment", &place.name).await;
         for pod in pods::named(&client, namespace, &place.name).await.unwrap_or_default() {
             lines.extend(pods::why_not_ready(&pod));
             let name = pod.metadata.name.as_deref().unwrap_or_default();
