@@ -38,8 +38,8 @@ const HURRY_SECONDS: u32 = 5;
 ///
 /// # Errors
 /// When they cannot be asked.
-pub(super) async fn hurry(client: &Client, namespace: &str, app: &str) -> Result<(), Fault> {
-    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+pub(super) async fn hurry(client: Client, namespace: &str, app: &str) -> Result<(), Fault> {
+    let api: Api<Pod> = Api::namespaced(client, namespace);
     let params = ListParams::default().labels(&format!("app.kubernetes.io/name={app}"));
     let options = DeleteParams { grace_period_seconds: Some(HURRY_SECONDS), ..DeleteParams::default() };
     api.delete_collection(&options, &params).await.fault().map(drop)
