@@ -147,10 +147,9 @@ pub fn cluster(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Stores
 /// Triton and the gateway, the way in, and the proof that they answer.
 pub fn workload(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Stores, eks: &Eks) {
     let workload = &config.workload;
-    let inside = (eks.cluster.clone(), eks.admitted.clone());
     let image = g.add("gateway-image", GatewayImage::new(), stores.repository.clone(), ());
     let name = workload.namespace.clone();
-    let namespace = g.add("kube/namespace", Applied::new(config, Namespace { name }), inside.clone(), ());
+    let namespace = g.add("kube/namespace", Applied::new(config, Namespace { name }), eks.cluster.clone(), eks.admitted.clone());
     let name = workload.service_account.clone();
     let account = Applied::new(config, ServiceAccount { name });
     let account = g.add("kube/service-account", account, namespace.clone(), eks.workload.clone());
@@ -159,7 +158,7 @@ pub fn workload(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Store
     let mut gpus = vec![eks.nodes.clone()];
     if DevicePlugin::is_needed(&config.nodes.ami_type) {
         let plugin = Applied::new(config, DevicePlugin { image: workload.device_plugin_image.clone() });
-        gpus.push(g.add("kube/device-plugin", plugin, inside, ()).after());
+        gpus.push(g.add("kube/device-plugin", plugin, eks.cluster.clone(), eks.admitted.clone()).after());
     }
     let ready = After::all([eks.nodes.clone(), eks.may_read.clone(), stores.models.after()]);
     let uses = (account, map, stores.bucket.clone(), image, ready);

@@ -32,6 +32,9 @@ pub const FIELD_MANAGER: &str = "tritondeploy";
 /// A token is renewed while it is still good for this long: the longest call must end before it does.
 const SPARE: SignedDuration = SignedDuration::from_secs(120);
 
+/// A call in which nothing moves for so long has no answer.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// Kubernetes clients, one a cluster.
 #[derive(Default)]
 pub struct Clusters {
@@ -61,7 +64,7 @@ impl Clusters {
             return Ok(cached.client.clone());
         }
         let (token, until) = eks_token(aws, &cluster.name).await?;
-        let client = connect(&cluster.endpoint, &cluster.certificate_authority, &token)?;
+        let client = connect(&cluster.endpoint, &cluster.certificate_authority, &token, Some(SILENCE))?;
         let cached = Cached {
             endpoint: cluster.endpoint.clone(),
             certificate_authority: cluster.certificate_authority.clone(),
@@ -78,7 +81,9 @@ impl Clusters {
     /// When EKS or Kubernetes does not tell.
     pub async fn serving(&self, cloud: &Cloud) -> Result<Vec<Serving>, Fault> {
         let Some(cluster) = ClusterOutput::find(&cloud.aws, &cloud.config.name).await? else { return Ok(Vec::new()) };
-        let client = self.client(&cloud.aws, &cluster).await?;
+        // A model may load for minutes before a byte of the answer comes: how long to wait is the caller's matter.
+        let (token, _) = eks_token(&cloud.aws, &cluster.name).await?;
+        let client = connect(&cluster.endpoint, &cluster.certificate_authority, &token, None)?;
         let workload = &cloud.config.workload;
         let pods = running(&client, &workload.namespace, &workload.service).await?;
         let port = |pod: String| Serving::new(client.clone(), &workload.namespace, &pod, GatewayConfig::ADMIN_PORT);
@@ -87,7 +92,12 @@ impl Clusters {
 }
 
 /// A client that trusts only this cluster's CA (base64 of PEM, as EKS tells it). The walk retries, so the client does not.
-fn connect(endpoint: &str, certificate_authority: &str, token: &str) -> Result<Client, Fault> {
+fn connect(
+    endpoint: &str,
+    certificate_authority: &str,
+    token: &str,
+    silence: Option<Duration>,
+) -> Result<Client, Fault> {
     let nonsense = |what: &str, why: &dyn std::fmt::Display| {
         Fault::Fatal(format!("the cluster's {what} cannot be used: {why}; look at `aws eks describe-cluster`"))
     };
@@ -103,8 +113,8 @@ fn connect(endpoint: &str, certificate_authority: &str, token: &str) -> Result<C
     config.root_cert = Some(roots);
     config.headers = vec![(AUTHORIZATION, bearer)];
     config.connect_timeout = Some(Duration::from_secs(5));
-    config.read_timeout = Some(Duration::from_secs(60));
-    config.write_timeout = Some(Duration::from_secs(60));
+    config.read_timeout = silence;
+    config.write_timeout = silence;
     config.default_retry = false;
     Client::try_from(config).map_err(|why| nonsense("connection", &why))
 }
@@ -116,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn what_eks_says_must_make_sense() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let why = |endpoint, ca| connect(endpoint, ca, "t").err().map(|fault| fault.to_string()).unwrap_or_default();
+        let why = |endpoint, ca| connect(endpoint, ca, "t", None).err().map(|fault| fault.to_string()).unwrap_or_default();
         assert!(why("https://", "").contains("endpoint"));
         assert!(why("https://127.0.0.1:1", "no base64!").contains("certificate authority"));
     }
@@ -124,7 +134,7 @@ mod tests {
     #[tokio::test]
     async fn a_cluster_that_is_not_reached_is_tried_again() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = connect("https://127.0.0.1:1", "", "t").unwrap();
+        let client = connect("https://127.0.0.1:1", "", "t", None).unwrap();
         let fault = client.apiserver_version().await.fault().unwrap_err();
         assert!(matches!(&fault, Fault::TryAgain(why) if why.contains("refused")), "{fault:?}");
     }

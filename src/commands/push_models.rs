@@ -1,7 +1,6 @@
 //! `push-models`: changes the models of the running servers, or nothing at all.
 
 use super::{Start, fault};
-use crate::engine::Fault;
 use crate::error::Error;
 use crate::models::{Bucket, Repository, release};
 use crate::report::{Work, show};
@@ -24,10 +23,8 @@ pub(super) async fn run(start: &Start) -> Result<(), Error> {
         return Err(Error::failed(format!("no models are released in s3://{name}"), start.again("up")));
     }
     let work = Work::start(start.mode, "push-models");
-    let released = tokio::select! {
-        () = start.cancel.cancelled() => Err(Fault::TryAgain("stopped; the former models still answer".to_owned())),
-        released = release(&cloud, bucket, &local, |done, total| work.progress("uploading", done, total)) => released,
-    };
+    let progress = |done, total| work.progress("uploading", done, total);
+    let released = release(&cloud, bucket, &local, &start.cancel, progress).await;
     work.end();
     let report = released.map_err(|why| fault(&why, "push the models"))?;
     if start.json() {

@@ -1,14 +1,24 @@
 //! A change of the models of running servers: upload, load, try, publish; or take everything back.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::bucket::Bucket;
 use super::release::Draft;
 use super::repository::Repository;
 use crate::cloud::Cloud;
+use crate::cloud::kube::Serving;
 use crate::engine::Fault;
 use tritondeploy_wire::manifest;
+
+/// A pod syncs gigabytes and loads them before it answers.
+const ANSWER: Duration = Duration::from_secs(30 * 60);
+/// As long, and then some: a pod whose answer was lost goes on with it first.
+const PUT_BACK: Duration = Duration::from_secs(10 * 60);
 
 /// How a release went.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +31,9 @@ pub struct Report {
     pub uploaded: u64,
     /// What each running pod said; none where nothing runs yet.
     pub pods: Vec<Pod>,
+    /// After a refusal: why a pod does not serve the former release again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_put_back: Vec<String>,
 }
 
 /// One pod's answer.
@@ -73,7 +86,11 @@ impl Report {
     /// The models that failed, with Triton's reasons.
     pub fn accepted(&self) -> Result<&Self, Fault> {
         let failed: Vec<String> = self.pods.iter().filter(|pod| !pod.ok).map(Pod::why).collect();
-        if failed.is_empty() { Ok(self) } else { Err(Fault::Fatal(failed.join("; "))) }
+        let after = match self.not_put_back.as_slice() {
+            [] => "; the former models still answer".to_owned(),
+            whys => format!("; AND THE FORMER MODELS COULD NOT BE PUT BACK: {}", whys.join("; ")),
+        };
+        if failed.is_empty() { Ok(self) } else { Err(Fault::Fatal(failed.join("; ") + &after)) }
     }
 }
 
@@ -87,12 +104,12 @@ impl Pod {
             })
             .collect();
         whys.extend(self.error.clone());
-        format!("{} refused it ({}); the former models still answer", self.pod, whys.join(", "))
+        format!("{} refused it ({})", self.pod, whys.join(", "))
     }
 }
 
 /// Releases the local models. Everything new is written beside what is served, and published only
-/// once every running pod serves it.
+/// once every running pod serves it. Once a pod was asked, a cancel puts all of them back first.
 ///
 /// # Errors
 /// When it could not be tried to its end. A refusal by Triton is in the report, not an error.
@@ -100,6 +117,7 @@ pub async fn release(
     cloud: &Cloud,
     bucket: Bucket<'_>,
     local: &Repository,
+    cancel: &CancellationToken,
     progress: impl Fn(u64, u64) + Sync,
 ) -> Result<Report, Fault> {
     let former = bucket.released().await?;
@@ -109,14 +127,22 @@ pub async fn release(
         removed: draft.removed.clone(),
         uploaded: draft.uploads.iter().map(|upload| upload.size).sum(),
         pods: Vec::new(),
+        not_put_back: Vec::new(),
     };
     if draft.is_empty() && former.is_some() {
         return Ok(report);
     }
-    bucket.upload(&draft.uploads, progress).await?;
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(stopped()),
+        uploaded = bucket.upload(&draft.uploads, progress) => uploaded?,
+    }
     let key = bucket.put_draft(&draft.manifest).await?;
     let pods = cloud.kube.serving(cloud).await?;
     for pod in &pods {
+        if cancel.is_cancelled() {
+            break;
+        }
         let answer = ask(pod, &key).await;
         let ok = answer.ok;
         report.pods.push(answer);
@@ -124,23 +150,48 @@ pub async fn release(
             break;
         }
     }
-    if report.accepted().is_ok() {
+    if report.pods.len() == pods.len() && report.accepted().is_ok() {
         bucket.publish(&draft.manifest).await?;
         return Ok(report);
     }
+    let asked = &pods[..report.pods.len()];
     if let Some(former) = &former {
-        // The one that refused has put itself back; those before it are put back here.
-        for pod in &pods[..report.pods.len() - 1] {
-            ask(pod, manifest::KEY).await;
+        for pod in asked {
+            report.not_put_back.extend(put_back(pod).await);
         }
-        bucket.retire(former).await?;
+        // What a pod may still be serving stays.
+        if report.not_put_back.is_empty() {
+            bucket.retire(former).await?;
+        }
     }
-    Ok(report)
+    if report.accepted().is_ok() { Err(stopped()) } else { Ok(report) }
+}
+
+fn stopped() -> Fault {
+    Fault::TryAgain("stopped; the former models still answer, and what was uploaded is kept".to_owned())
+}
+
+/// Brings the published release back to a pod that was asked for another one: it may have refused
+/// and done so by itself, or its answer may have been lost while it goes on. Says why, where it fails.
+async fn put_back(pod: &Serving) -> Option<String> {
+    let begun = Instant::now();
+    loop {
+        let answer = ask(pod, manifest::KEY).await;
+        if answer.ok {
+            return None;
+        }
+        if begun.elapsed() >= PUT_BACK {
+            return Some(answer.why());
+        }
+        sleep(Duration::from_secs(2)).await;
+    }
 }
 
 /// Syncs and loads one manifest in one pod.
-async fn ask(pod: &crate::cloud::kube::Serving, manifest: &str) -> Pod {
-    let answer = pod.post("/v1/release", &json!({"manifest": manifest})).await;
+async fn ask(pod: &Serving, manifest: &str) -> Pod {
+    let body = json!({"manifest": manifest});
+    let answer = timeout(ANSWER, pod.post("/v1/release", &body)).await;
+    let answer = answer.unwrap_or_else(|_| Err(Fault::Unsure(format!("within {} min", ANSWER.as_secs() / 60))));
     let parsed = answer.and_then(|(status, body)| match status {
         200 => serde_json::from_slice::<Answer>(&body).map_err(|why| Fault::Fatal(format!("no answer of ours: {why}"))),
         _ => Err(Fault::Fatal(format!("HTTP {status}: {}", String::from_utf8_lossy(&body)))),

@@ -25,9 +25,9 @@ impl DevicePlugin {
 
 impl Object for DevicePlugin {
     const KIND: &'static str = "device-plugin";
-    /// The cluster, and the access policy without which we cannot look.
-    type Within = (Node<Cluster>, After);
-    type Uses = ();
+    type Within = Node<Cluster>;
+    /// Without values: the access policy.
+    type Uses = After;
     type Output = ();
 
     fn api() -> ApiResource {
@@ -38,14 +38,14 @@ impl Object for DevicePlugin {
         "nvidia-device-plugin"
     }
 
-    fn place((cluster, ()): &(ClusterOutput, ())) -> Place<'_> {
+    fn place(cluster: &ClusterOutput) -> Place<'_> {
         Place { cluster, namespace: Some("kube-system") }
     }
 
-    fn manifest(&self, _: &(Given<ClusterOutput>, ()), (): &()) -> Given<Result<Value, Error>> {
+    fn manifest(&self, _: &Given<ClusterOutput>, (): &()) -> Given<Result<Value, Error>> {
         const TEMPLATE: &str = include_str!("../../../templates/device_plugin.yaml");
         Given::Known(render("device_plugin.yaml", TEMPLATE, json!({"name": self.name(), "image": self.image})))
     }
 
-    fn output(&self, _: &(ClusterOutput, ()), _: &DynamicObject) {}
+    fn output(&self, _: &ClusterOutput, _: &DynamicObject) {}
 }

@@ -93,9 +93,9 @@ fn the_service_opens_one_port_to_those_who_may() {
 #[test]
 fn the_rest_is_known_to_kubernetes_too() {
     let config = Config::default();
-    let inside = (Known(cluster()), ());
-    known::<core::Namespace>(Namespace { name: "triton".to_owned() }.manifest(&inside, &()));
-    known::<apps::DaemonSet>(DevicePlugin { image: "i".to_owned() }.manifest(&inside, &()));
+    let cluster = Known(cluster());
+    known::<core::Namespace>(Namespace { name: "triton".to_owned() }.manifest(&cluster, &()));
+    known::<apps::DaemonSet>(DevicePlugin { image: "i".to_owned() }.manifest(&cluster, &()));
     let role = Known(RoleOutput { name: "r".to_owned(), arn: "arn:aws:iam::1:role/r".to_owned() });
     let account = ServiceAccount { name: "a".to_owned() };
     known::<core::ServiceAccount>(account.manifest(&namespace(), &role));

@@ -1,5 +1,4 @@
-//! The namespace of everything that is ours in the cluster. It is there only while the caller's
-//! access policy is, and goes with the cluster.
+//! The namespace of everything that is ours in the cluster. It goes with the cluster.
 
 use kube::api::DynamicObject;
 use kube::core::ApiResource;
@@ -35,9 +34,9 @@ impl NamespaceOutput {
 
 impl Object for Namespace {
     const KIND: &'static str = "namespace";
-    /// The cluster, and the access policy without which we cannot look.
-    type Within = (Node<Cluster>, After);
-    type Uses = ();
+    type Within = Node<Cluster>;
+    /// Without values: the access policy. Whoever has none may not look, which is not the same as nothing there.
+    type Uses = After;
     type Output = NamespaceOutput;
 
     fn api() -> ApiResource {
@@ -48,16 +47,16 @@ impl Object for Namespace {
         &self.name
     }
 
-    fn place((cluster, ()): &(ClusterOutput, ())) -> Place<'_> {
+    fn place(cluster: &ClusterOutput) -> Place<'_> {
         Place { cluster, namespace: None }
     }
 
-    fn manifest(&self, _: &(Given<ClusterOutput>, ()), (): &()) -> Given<Result<Value, Error>> {
+    fn manifest(&self, _: &Given<ClusterOutput>, (): &()) -> Given<Result<Value, Error>> {
         const TEMPLATE: &str = include_str!("../../../templates/namespace.yaml");
         Given::Known(render("namespace.yaml", TEMPLATE, json!({"name": self.name})))
     }
 
-    fn output(&self, (cluster, ()): &(ClusterOutput, ()), _: &DynamicObject) -> NamespaceOutput {
+    fn output(&self, cluster: &ClusterOutput, _: &DynamicObject) -> NamespaceOutput {
         NamespaceOutput { cluster: cluster.clone(), name: self.name.clone() }
     }
 

@@ -32,6 +32,8 @@ pub fn name(cloud: &Cloud) -> String {
 
 /// What S3 answers about a bucket that is not there.
 const ABSENT: [&str; 2] = ["NoSuchBucket", "NotFound"];
+/// What it answers about one that we may not look at.
+const REFUSED: [&str; 2] = ["AccessDenied", "Forbidden"];
 
 impl Resource for Bucket {
     type World = Cloud;
@@ -48,17 +50,12 @@ impl Resource for Bucket {
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
         let (s3, account, name) = (&cx.world.aws.s3, &cx.world.aws.account, name(&cx.world));
-        match s3.head_bucket().bucket(&name).expected_bucket_owner(account).send().await {
-            Err(error) if code(&error).is_some_and(|code| ["Forbidden", "AccessDenied"].contains(&code)) => {
-                // Somebody else's and a forbidden one of ours answer alike; only the owner may know more.
-                let why = format!("the bucket {name} is taken by another account, or we may not look at it");
-                return Ok(Seen::Foreign(format!("{why}; name another in storage.bucket")));
-            }
-            answer => {
-                if answer.fault_or_absent(&ABSENT)?.is_none() {
-                    return Ok(Seen::Absent);
-                }
-            }
+        let head = s3.head_bucket().bucket(&name).expected_bucket_owner(account).send().await;
+        if head.as_ref().is_err_and(|error| code(error).is_some_and(|code| REFUSED.contains(&code))) {
+            return taken(cx, &name).await;
+        }
+        if head.fault_or_absent(&ABSENT)?.is_none() {
+            return Ok(Seen::Absent);
         }
         let tags = s3.get_bucket_tagging().bucket(&name).expected_bucket_owner(account).send().await;
         let tags = tags.fault_or_absent(&["NoSuchTagSet", "NoSuchBucket"])?;
@@ -120,6 +117,18 @@ impl Resource for Bucket {
     }
 }
 
+/// A bucket that we may not look at is somebody else's only where it is not among our own: S3
+/// answers a forbidden one of ours alike, and that must not be taken for gone.
+async fn taken(cx: &Cx, name: &str) -> Result<Seen<Bucket>, Fault> {
+    let mut ours = cx.world.aws.s3.list_buckets().prefix(name).into_paginator().send();
+    while let Some(page) = ours.next().await {
+        if page.fault()?.buckets().iter().any(|bucket| bucket.name() == Some(name)) {
+            return Err(Fault::Denied(format!("we may not look at our bucket {name} (s3:ListBucket)")));
+        }
+    }
+    Ok(Seen::Foreign(format!("the bucket {name} is another account's; name another in storage.bucket")))
+}
+
 /// Deletes every version and every delete marker of every object.
 async fn empty(cx: &Cx, name: &str) -> Result<(), Fault> {
     let (s3, account) = (&cx.world.aws.s3, &cx.world.aws.account);
@@ -154,12 +163,17 @@ async fn empty(cx: &Cx, name: &str) -> Result<(), Fault> {
 /// What was begun and never finished is billed and not listed.
 async fn abort_uploads(cx: &Cx, name: &str) -> Result<(), Fault> {
     let (s3, account) = (&cx.world.aws.s3, &cx.world.aws.account);
-    let call = s3.list_multipart_uploads().bucket(name).expected_bucket_owner(account);
-    let Some(page) = call.send().await.fault_or_absent(&ABSENT)? else { return Ok(()) };
-    for upload in page.uploads() {
-        let call = s3.abort_multipart_upload().bucket(name).expected_bucket_owner(account);
-        let call = call.set_key(upload.key().map(str::to_owned)).set_upload_id(upload.upload_id().map(str::to_owned));
-        call.send().await.fault_or_absent(&["NoSuchUpload"])?;
+    loop {
+        // From the start each time: what was listed is gone.
+        let call = s3.list_multipart_uploads().bucket(name).expected_bucket_owner(account);
+        let Some(page) = call.send().await.fault_or_absent(&ABSENT)? else { return Ok(()) };
+        for upload in page.uploads() {
+            let call = s3.abort_multipart_upload().bucket(name).expected_bucket_owner(account);
+            let call = call.set_key(upload.key().map(str::to_owned)).set_upload_id(upload.upload_id().map(str::to_owned));
+            call.send().await.fault_or_absent(&["NoSuchUpload"])?;
+        }
+        if page.is_truncated() != Some(true) {
+            return Ok(());
+        }
     }
-    Ok(())
 }

@@ -101,11 +101,7 @@ impl Models {
     async fn release(&self, cx: &Cx, bucket: &str) -> Result<(), Fault> {
         let bucket = models::Bucket { aws: &cx.world.aws, name: bucket };
         let progress = |done, total| cx.progress("uploading", done, total);
-        let work = models::release(&cx.world, bucket, self.local()?, progress);
-        tokio::select! {
-            biased;
-            () = cx.cancel.cancelled() => Err(Fault::TryAgain("stopped; what was uploaded is kept".to_owned())),
-            released = work => released.and_then(|report| report.accepted().map(drop)),
-        }
+        let report = models::release(&cx.world, bucket, self.local()?, &cx.cancel, progress).await?;
+        report.accepted().map(drop)
     }
 }
