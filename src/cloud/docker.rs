@@ -30,11 +30,17 @@ pub enum Error {
          Next: start Docker, or set DOCKER_HOST. Docker is only needed until the image is in the registry"
     )]
     Unreachable { host: String, why: String },
-    #[error("Docker could not build the gateway image: {0}\nNext: look at the engine's log (`docker info`, `journalctl -u docker`)")]
+    #[error(
+        "Docker could not build the gateway image: {0}\nNext: look at the engine's log (`docker info`, `journalctl -u docker`)"
+    )]
     Build(String),
-    #[error("{registry} does not let us push: {why}\nNext: check that the caller may ecr:GetAuthorizationToken, ecr:PutImage and ecr:*LayerUpload")]
+    #[error(
+        "{registry} does not let us push: {why}\nNext: check that the caller may ecr:GetAuthorizationToken, ecr:PutImage and ecr:*LayerUpload"
+    )]
     Credentials { registry: String, why: String },
-    #[error("the push to {registry} broke off: {why}\nNext: run this again; check that the repository is there and that Docker reaches the registry")]
+    #[error(
+        "the push to {registry} broke off: {why}\nNext: run this again; check that the repository is there and that Docker reaches the registry"
+    )]
     Push { registry: String, why: String },
     #[error("the image's files could not be packed: {0}")]
     Pack(#[from] std::io::Error),

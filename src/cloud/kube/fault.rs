@@ -56,9 +56,8 @@ fn answered(status: &Status) -> Fault {
     let reason = if status.reason.is_empty() { format!("HTTP {}", status.code) } else { status.reason.clone() };
     let told = format!("Kubernetes: {reason}: {}", status.message);
     // What is created in a namespace that is going is answered 403 with this cause.
-    let ending = status.details.as_ref().is_some_and(|details| {
-        details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
-    });
+    let ending =
+        status.details.as_ref().is_some_and(|details| details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating"));
     match status.code {
         _ if ending => Fault::TryAgain(told),
         401 => Fault::Denied(format!("{told} (the cluster has no access entry for us, or the AWS credentials have ended)")),

@@ -20,7 +20,7 @@ pub(super) const HIDDEN: Duration = Duration::from_secs(30);
 pub(super) const SETTLE: Duration = Duration::from_secs(15);
 
 /// How long a permission that was just given may take to arrive where it is checked.
-pub(super) const PERMISSION: Duration = Duration::from_secs(60);
+pub(super) const PERMISSION: Duration = Duration::from_secs(120);
 
 /// How long the look at everything goes on asking for one node that does not answer.
 pub(super) const SURVEY: Duration = Duration::from_secs(15);

@@ -113,14 +113,10 @@ impl<O: Object> Applied<O> {
     }
 
     /// The manifest with our marks on it.
-    fn wanted(
-        &self,
-        within: &<O::Within as Needs>::Givens,
-        uses: &<O::Uses as Needs>::Givens,
-    ) -> Given<Result<Value, Error>> {
-        self.object.manifest(within, uses).map(|manifest| {
-            manifest.as_ref().map(|manifest| manifest::marked(manifest, &self.deployment)).map_err(Clone::clone)
-        })
+    fn wanted(&self, within: &<O::Within as Needs>::Givens, uses: &<O::Uses as Needs>::Givens) -> Given<Result<Value, Error>> {
+        self.object
+            .manifest(within, uses)
+            .map(|manifest| manifest.as_ref().map(|manifest| manifest::marked(manifest, &self.deployment)).map_err(Clone::clone))
     }
 
     async fn apply(

@@ -106,13 +106,7 @@ impl Object for Deployment {
     fn manifest(
         &self,
         within: &Given<NamespaceOutput>,
-        (account, config_map, bucket, image, ()): &(
-            Given<String>,
-            Given<String>,
-            Given<String>,
-            Given<ImageOutput>,
-            (),
-        ),
+        (account, config_map, bucket, image, ()): &(Given<String>, Given<String>, Given<String>, Given<ImageOutput>, ()),
     ) -> Given<Result<Value, Error>> {
         let names = within.zip(account).zip(config_map);
         names.zip(bucket).zip(image).map(|((((namespace, account), config_map), bucket), image)| {

@@ -29,7 +29,8 @@ pub(super) fn render(template: &'static str, text: &str, values: impl Serialize)
     let wrong = |why: String| Error { template, why };
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let yaml = environment.render_named_str(template, text, minijinja::value::Serde(values)).map_err(|why| wrong(format!("{why:#}")))?;
+    let yaml =
+        environment.render_named_str(template, text, minijinja::value::Serde(values)).map_err(|why| wrong(format!("{why:#}")))?;
     serde_yaml_ng::from_str(&yaml).map_err(|why| wrong(why.to_string()))
 }
 

@@ -116,9 +116,8 @@ pub(super) fn hopeless(pod: &Pod) -> Option<String> {
 /// What Kubernetes has warned of about an object, the newest last. Nothing where they cannot be read.
 pub(super) async fn events(client: &Client, namespace: &str, kind: &str, name: &str) -> Vec<String> {
     let api: Api<Event> = Api::namespaced(client.clone(), namespace);
-    let params = ListParams::default()
-        .fields(&format!("involvedObject.kind={kind},involvedObject.name={name},type=Warning"))
-        .limit(100);
+    let params =
+        ListParams::default().fields(&format!("involvedObject.kind={kind},involvedObject.name={name},type=Warning")).limit(100);
     let Ok(events) = api.list(&params).await else { return Vec::new() };
     let mut events = events.items;
     events.sort_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
@@ -165,10 +164,7 @@ mod tests {
     fn a_pod_without_a_gpu_says_what_the_scheduler_says() {
         let pending = pod(json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
             "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."}]}));
-        assert_eq!(
-            why_not_ready(&pending).unwrap(),
-            "p is Pending: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
-        );
+        assert_eq!(why_not_ready(&pending).unwrap(), "p is Pending: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu.");
     }
 
     #[test]
