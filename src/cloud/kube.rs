@@ -1,5 +1,6 @@
 //! Kubernetes clients, one a cluster: its own CA, and an EKS token renewed before it ends.
 
+mod calls;
 mod fault;
 mod forward;
 
@@ -12,10 +13,12 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Uri};
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
+use kube::client::ClientBuilder;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::sync::Mutex;
 
+use calls::CallLog;
 pub use fault::OrFault;
 pub use forward::Serving;
 
@@ -92,12 +95,7 @@ impl Clusters {
 }
 
 /// A client that trusts only this cluster's CA (base64 of PEM, as EKS tells it). The walk retries, so the client does not.
-fn connect(
-    endpoint: &str,
-    certificate_authority: &str,
-    token: &str,
-    silence: Option<Duration>,
-) -> Result<Client, Fault> {
+fn connect(endpoint: &str, certificate_authority: &str, token: &str, silence: Option<Duration>) -> Result<Client, Fault> {
     let nonsense = |what: &str, why: &dyn std::fmt::Display| {
         Fault::Fatal(format!("the cluster's {what} cannot be used: {why}; look at `aws eks describe-cluster`"))
     };
@@ -116,7 +114,8 @@ fn connect(
     config.read_timeout = silence;
     config.write_timeout = silence;
     config.default_retry = false;
-    Client::try_from(config).map_err(|why| nonsense("connection", &why))
+    let builder = ClientBuilder::try_from(config).map_err(|why| nonsense("connection", &why))?;
+    Ok(builder.with_layer(&CallLog).build())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The log file: every AWS call with its request id, every event of a walk, no secret.
+//! The log file: every call with its request id, every event of a walk, no secret.
 
 use std::fs::{File, OpenOptions, create_dir_all};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub(super) fn open(path: Option<&Path>, deployment: &str, command: &str) -> Resu
     let file = file(&path).map_err(|why| {
         Error::usage(format!("the log file {} cannot be written: {why}", path.display()), "name another with --log")
     })?;
-    let filter = EnvFilter::try_from_env("TRITONDEPLOY_LOG").unwrap_or_else(|_| EnvFilter::new("info,aws=debug"));
+    let filter = EnvFilter::try_from_env("TRITONDEPLOY_LOG").unwrap_or_else(|_| EnvFilter::new("info,aws=debug,kubernetes=debug"));
     let log = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(Mutex::new(file));
     // A second start in one process (tests) keeps the first log.
     let _ = log.try_init();
