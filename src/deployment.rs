@@ -22,7 +22,7 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let mut g = Graph::new();
     let net = network(&mut g, config, inventory);
     let stores = stores(&mut g, config);
-    let eks = cluster(&mut g, config, &net, &stores);
+    let eks = cluster(&mut g, config, &net, &stores.bucket);
     workload(&mut g, config, &net, &stores, &eks);
     g
 }
@@ -106,7 +106,7 @@ pub struct Eks {
 }
 
 /// The EKS cluster, its roles, its add-ons and its GPU nodes.
-pub fn cluster(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Stores) -> Eks {
+pub fn cluster(g: &mut Graph<Cloud>, config: &Config, net: &Net, bucket: &Node<Bucket>) -> Eks {
     let policies = |g: &mut Graph<Cloud>, part: &str, role: &Node<Role>, policies: &[&str]| {
         let one = |policy: &&str| {
             g.add(format!("role/{part}/{policy}"), PolicyAttachment::of(policy), role.clone(), ()).after()
@@ -124,7 +124,7 @@ pub fn cluster(g: &mut Graph<Cloud>, config: &Config, net: &Net, stores: &Stores
     let workload = &config.workload;
     let workload = Role::workload(&workload.namespace, &workload.service_account);
     let workload = g.add("role/workload", workload, (), Some(provider));
-    let may_read = g.add("role/workload/model-access", ModelAccess, workload.clone(), stores.bucket.clone()).after();
+    let may_read = g.add("role/workload/model-access", ModelAccess, workload.clone(), bucket.clone()).after();
 
     let cni = g.add("addon/vpc-cni", Addon::plain("vpc-cni"), cluster.clone(), After::default()).after();
     let proxy = g.add("addon/kube-proxy", Addon::plain("kube-proxy"), cluster.clone(), After::default()).after();

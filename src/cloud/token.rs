@@ -37,16 +37,12 @@ pub async fn eks_token(aws: &Aws, cluster: &str) -> Result<(String, Timestamp), 
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(EXPIRES);
     let identity = credentials.into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(&aws.region)
-        .name("sts")
-        .time(now)
-        .settings(settings)
-        .build();
+    let params =
+        v4::SigningParams::builder().identity(&identity).region(&aws.region).name("sts").time(now).settings(settings).build();
     let fatal = |why: &dyn std::fmt::Display| Fault::Fatal(format!("the token could not be signed: {why}"));
     let params = params.map_err(|why| fatal(&why))?.into();
-    let public = || format!("https://sts.{}.amazonaws.com", aws.region);
+    let china = if aws.region.starts_with("cn-") { ".cn" } else { "" };
+    let public = || format!("https://sts.{}.amazonaws.com{china}", aws.region);
     let endpoint = aws.endpoint_url.clone().unwrap_or_else(public);
     let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", endpoint.trim_end_matches('/'));
     let headers = [(CLUSTER, cluster)].into_iter();

@@ -14,6 +14,9 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         }
     };
     say(!is_name(&config.name, 40), "name: 1 to 40 of a-z, 0-9 and -, beginning with a letter");
+    // The bucket is called NAME-ACCOUNT-REGION, and S3 allows 63.
+    let long = config.storage.bucket.is_none() && config.name.len() > 35 && config.name.len() <= 40;
+    say(long, "name: more than 35 characters need a storage.bucket, since the bucket's own name would be too long");
     for (key, name) in [
         ("workload.namespace", &config.workload.namespace),
         ("workload.service_account", &config.workload.service_account),

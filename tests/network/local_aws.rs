@@ -26,12 +26,22 @@ pub(crate) struct LocalAws {
 impl LocalAws {
     /// Starts one, `speed` times as fast as AWS.
     pub(crate) fn start(speed: u32) -> Self {
+        Self::with(speed, &[])
+    }
+
+    /// The same, where nodes say that they are Ready and add-ons that they are healthy.
+    pub(crate) fn pretending(speed: u32) -> Self {
+        Self::with(speed, &["--pretend"])
+    }
+
+    fn with(speed: u32, more: &[&str]) -> Self {
         let sandbox = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("sandbox");
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"));
         let python = cache.join("tritondeploy/venv/bin/python");
         let mut process = Command::new(&python)
             .args(["-m", "aws", "--port", "0", "--speed", &speed.to_string()])
+            .args(more)
             .current_dir(&sandbox)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -84,7 +94,7 @@ impl LocalAws {
         self.ask("POST", "expire-sessions");
     }
 
-    fn ask(&self, method: &str, path: &str) -> Value {
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Value {
         let mut stream = TcpStream::connect(&self.host).expect("a connection");
         let request = format!("{method} /_sandbox/{path} HTTP/1.0\r\nHost: local\r\nContent-Length: 0\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("asked");

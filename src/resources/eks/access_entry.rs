@@ -18,16 +18,15 @@ pub struct State {}
 
 /// The IAM principal behind the caller. STS drops a role's path (roles of SSO have one), so that
 /// IAM is asked for the role; who may not ask has no path, most likely.
-pub(super) async fn principal(aws: &Aws) -> String {
-    let Some((account, rest)) = aws.caller.split_once(":sts::").and_then(|(_, rest)| rest.split_once(":assumed-role/"))
-    else {
-        return aws.caller.clone();
+async fn principal(aws: &Aws) -> Result<String, Fault> {
+    let Some((account, rest)) = aws.caller.split_once(":sts::").and_then(|(_, rest)| rest.split_once(":assumed-role/")) else {
+        return Ok(aws.caller.clone());
     };
     let role = rest.split('/').next().unwrap_or(rest);
-    let answer = aws.iam.get_role().role_name(role).send().await;
-    let asked = answer.ok().and_then(|answer| answer.role).map(|role| role.arn);
+    let answer = aws.iam.get_role().role_name(role).send().await.fault_or_absent(&["AccessDenied", "NoSuchEntity"])?;
+    let asked = answer.and_then(|answer| answer.role).map(|role| role.arn);
     let partition = aws.caller.split(':').nth(1).unwrap_or("aws");
-    asked.unwrap_or_else(|| format!("arn:{partition}:iam::{account}:role/{role}"))
+    Ok(asked.unwrap_or_else(|| format!("arn:{partition}:iam::{account}:role/{role}")))
 }
 
 impl Resource for AccessEntry {
@@ -45,14 +44,14 @@ impl Resource for AccessEntry {
     }
 
     async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Seen<Self>, Fault> {
-        let principal = principal(&cx.world.aws).await;
+        let principal = principal(&cx.world.aws).await?;
         let call = cx.world.aws.eks.describe_access_entry().cluster_name(&cluster.name).principal_arn(&principal);
         let answer = call.send().await.fault_or_absent(&ABSENT)?;
         Ok(answer.map_or(Seen::Absent, |_| Seen::Present(Found::one(principal, State {}))))
     }
 
     async fn create(&self, cx: &Cx, cluster: &ClusterOutput, (): &()) -> Result<(), Fault> {
-        let principal = principal(&cx.world.aws).await;
+        let principal = principal(&cx.world.aws).await?;
         let call = cx.world.aws.eks.create_access_entry().cluster_name(&cluster.name).principal_arn(principal);
         let call = call.set_tags(Some(cx.world.tags(&cx.node).map())).client_request_token(cx.token());
         call.send().await.fault().map(drop)

@@ -12,7 +12,11 @@ use crate::engine::{Fault, Found, Given, Node, Resource, Seen};
 
 pub struct AccessPolicy;
 
-const ADMIN: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
+/// All of the cluster; EKS's own policy, whose ARN begins as all of them in this account do.
+fn admin(principal: &str) -> String {
+    let partition = principal.split(':').nth(1).unwrap_or("aws");
+    format!("arn:{partition}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy")
+}
 
 #[derive(Serialize)]
 pub struct State {}
@@ -32,13 +36,13 @@ impl Resource for AccessPolicy {
 
     async fn observe(&self, cx: &Cx, (cluster, principal): &(ClusterOutput, String)) -> Result<Seen<Self>, Fault> {
         let call = cx.world.aws.eks.list_associated_access_policies();
-        let call = call.cluster_name(&cluster.name).principal_arn(principal).into_paginator().send();
-        let mut pages = call;
+        let mut pages = call.cluster_name(&cluster.name).principal_arn(principal).into_paginator().send();
+        let admin = admin(principal);
         while let Some(page) = pages.next().await {
             let Some(page) = page.fault_or_absent(&ABSENT)? else { return Ok(Seen::Absent) };
             let ours = |policy: &aws_sdk_eks::types::AssociatedAccessPolicy| {
                 let scope = policy.access_scope().and_then(|scope| scope.r#type());
-                policy.policy_arn() == Some(ADMIN) && scope == Some(&AccessScopeType::Cluster)
+                policy.policy_arn() == Some(&admin) && scope == Some(&AccessScopeType::Cluster)
             };
             if page.associated_access_policies().iter().any(ours) {
                 return Ok(Seen::Present(Found::one((), State {})));
@@ -50,11 +54,11 @@ impl Resource for AccessPolicy {
     async fn create(&self, cx: &Cx, (cluster, principal): &(ClusterOutput, String), (): &()) -> Result<(), Fault> {
         let scope = AccessScope::builder().r#type(AccessScopeType::Cluster).build();
         let call = cx.world.aws.eks.associate_access_policy().cluster_name(&cluster.name).principal_arn(principal);
-        call.policy_arn(ADMIN).access_scope(scope).send().await.fault().map(drop)
+        call.policy_arn(admin(principal)).access_scope(scope).send().await.fault().map(drop)
     }
 
     async fn delete(&self, cx: &Cx, (cluster, principal): &(ClusterOutput, String), (): &()) -> Result<(), Fault> {
         let call = cx.world.aws.eks.disassociate_access_policy().cluster_name(&cluster.name).principal_arn(principal);
-        call.policy_arn(ADMIN).send().await.fault_or_absent(&ABSENT).map(drop)
+        call.policy_arn(admin(principal)).send().await.fault_or_absent(&ABSENT).map(drop)
     }
 }

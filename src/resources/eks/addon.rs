@@ -70,9 +70,7 @@ impl Resource for Addon {
         let why = |status: &AddonStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
         Ok(match addon.status() {
             Some(AddonStatus::Active) => Seen::Present(Found::one((), actual)),
-            Some(status @ AddonStatus::CreateFailed) => {
-                Seen::Broken { output: (), why: why(status), cure: Cure::Recreate }
-            }
+            Some(status @ AddonStatus::CreateFailed) => Seen::Broken { output: (), why: why(status), cure: Cure::Recreate },
             Some(status @ (AddonStatus::DeleteFailed | AddonStatus::UpdateFailed)) => {
                 Seen::Broken { output: (), why: why(status), cure: Cure::Wait }
             }

@@ -148,7 +148,10 @@ impl Resource for Cluster {
         let output = ClusterOutput::of(cluster);
         Ok(match status {
             Some(ClusterStatus::Active) => Seen::Present(Found::one(output, actual)),
-            Some(ClusterStatus::Failed) => Seen::Broken { output, why, cure: Cure::Recreate },
+            Some(ClusterStatus::Failed) => {
+                let why = if why.is_empty() { "FAILED, and EKS does not say why".to_owned() } else { why };
+                Seen::Broken { output, why, cure: Cure::Recreate }
+            }
             // While it is updated it answers, and what is in it can be looked at.
             Some(status @ ClusterStatus::Updating) => {
                 Seen::Changing { why: status.to_string(), found: Some(Found::one(output, actual)) }
@@ -160,12 +163,7 @@ impl Resource for Cluster {
         })
     }
 
-    async fn create(
-        &self,
-        cx: &Cx,
-        (): &(),
-        (role, subnets, ()): &(RoleOutput, Vec<String>, ()),
-    ) -> Result<(), Fault> {
+    async fn create(&self, cx: &Cx, (): &(), (role, subnets, ()): &(RoleOutput, Vec<String>, ())) -> Result<(), Fault> {
         let mut vpc = self.access();
         vpc.subnet_ids = Some(subnets.clone());
         let access = CreateAccessConfigRequest::builder()

@@ -3,13 +3,17 @@
 //! With a managed node group the disk belongs here and the instance type there, each in one place;
 //! no image id and no security groups, or EKS leaves its own out (EKS guide, "Customize managed
 //! nodes with launch templates"). Tags reach instances, volumes and interfaces only through here.
+//!
+//! Never changed: its name carries a hash of what is in it, so that another one can be made beside it.
 
 use aws_sdk_ec2::types::{
     LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateHttpTokensState,
-    LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest, RequestLaunchTemplateData,
-    ResourceType, ResponseLaunchTemplateData, VolumeType,
+    LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest, RequestLaunchTemplateData, ResourceType,
+    ResponseLaunchTemplateData, VolumeType,
 };
 use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tritondeploy_wire::manifest::hex;
 
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
@@ -34,8 +38,15 @@ impl LaunchTemplate {
         Self { disk_gib: nodes.disk_gib, device: if bottlerocket { "/dev/xvdb" } else { "/dev/xvda" } }
     }
 
-    fn name(cx: &Cx) -> String {
-        format!("{}-nodes", cx.world.config.name)
+    fn name(&self, cx: &Cx) -> String {
+        let content = serde_json::to_vec(&self.want(&(), &())).unwrap_or_default();
+        format!("{}-nodes-{}", cx.world.config.name, &hex(&Sha256::digest(content))[..8])
+    }
+
+    /// The one of our name, where it does not carry our tags (or these cannot be filtered by yet).
+    async fn by_name(&self, cx: &Cx) -> Result<Option<aws_sdk_ec2::types::LaunchTemplate>, Fault> {
+        let call = cx.world.aws.ec2.describe_launch_templates().launch_template_names(self.name(cx));
+        Ok(call.send().await.fault_or_absent(&ABSENT)?.and_then(|answer| answer.launch_templates?.into_iter().next()))
     }
 
     fn data(&self, tags: &Tags) -> RequestLaunchTemplateData {
@@ -111,28 +122,38 @@ impl Resource for LaunchTemplate {
         }
     }
 
+    /// By its tags: one that was made for another configuration has another name, and goes with us too.
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
-        let (ec2, name) = (&cx.world.aws.ec2, Self::name(cx));
-        let answer = ec2.describe_launch_templates().launch_template_names(&name).send().await;
-        let template = answer.fault_or_absent(&ABSENT)?.and_then(|answer| answer.launch_templates?.into_iter().next());
-        let Some(template) = template else { return Ok(Seen::Absent) };
+        let (ec2, name, ours) = (&cx.world.aws.ec2, self.name(cx), cx.world.tags(&cx.node));
+        let call = ec2.describe_launch_templates().set_filters(Some(ours.filters())).into_paginator().items();
+        let mut found = call.send().try_collect().await.fault()?;
+        if found.is_empty() {
+            found.extend(self.by_name(cx).await?);
+        }
+        found.sort_by_key(|template| template.launch_template_name() != Some(&name));
+        let mut found = found.into_iter();
+        let Some(template) = found.next() else { return Ok(Seen::Absent) };
         let tags = Tags::from(template.tags());
-        if !tags.same_owner(&cx.world.tags(&cx.node)) {
+        if !tags.same_owner(&ours) {
             return Ok(Seen::Foreign(format!("there is a launch template {name}; {}", tags.owner())));
         }
-        let id = template.launch_template_id.unwrap_or_default();
-        let versions = ec2.describe_launch_template_versions().launch_template_id(&id).versions("$Latest");
+        let output = |template: aws_sdk_ec2::types::LaunchTemplate| Template {
+            version: template.latest_version_number().unwrap_or(1),
+            id: template.launch_template_id.unwrap_or_default(),
+        };
+        let (output, twins) = (output(template), found.map(output).collect());
+        let id = &output.id;
+        let versions = ec2.describe_launch_template_versions().launch_template_id(id).versions("$Latest");
         let versions = versions.send().await.fault_or_absent(&ABSENT)?;
         let version = versions.and_then(|answer| answer.launch_template_versions?.into_iter().next());
         let Some(version) = version else { return Ok(Seen::Absent) };
         let Some(data) = version.launch_template_data() else { return Ok(Seen::Absent) };
-        let output = Template { id, version: version.version_number().unwrap_or(1) };
-        Ok(Seen::Present(Found::one(output, State::of(data))))
+        Ok(Seen::Present(Found { actual: State::of(data), output, twins }))
     }
 
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
         let tags = cx.world.tags(&cx.node);
-        let call = cx.world.aws.ec2.create_launch_template().launch_template_name(Self::name(cx));
+        let call = cx.world.aws.ec2.create_launch_template().launch_template_name(self.name(cx));
         call.launch_template_data(self.data(&tags))
             .tag_specifications(tags.specification(ResourceType::LaunchTemplate))
             .client_token(cx.token())

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_eks::types::{
     AmiTypes, LaunchTemplateSpecification, NodegroupScalingConfig, NodegroupStatus, NodegroupUpdateConfig,
-    NodegroupUpdateStrategies, Taint, TaintEffect,
+    NodegroupUpdateStrategies, Taint, TaintEffect, UpdateLabelsPayload, UpdateTaintsPayload,
 };
 use serde::Serialize;
 
@@ -53,6 +53,7 @@ pub struct State {
     launch_template: Given<String>,
     labels: BTreeMap<String, String>,
     taints: Vec<String>,
+    update: String,
 }
 
 /// The label and the taint of GPU nodes.
@@ -64,9 +65,26 @@ fn taint() -> Taint {
     Taint::builder().key("nvidia.com/gpu").value("true").effect(TaintEffect::NoSchedule).build()
 }
 
+/// As Kubernetes writes it, `KEY=VALUE:EFFECT`.
 fn described(taint: &Taint) -> String {
     let effect = taint.effect().map_or("", TaintEffect::as_str);
     format!("{}={}:{effect}", taint.key().unwrap_or_default(), taint.value().unwrap_or_default())
+}
+
+fn read(described: &str) -> Option<Taint> {
+    let (key, rest) = described.split_once('=')?;
+    let (value, effect) = rest.rsplit_once(':')?;
+    Some(Taint::builder().key(key).value(value).effect(effect.into()).build())
+}
+
+/// The default brings up extra GPU instances during an update, which an exact quota refuses.
+fn updates() -> NodegroupUpdateConfig {
+    NodegroupUpdateConfig::builder().max_unavailable(1).update_strategy(NodegroupUpdateStrategies::Minimal).build()
+}
+
+fn told(updates: &NodegroupUpdateConfig) -> String {
+    let strategy = updates.update_strategy().map_or("DEFAULT", NodegroupUpdateStrategies::as_str);
+    format!("{strategy}, {} at a time", updates.max_unavailable().unwrap_or_default())
 }
 
 fn sorted(mut ids: Vec<Given<String>>) -> Vec<Given<String>> {
@@ -95,6 +113,7 @@ impl Resource for NodeGroup {
             launch_template: template.map(|template| template.id.clone()),
             labels: labels(),
             taints: vec![described(&taint())],
+            update: told(&updates()),
         }
     }
 
@@ -121,14 +140,13 @@ impl Resource for NodeGroup {
             launch_template: Given::Known(template.unwrap_or_default().to_owned()),
             labels: group.labels().cloned().unwrap_or_default().into_iter().collect(),
             taints: group.taints().iter().map(described).collect(),
+            update: group.update_config().map(told).unwrap_or_default(),
         };
         let told = issues!(group.health()).join("; ");
         let why = |status: &NodegroupStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
         Ok(match group.status() {
             Some(NodegroupStatus::Active) => Seen::Present(Found::one((), actual)),
-            Some(status @ NodegroupStatus::CreateFailed) => {
-                Seen::Broken { output: (), why: why(status), cure: Cure::Recreate }
-            }
+            Some(status @ NodegroupStatus::CreateFailed) => Seen::Broken { output: (), why: why(status), cure: Cure::Recreate },
             Some(status @ (NodegroupStatus::Degraded | NodegroupStatus::DeleteFailed)) => {
                 Seen::Broken { output: (), why: why(status), cure: Cure::Wait }
             }
@@ -144,11 +162,6 @@ impl Resource for NodeGroup {
         (role, subnets, template, ()): &(RoleOutput, Vec<String>, Template, ()),
     ) -> Result<(), Fault> {
         let template = LaunchTemplateSpecification::builder().id(&template.id).version(template.version.to_string());
-        // The default brings up extra GPU instances during an update, which an exact quota refuses.
-        let update = NodegroupUpdateConfig::builder()
-            .max_unavailable(1)
-            .update_strategy(NodegroupUpdateStrategies::Minimal)
-            .build();
         let call = cx.world.aws.eks.create_nodegroup().cluster_name(&cluster.name).nodegroup_name(NAME);
         call.scaling_config(self.scaling())
             .set_subnets(Some(subnets.clone()))
@@ -158,7 +171,7 @@ impl Resource for NodeGroup {
             .set_labels(Some(labels().into_iter().collect()))
             .taints(taint())
             .launch_template(template.build())
-            .update_config(update)
+            .update_config(updates())
             .set_tags(Some(cx.world.tags(&cx.node).map()))
             .client_request_token(cx.token())
             .send()
@@ -173,10 +186,26 @@ impl Resource for NodeGroup {
         cluster: &ClusterOutput,
         _: &(RoleOutput, Vec<String>, Template, ()),
         (): &(),
-        _: &[Change],
+        changes: &[Change],
     ) -> Result<(), Fault> {
-        let call = cx.world.aws.eks.update_nodegroup_config().cluster_name(&cluster.name).nodegroup_name(NAME);
-        call.scaling_config(self.scaling()).client_request_token(cx.token()).send().await.fault().map(drop)
+        let mut call = cx.world.aws.eks.update_nodegroup_config().cluster_name(&cluster.name).nodegroup_name(NAME);
+        for change in changes {
+            call = match change.field.as_str() {
+                "scaling" => call.scaling_config(self.scaling()),
+                "update" => call.update_config(updates()),
+                "taints" => {
+                    let there = change.from.as_array().into_iter().flatten().filter_map(|taint| read(taint.as_str()?));
+                    let odd = there.filter(|there| *there != taint()).collect();
+                    let taints = UpdateTaintsPayload::builder().add_or_update_taints(taint()).set_remove_taints(Some(odd));
+                    call.taints(taints.build())
+                }
+                _ => {
+                    let labels = labels().into_iter().collect();
+                    call.labels(UpdateLabelsPayload::builder().set_add_or_update_labels(Some(labels)).build())
+                }
+            };
+        }
+        call.send().await.fault().map(drop)
     }
 
     async fn delete(&self, cx: &Cx, cluster: &ClusterOutput, (): &()) -> Result<(), Fault> {
@@ -185,7 +214,11 @@ impl Resource for NodeGroup {
     }
 
     fn how(&self, change: &Change) -> How {
-        if change.field == "scaling" { How::InPlace } else { How::Replace }
+        match change.field.as_str() {
+            "scaling" | "update" | "taints" => How::InPlace,
+            field if field.starts_with("labels") => How::InPlace,
+            _ => How::Replace,
+        }
     }
 
     fn patience(&self, _: Doing) -> Duration {

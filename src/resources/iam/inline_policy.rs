@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::role::{Role, RoleOutput};
-use super::{canonical, policy};
+use super::{returned, statements};
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fault, Found, Given, How, Node, Resource, Seen};
@@ -16,22 +16,25 @@ pub struct ModelAccess;
 /// The policy's name on the role.
 const NAME: &str = "model-access";
 
-fn document(bucket: &str) -> Value {
+/// As little as Triton's models and v0's images need; written objects, versions and other buckets are out of reach.
+fn document(role: &RoleOutput, bucket: &str) -> Value {
+    let bucket = format!("arn:{}:s3:::{bucket}", role.partition());
     json!({
         "Version": "2012-10-17",
         "Statement": [
             {
                 "Effect": "Allow",
                 "Action": ["s3:GetBucketLocation", "s3:ListBucket"],
-                "Resource": format!("arn:aws:s3:::{bucket}"),
+                "Resource": bucket,
             },
-            {"Effect": "Allow", "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{bucket}/*")},
+            {"Effect": "Allow", "Action": "s3:GetObject", "Resource": format!("{bucket}/*")},
         ],
     })
 }
 
 #[derive(Serialize)]
 pub struct State {
+    /// Its statements.
     document: Given<Value>,
 }
 
@@ -43,19 +46,19 @@ impl Resource for ModelAccess {
     type State = State;
     type Output = ();
 
-    fn want(&self, _: &Given<RoleOutput>, bucket: &Given<String>) -> State {
-        State { document: bucket.map(|bucket| canonical(document(bucket))) }
+    fn want(&self, role: &Given<RoleOutput>, bucket: &Given<String>) -> State {
+        State { document: role.zip(bucket).map(|(role, bucket)| statements(&document(role, bucket))) }
     }
 
     async fn observe(&self, cx: &Cx, role: &RoleOutput) -> Result<Seen<Self>, Fault> {
         let call = cx.world.aws.iam.get_role_policy().role_name(&role.name).policy_name(NAME);
         let Some(found) = call.send().await.fault_or_absent(&["NoSuchEntity"])? else { return Ok(Seen::Absent) };
-        Ok(Seen::Present(Found::one((), State { document: Given::Known(policy(found.policy_document())) })))
+        Ok(Seen::Present(Found::one((), State { document: Given::Known(returned(found.policy_document())) })))
     }
 
     async fn create(&self, cx: &Cx, role: &RoleOutput, bucket: &String) -> Result<(), Fault> {
         let call = cx.world.aws.iam.put_role_policy().role_name(&role.name).policy_name(NAME);
-        call.policy_document(document(bucket).to_string()).send().await.fault().map(drop)
+        call.policy_document(document(role, bucket).to_string()).send().await.fault().map(drop)
     }
 
     async fn update(&self, cx: &Cx, role: &RoleOutput, bucket: &String, (): &(), _: &[Change]) -> Result<(), Fault> {

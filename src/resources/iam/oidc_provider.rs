@@ -1,7 +1,8 @@
 //! The OIDC provider: IAM's trust in the tokens that the cluster gives its pods.
 //!
-//! It outlives the cluster, so that it is found by its tags and not by the cluster's issuer. Its
-//! thumbprints are filled in by AWS and not compared.
+//! It outlives the cluster, so that it is found by its tags and not by the cluster's issuer, and a
+//! cluster that was made anew leaves one behind that trusts nobody any more. Its thumbprints are
+//! filled in by AWS and not compared.
 
 use futures::future::try_join_all;
 use serde::Serialize;
@@ -20,7 +21,8 @@ const AUDIENCE: &str = "sts.amazonaws.com";
 #[derive(Serialize)]
 pub struct State {
     issuer: Given<String>,
-    audiences: Vec<String>,
+    /// It must be for AWS; that it may be for others too does us no harm.
+    for_sts: bool,
 }
 
 /// A provider.
@@ -44,7 +46,7 @@ impl Resource for OidcProvider {
     type Output = Provider;
 
     fn want(&self, (): &(), cluster: &Given<ClusterOutput>) -> State {
-        State { issuer: cluster.map(|cluster| without_scheme(&cluster.issuer)), audiences: vec![AUDIENCE.to_owned()] }
+        State { issuer: cluster.map(|cluster| without_scheme(&cluster.issuer)), for_sts: true }
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
@@ -62,7 +64,8 @@ impl Resource for OidcProvider {
                 continue;
             };
             let issuer = without_scheme(provider.url().unwrap_or_default());
-            let state = State { issuer: Given::Known(issuer.clone()), audiences: provider.client_id_list.unwrap_or_default() };
+            let for_sts = provider.client_id_list().iter().any(|audience| audience == AUDIENCE);
+            let state = State { issuer: Given::Known(issuer.clone()), for_sts };
             found.push((Provider { arn, issuer }, state));
         }
         let mut found = found.into_iter();
@@ -75,12 +78,21 @@ impl Resource for OidcProvider {
         call.set_tags(Some(cx.world.tags(&cx.node).iam())).send().await.fault().map(drop)
     }
 
+    /// Its issuer is for ever: one of another cluster goes, and the walk makes the right one.
+    async fn update(&self, cx: &Cx, (): &(), _: &ClusterOutput, provider: &Provider, changes: &[Change]) -> Result<(), Fault> {
+        if changes.iter().any(|change| change.field == "issuer") {
+            return self.delete(cx, &(), provider).await;
+        }
+        let call = cx.world.aws.iam.add_client_id_to_open_id_connect_provider();
+        call.open_id_connect_provider_arn(&provider.arn).client_id(AUDIENCE).send().await.fault().map(drop)
+    }
+
     async fn delete(&self, cx: &Cx, (): &(), provider: &Provider) -> Result<(), Fault> {
         let call = cx.world.aws.iam.delete_open_id_connect_provider().open_id_connect_provider_arn(&provider.arn);
         call.send().await.fault_or_absent(&["NoSuchEntity"]).map(drop)
     }
 
     fn how(&self, _: &Change) -> How {
-        How::Replace
+        How::InPlace
     }
 }

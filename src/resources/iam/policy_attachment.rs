@@ -8,14 +8,18 @@ use crate::cloud::{Cloud, Cx};
 use crate::engine::{Fault, Found, Given, Node, Resource, Seen};
 
 pub struct PolicyAttachment {
-    arn: String,
+    name: String,
 }
 
 impl PolicyAttachment {
-    /// By the name under `arn:aws:iam::aws:policy/`.
+    /// By the policy's name.
     #[must_use]
     pub fn of(name: &str) -> Self {
-        Self { arn: format!("arn:aws:iam::aws:policy/{name}") }
+        Self { name: name.to_owned() }
+    }
+
+    fn arn(&self, role: &RoleOutput) -> String {
+        format!("arn:{}:iam::aws:policy/{}", role.partition(), self.name)
     }
 }
 
@@ -36,9 +40,10 @@ impl Resource for PolicyAttachment {
 
     async fn observe(&self, cx: &Cx, role: &RoleOutput) -> Result<Seen<Self>, Fault> {
         let call = cx.world.aws.iam.list_attached_role_policies().role_name(&role.name);
+        let ours = self.arn(role);
         let mut pages = call.into_paginator().items().send();
         while let Some(policy) = pages.next().await {
-            if policy.fault()?.policy_arn() == Some(&self.arn) {
+            if policy.fault()?.policy_arn() == Some(&ours) {
                 return Ok(Seen::Present(Found::one((), State {})));
             }
         }
@@ -46,12 +51,12 @@ impl Resource for PolicyAttachment {
     }
 
     async fn create(&self, cx: &Cx, role: &RoleOutput, (): &()) -> Result<(), Fault> {
-        let call = cx.world.aws.iam.attach_role_policy().role_name(&role.name).policy_arn(&self.arn);
+        let call = cx.world.aws.iam.attach_role_policy().role_name(&role.name).policy_arn(self.arn(role));
         call.send().await.fault().map(drop)
     }
 
     async fn delete(&self, cx: &Cx, role: &RoleOutput, (): &()) -> Result<(), Fault> {
-        let call = cx.world.aws.iam.detach_role_policy().role_name(&role.name).policy_arn(&self.arn);
+        let call = cx.world.aws.iam.detach_role_policy().role_name(&role.name).policy_arn(self.arn(role));
         call.send().await.fault_or_absent(&["NoSuchEntity"]).map(drop)
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::oidc_provider::{OidcProvider, Provider};
-use super::{canonical, policy};
+use super::{returned, statements};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
@@ -74,6 +74,7 @@ impl Role {
 
 #[derive(Serialize)]
 pub struct State {
+    /// The statements of its trust policy.
     trust: Given<Value>,
 }
 
@@ -82,6 +83,13 @@ pub struct State {
 pub struct RoleOutput {
     pub name: String,
     pub arn: String,
+}
+
+impl RoleOutput {
+    /// "aws", "aws-cn" or "aws-us-gov": every ARN in an account begins with it.
+    pub(super) fn partition(&self) -> &str {
+        self.arn.split(':').nth(1).unwrap_or("aws")
+    }
 }
 
 impl Resource for Role {
@@ -95,8 +103,8 @@ impl Resource for Role {
 
     fn want(&self, (): &(), provider: &Option<Given<Provider>>) -> State {
         let trust = match provider {
-            Some(provider) => provider.map(|provider| canonical(self.trust(Some(provider)))),
-            None => Given::Known(canonical(self.trust(None))),
+            Some(provider) => provider.map(|provider| statements(&self.trust(Some(provider)))),
+            None => Given::Known(statements(&self.trust(None))),
         };
         State { trust }
     }
@@ -109,7 +117,7 @@ impl Resource for Role {
         if !tags.same_owner(&cx.world.tags(&cx.node)) {
             return Ok(Seen::Foreign(format!("there is a role {name}; {}", tags.owner())));
         }
-        let trust = Given::Known(policy(role.assume_role_policy_document().unwrap_or_default()));
+        let trust = Given::Known(returned(role.assume_role_policy_document().unwrap_or_default()));
         Ok(Seen::Present(Found::one(RoleOutput { name, arn: role.arn }, State { trust })))
     }
 
@@ -119,14 +127,7 @@ impl Resource for Role {
         call.set_tags(Some(cx.world.tags(&cx.node).iam())).send().await.fault().map(drop)
     }
 
-    async fn update(
-        &self,
-        cx: &Cx,
-        (): &(),
-        provider: &Option<Provider>,
-        role: &RoleOutput,
-        _: &[Change],
-    ) -> Result<(), Fault> {
+    async fn update(&self, cx: &Cx, (): &(), provider: &Option<Provider>, role: &RoleOutput, _: &[Change]) -> Result<(), Fault> {
         let call = cx.world.aws.iam.update_assume_role_policy().role_name(&role.name);
         call.policy_document(self.trust(provider.as_ref()).to_string()).send().await.fault().map(drop)
     }
@@ -150,6 +151,10 @@ impl Resource for Role {
             attached.into_iter().filter_map(|policy| Some(format!("attached: {}", policy.policy_arn?))).collect();
         let profiles = iam.list_instance_profiles_for_role().role_name(&name).send().await;
         let profiles = profiles.map(|answer| answer.instance_profiles).unwrap_or_default();
+        let inline = iam.list_role_policies().role_name(&name).send().await;
+        told.extend(
+            inline.map(|answer| answer.policy_names).unwrap_or_default().into_iter().map(|name| format!("in it: {name}")),
+        );
         told.extend(profiles.into_iter().map(|profile| format!("in the instance profile {}", profile.arn)));
         told
     }

@@ -2,7 +2,9 @@
 //!
 //! Names are world-wide, so that ours holds account and region, and every call says whose account
 //! it must be (S3 guide, "Verifying bucket ownership"). Tags are in the creating call: a crash
-//! between two calls would leave a bucket that nobody owns.
+//! between two calls would leave a bucket that nobody owns. S3 encrypts whatever is put (SSE-S3,
+//! the default of every bucket since 2023); versioning stays off, since released objects are never
+//! overwritten (`models/release.rs`).
 
 use std::time::Duration;
 
@@ -50,16 +52,18 @@ impl Resource for Bucket {
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
         let (s3, account, name) = (&cx.world.aws.s3, &cx.world.aws.account, name(&cx.world));
-        let head = s3.head_bucket().bucket(&name).expected_bucket_owner(account).send().await;
-        if head.as_ref().is_err_and(|error| code(error).is_some_and(|code| REFUSED.contains(&code))) {
-            return taken(cx, &name).await;
-        }
-        if head.fault_or_absent(&ABSENT)?.is_none() {
-            return Ok(Seen::Absent);
-        }
-        let tags = s3.get_bucket_tagging().bucket(&name).expected_bucket_owner(account).send().await;
-        let tags = tags.fault_or_absent(&["NoSuchTagSet", "NoSuchBucket"])?;
-        let tags = tags.map(|answer| Tags::from(answer.tag_set())).unwrap_or_default();
+        let tags = match s3.get_bucket_tagging().bucket(&name).expected_bucket_owner(account).send().await {
+            Ok(answer) => Tags::from(answer.tag_set()),
+            Err(error) => match code(&error) {
+                Some(code) if ABSENT.contains(&code) => return Ok(Seen::Absent),
+                Some("NoSuchTagSet") => Tags::default(),
+                Some(code) if REFUSED.contains(&code) => return taken(cx, &name).await,
+                Some("PermanentRedirect") => {
+                    return Ok(Seen::Foreign(format!("there is a bucket {name} in another region")));
+                }
+                _ => return Err(error).fault(),
+            },
+        };
         if !tags.same_owner(&cx.world.tags(&cx.node)) {
             return Ok(Seen::Foreign(format!("there is a bucket {name}; {}", tags.owner())));
         }
@@ -70,8 +74,7 @@ impl Resource for Bucket {
                 .iter()
                 .all(|on| *on == Some(true))
         };
-        let public_access_blocked =
-            block.and_then(|answer| answer.public_access_block_configuration).is_some_and(blocked);
+        let public_access_blocked = block.and_then(|answer| answer.public_access_block_configuration).is_some_and(blocked);
         Ok(Seen::Present(Found::one(name, State { public_access_blocked })))
     }
 
@@ -123,7 +126,7 @@ async fn taken(cx: &Cx, name: &str) -> Result<Seen<Bucket>, Fault> {
     let mut ours = cx.world.aws.s3.list_buckets().prefix(name).into_paginator().send();
     while let Some(page) = ours.next().await {
         if page.fault()?.buckets().iter().any(|bucket| bucket.name() == Some(name)) {
-            return Err(Fault::Denied(format!("we may not look at our bucket {name} (s3:ListBucket)")));
+            return Err(Fault::Denied(format!("we may not look at our bucket {name} (s3:GetBucketTagging)")));
         }
     }
     Ok(Seen::Foreign(format!("the bucket {name} is another account's; name another in storage.bucket")))
@@ -133,7 +136,7 @@ async fn taken(cx: &Cx, name: &str) -> Result<Seen<Bucket>, Fault> {
 async fn empty(cx: &Cx, name: &str) -> Result<(), Fault> {
     let (s3, account) = (&cx.world.aws.s3, &cx.world.aws.account);
     let mut deleted = 0;
-    loop {
+    while !cx.cancel.is_cancelled() {
         // From the start each time: what was listed is gone.
         let call = s3.list_object_versions().bucket(name).expected_bucket_owner(account);
         let Some(page) = call.send().await.fault_or_absent(&ABSENT)? else { return Ok(()) };
@@ -158,22 +161,23 @@ async fn empty(cx: &Cx, name: &str) -> Result<(), Fault> {
         }
         cx.progress("objects deleted", deleted, 0);
     }
+    Err(Fault::TryAgain(format!("{deleted} objects are deleted, and there are more")))
 }
 
 /// What was begun and never finished is billed and not listed.
 async fn abort_uploads(cx: &Cx, name: &str) -> Result<(), Fault> {
     let (s3, account) = (&cx.world.aws.s3, &cx.world.aws.account);
-    loop {
-        // From the start each time: what was listed is gone.
+    while !cx.cancel.is_cancelled() {
         let call = s3.list_multipart_uploads().bucket(name).expected_bucket_owner(account);
         let Some(page) = call.send().await.fault_or_absent(&ABSENT)? else { return Ok(()) };
+        if page.uploads().is_empty() {
+            return Ok(());
+        }
         for upload in page.uploads() {
             let call = s3.abort_multipart_upload().bucket(name).expected_bucket_owner(account);
             let call = call.set_key(upload.key().map(str::to_owned)).set_upload_id(upload.upload_id().map(str::to_owned));
             call.send().await.fault_or_absent(&["NoSuchUpload"])?;
         }
-        if page.is_truncated() != Some(true) {
-            return Ok(());
-        }
     }
+    Err(Fault::TryAgain("there are unfinished uploads".to_owned()))
 }

@@ -1,0 +1,58 @@
+//! The account's side (roles, cluster, access, add-ons, nodes, bucket, repository) against a local
+//! AWS in which nothing runs behind the cluster.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+
+#[path = "../network/local_aws.rs"]
+mod local_aws;
+mod sentences;
+mod sentences_bucket;
+mod sentences_crash;
+mod sentences_drift;
+mod sentences_foreign;
+mod sentences_token;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tritondeploy::cloud::Cloud;
+use tritondeploy::cloud::inventory::Inventory;
+use tritondeploy::deployment::{cluster, network};
+use tritondeploy::engine::{Event, Events, Graph, Outcome, Walk};
+use tritondeploy::resources::registry::Repository;
+use tritondeploy::resources::storage::Bucket;
+
+/// All of the deployment but what needs Kubernetes, models or Docker.
+pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
+    let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await.expect("an inventory");
+    inventory.choose(&cloud.aws, &cloud.config).await.expect("zones");
+    let mut graph = Graph::new();
+    let net = network(&mut graph, &cloud.config, &inventory);
+    let bucket = graph.add("bucket", Bucket, (), ());
+    graph.add("repository", Repository, (), ());
+    cluster(&mut graph, &cloud.config, &net, &bucket);
+    let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            match event {
+                Event::Waiting { node, why, .. } => eprintln!("{node}: {why}"),
+                Event::Retrying { node, why, .. } => eprintln!("{node}: again after: {why}"),
+                Event::Failed { node, why, evidence, .. } => eprintln!("{node}: FAILED: {why} {evidence:?}"),
+                _ => {}
+            }
+        }
+    });
+    Walk { graph: Arc::new(graph), world: cloud.clone(), events: Events::to(sender), cancel: CancellationToken::new() }
+}
+
+pub(crate) async fn up(cloud: &Arc<Cloud>) -> Outcome {
+    let outcome = walk(cloud).await.up().await;
+    assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.troubles, outcome.blocked);
+    outcome
+}
+
+pub(crate) async fn down(cloud: &Arc<Cloud>) {
+    let outcome = walk(cloud).await.down().await;
+    assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.troubles, outcome.blocked);
+    assert!(outcome.exists.is_empty(), "left: {:?}", outcome.exists);
+}

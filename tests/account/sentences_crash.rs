@@ -1,0 +1,50 @@
+use std::time::{Duration, Instant};
+
+use tritondeploy::config::Config;
+
+use crate::local_aws::LocalAws;
+use crate::{down, up, walk};
+
+/// Lets `up` run until its `nth` mutating call, and kills it before that is applied or before it is answered.
+async fn killed(local: &LocalAws, nth: usize, when: &str) {
+    let cloud = local.cloud(Config::default()).await;
+    let walk = walk(&cloud).await;
+    local.ask("POST", &format!("hold?nth={nth}&when={when}&who="));
+    let going = tokio::spawn(async move { walk.up().await });
+    let begun = Instant::now();
+    while local.ask("GET", "hold")["held"].is_null() {
+        assert!(!going.is_finished(), "it ended before its call {nth}");
+        assert!(begun.elapsed() < Duration::from_secs(120), "call {nth} never came");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    going.abort();
+    assert!(going.await.is_err_and(|error| error.is_cancelled()), "it ended before it was killed");
+    local.ask("POST", "release");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_after_kills_makes_one_of_each() {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(Config::default()).await;
+    let before = local.dump();
+    for (nth, when) in [(4, "after"), (9, "after"), (7, "before"), (6, "after"), (3, "after"), (1, "before")] {
+        killed(&local, nth, when).await;
+    }
+    up(&cloud).await;
+    local.reset_calls();
+    assert_eq!((up(&cloud).await.changed, local.mutating()), (0, 0));
+    down(&cloud).await;
+    assert_eq!(local.dump(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn down_after_a_kill_at_any_call_leaves_nothing() {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(Config::default()).await;
+    let before = local.dump();
+    for (nth, when) in [(2, "after"), (5, "before"), (12, "after"), (33, "after"), (38, "before"), (41, "after")] {
+        killed(&local, nth, when).await;
+        down(&cloud).await;
+        assert_eq!(local.dump(), before, "after a kill {when} call {nth}");
+    }
+}

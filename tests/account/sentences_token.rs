@@ -1,0 +1,37 @@
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tritondeploy::cloud::token::eks_token;
+use tritondeploy::config::Config;
+
+use crate::local_aws::LocalAws;
+
+/// Asks STS as a cluster does that was shown the token.
+fn shown(local: &LocalAws, token: &str, cluster: &str) -> (bool, String) {
+    let url = URL_SAFE_NO_PAD.decode(token.strip_prefix("k8s-aws-v1.").expect("the prefix")).expect("base64");
+    let url = String::from_utf8(url).unwrap();
+    let path = url.strip_prefix(&format!("http://{}", local.host)).expect("the endpoint");
+    let mut stream = TcpStream::connect(&local.host).unwrap();
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {}\r\nx-k8s-aws-id: {cluster}\r\n\r\n", local.host);
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    (answer.lines().next().is_some_and(|status| status.contains(" 200 ")), answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_says_who_we_are_to_one_cluster_only() {
+    let local = LocalAws::start(600);
+    let cloud = local.cloud(Config::default()).await;
+    let (token, until) = eks_token(&cloud.aws, "blue").await.unwrap();
+    assert!(token.len() <= 4096, "{} bytes", token.len());
+    let seconds = until.as_second() - jiff::Timestamp::now().as_second();
+    assert!((13 * 60..=14 * 60).contains(&seconds), "good for {seconds} s");
+
+    let (accepted, answer) = shown(&local, &token, "blue");
+    assert!(accepted && answer.contains(&cloud.aws.caller), "{answer}");
+    let (accepted, answer) = shown(&local, &token, "green");
+    assert!(!accepted && !answer.contains(&cloud.aws.caller), "{answer}");
+}
