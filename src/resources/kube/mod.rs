@@ -11,6 +11,7 @@ mod manifest;
 mod manifests_test;
 mod namespace;
 mod pods;
+mod readiness;
 mod rollout;
 mod service;
 mod service_account;

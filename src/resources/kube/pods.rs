@@ -24,11 +24,22 @@ pub(super) async fn named(client: &Client, namespace: &str, app: &str) -> Result
 /// When they cannot be listed.
 pub async fn running(client: &Client, namespace: &str, app: &str) -> Result<Vec<String>, Fault> {
     let pods = named(client, namespace, app).await?;
-    let running = |pod: &Pod| {
-        pod.metadata.deletion_timestamp.is_none()
-            && containers(pod).any(|c| c.name == "gateway" && c.state.as_ref().is_some_and(|s| s.running.is_some()))
+    Ok(pods.into_iter().filter(gateway_runs).filter_map(|pod| pod.metadata.name).collect())
+}
+
+/// Everything in it runs, and it is not ready.
+pub(super) fn waits_for_models(pod: &Pod) -> bool {
+    let runs = |container: &ContainerStatus| {
+        let state = container.state.as_ref();
+        state.is_some_and(|state| state.running.is_some() || state.terminated.as_ref().is_some_and(|end| end.exit_code == 0))
     };
-    Ok(pods.into_iter().filter(running).filter_map(|pod| pod.metadata.name).collect())
+    gateway_runs(pod) && containers(pod).all(runs) && why_not_ready(pod).is_some()
+}
+
+/// Its gateway can be asked.
+pub(super) fn gateway_runs(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none()
+        && containers(pod).any(|c| c.name == "gateway" && c.state.as_ref().is_some_and(|s| s.running.is_some()))
 }
 
 /// Seconds that pods have left which nobody can reach any more.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::applied::Applied;
 use super::deployment::{Deployment, DeploymentOutput};
 use super::pods;
+use super::readiness::Readiness;
 use crate::cloud::kube::OrFault;
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{After, Cure, Doing, Fault, Found, Given, Node, Resource, Seen};
@@ -86,11 +87,19 @@ impl Resource for Rollout {
             return Ok(Seen::Present(Found::one(place.clone(), State)));
         };
         let pods = newest(&client, &deployment, place).await?;
-        if let Some(why) = pods.iter().find_map(pods::hopeless) {
-            return Ok(Seen::Broken { output: place.clone(), why, cure: Cure::User });
+        let mut why = pods.iter().find_map(pods::why_not_ready).unwrap_or(stage);
+        let mut hopeless = pods.iter().find_map(pods::hopeless);
+        // Containers that run and are not ready wait for models: the gateway knows for which.
+        if let Some(pod) = pods.iter().find(|pod| pods::waits_for_models(pod))
+            && let Some(readiness) = Readiness::of(&client, &place.namespace.name, pod).await
+        {
+            hopeless = hopeless.or_else(|| readiness.hopeless());
+            why = readiness.why().unwrap_or(why);
         }
-        let why = pods.iter().find_map(pods::why_not_ready).unwrap_or(stage);
-        Ok(Seen::Changing { why, found: None })
+        Ok(match hopeless {
+            Some(why) => Seen::Broken { output: place.clone(), why, cure: Cure::User },
+            None => Seen::Changing { why, found: None },
+        })
     }
 
     async fn create(&self, _: &Cx, _: &DeploymentOutput, (): &()) -> Result<(), Fault> {
