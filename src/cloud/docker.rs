@@ -61,9 +61,12 @@ impl Engine {
     /// When nobody answers there.
     pub async fn connect() -> Result<Self, Error> {
         let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
-        let host = host.unwrap_or_else(|| DEFAULT_HOST.to_owned());
-        let unreachable = |why: bollard::errors::Error| Error::Unreachable { host: host.clone(), why: told(&why) };
-        let mut docker = Docker::connect_with_host(&host).map_err(unreachable)?;
+        Self::at(host.as_deref().unwrap_or(DEFAULT_HOST)).await
+    }
+
+    async fn at(host: &str) -> Result<Self, Error> {
+        let unreachable = |why: bollard::errors::Error| Error::Unreachable { host: host.to_owned(), why: told(&why) };
+        let mut docker = Docker::connect_with_host(host).map_err(unreachable)?;
         docker.set_timeout(std::time::Duration::from_secs(10));
         let mut docker = docker.negotiate_version().await.map_err(unreachable)?;
         docker.ping().await.map_err(unreachable)?;
@@ -176,6 +179,54 @@ mod tests {
     fn the_context_is_the_same_for_the_same_files() {
         let files: [(&str, &[u8], u32); 2] = [("Dockerfile", b"FROM scratch\n", 0o644), ("x", b"\x7fELF", 0o755)];
         assert_eq!(packed(&files).unwrap(), packed(&files).unwrap());
+    }
+
+    /// An engine that answers each push with these lines.
+    async fn engine(lines: &'static str) -> (tempfile::TempDir, Engine) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let folder = tempfile::tempdir().unwrap();
+        let listener = tokio::net::UnixListener::bind(folder.path().join("docker.sock")).unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut request = vec![0; 64 << 10];
+                    while let Ok(read @ 1..) = socket.read(&mut request).await {
+                        let head = String::from_utf8_lossy(&request[..read]).into_owned();
+                        let body = match head.split(' ').nth(1).unwrap_or_default() {
+                            path if path.contains("/version") => r#"{"ApiVersion":"1.41","MinAPIVersion":"1.12"}"#,
+                            path if path.contains("/push") => lines,
+                            _ => "OK",
+                        };
+                        let json = "Content-Type: application/json";
+                        let answer = format!("HTTP/1.1 200 OK\r\n{json}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                        socket.write_all(answer.as_bytes()).await.unwrap();
+                    }
+                });
+            }
+        });
+        let engine = Engine::at(&format!("unix://{}/docker.sock", folder.path().display())).await.unwrap();
+        (folder, engine)
+    }
+
+    #[tokio::test]
+    async fn wrong_credentials_come_as_a_late_line_of_a_good_answer() {
+        let lines = "{\"status\":\"Preparing\"}\r\n\
+            {\"errorDetail\":{\"message\":\"unauthorized: authentication required\"},\"error\":\"unauthorized\"}\r\n";
+        let (_folder, engine) = engine(lines).await;
+        let why = engine.push("r.example/w", "t", "AWS", "wrong", &|_, _, _| ()).await.unwrap_err();
+        assert!(matches!(&why, Error::Credentials { registry, .. } if registry == "r.example"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_push_that_ends_well_is_one() {
+        let (_folder, engine) = engine("{\"status\":\"t: digest: sha256:0 size: 1\"}\r\n").await;
+        engine.push("r.example/w", "t", "AWS", "p", &|_, _, _| ()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_not_there_is_told_with_what_to_do() {
+        let why = Engine::at("unix:///nowhere/docker.sock").await.err().unwrap().to_string();
+        assert!(why.contains("/nowhere/docker.sock") && why.contains("DOCKER_HOST"), "{why}");
     }
 
     #[test]

@@ -153,6 +153,15 @@ impl Resource for Proof {
         Duration::from_secs(5 * 60)
     }
 
+    async fn evidence(&self, cx: &Cx, (endpoint, _): &(Endpoint, PhotoOutput)) -> Vec<String> {
+        let ranges = &cx.world.config.workload.source_ranges;
+        if ranges.is_empty() {
+            return Vec::new();
+        }
+        let ranges = ranges.join(", ");
+        vec![format!("only {ranges} may reach {} (workload.source_ranges): is this machine among them?", endpoint.url())]
+    }
+
     fn facts(&self, found: &ProofOutput) -> Vec<Fact> {
         let seconds = Fact { key: "answered_in", value: format!("{:.3} s", found.took.as_secs_f64()) };
         match &found.class {
