@@ -195,9 +195,17 @@ fn not_there_yet(code: &str) -> bool {
 
 /// EKS about a role or policy that IAM has not spread yet.
 fn role_not_known_yet(told: &str) -> bool {
-    ["does not exist", "Error in role params", "trusted entity is not correct", "IAM role's policy must include"]
-        .iter()
-        .any(|known| told.contains(known))
+    [
+        "does not exist",
+        "Error in role params",
+        "trusted entity is not correct",
+        "IAM role's policy must include",
+        "doesn't have the Amazon EKS Managed Policies",
+        "The role with name",
+        "not found in the trust relationships",
+    ]
+    .iter()
+    .any(|known| told.contains(known))
 }
 
 /// The connection was refused or never came about, so that nothing can have been applied.

@@ -24,7 +24,7 @@ const EXPIRES: Duration = Duration::from_secs(60);
 /// The header that names the cluster.
 const CLUSTER: &str = "x-k8s-aws-id";
 
-/// A token for a cluster, and until when it is good.
+/// A token for a cluster, and until when it is good: 14 minutes, or as long as the credentials.
 ///
 /// # Errors
 /// When there are no credentials to sign with.
@@ -33,6 +33,8 @@ pub async fn eks_token(aws: &Aws, cluster: &str) -> Result<(String, Timestamp), 
     let provider = aws.sdk.credentials_provider().ok_or_else(|| denied(&"there is no provider"))?;
     let credentials = provider.provide_credentials().await.map_err(|why| denied(&why))?;
     let now = SystemTime::now();
+    // It dies with the session that signed it.
+    let until = credentials.expiry().map_or(now + GOOD_FOR, |end| end.min(now + GOOD_FOR));
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(EXPIRES);
@@ -51,6 +53,6 @@ pub async fn eks_token(aws: &Aws, cluster: &str) -> Result<(String, Timestamp), 
     let mut signed = http::Request::get(&url).header(CLUSTER, cluster).body(()).map_err(|why| fatal(&why))?;
     instructions.apply_to_request_http1x(&mut signed);
     let token = format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(signed.uri().to_string()));
-    let until = Timestamp::try_from(now + GOOD_FOR).map_err(|why| fatal(&why))?;
+    let until = Timestamp::try_from(until).map_err(|why| fatal(&why))?;
     Ok((token, until))
 }

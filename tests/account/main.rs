@@ -6,6 +6,7 @@
 #[path = "../network/local_aws.rs"]
 mod local_aws;
 mod sentences;
+mod sentences_broken;
 mod sentences_bucket;
 mod sentences_crash;
 mod sentences_drift;

@@ -70,9 +70,9 @@ impl Resource for Addon {
         let why = |status: &AddonStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
         Ok(match addon.status() {
             Some(AddonStatus::Active) => Seen::Present(Found::one((), actual)),
-            Some(status @ AddonStatus::CreateFailed) => Seen::Broken { output: (), why: why(status), cure: Cure::Recreate },
-            Some(status @ (AddonStatus::DeleteFailed | AddonStatus::UpdateFailed)) => {
-                Seen::Broken { output: (), why: why(status), cure: Cure::Wait }
+            // None of these heals by itself; pods that run go on while an add-on is made anew.
+            Some(status @ (AddonStatus::CreateFailed | AddonStatus::DeleteFailed | AddonStatus::UpdateFailed)) => {
+                Seen::Broken { output: (), why: why(status), cure: Cure::Recreate }
             }
             // DEGRADED for want of nodes heals when they come.
             Some(status) => Seen::Changing { why: why(status), found: Some(Found::one((), actual)) },

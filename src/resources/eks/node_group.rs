@@ -146,10 +146,10 @@ impl Resource for NodeGroup {
         let why = |status: &NodegroupStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
         Ok(match group.status() {
             Some(NodegroupStatus::Active) => Seen::Present(Found::one((), actual)),
-            Some(status @ NodegroupStatus::CreateFailed) => Seen::Broken { output: (), why: why(status), cure: Cure::Recreate },
-            Some(status @ (NodegroupStatus::Degraded | NodegroupStatus::DeleteFailed)) => {
-                Seen::Broken { output: (), why: why(status), cure: Cure::Wait }
+            Some(status @ (NodegroupStatus::CreateFailed | NodegroupStatus::DeleteFailed)) => {
+                Seen::Broken { output: (), why: why(status), cure: Cure::Recreate }
             }
+            Some(status @ NodegroupStatus::Degraded) => Seen::Broken { output: (), why: why(status), cure: Cure::Wait },
             Some(status) => Seen::Changing { why: why(status), found: Some(Found::one((), actual)) },
             None => Seen::Changing { why: "in no known state".to_owned(), found: None },
         })
