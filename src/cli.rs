@@ -10,19 +10,19 @@ use clap::{Args, Parser, Subcommand};
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage or configuration, 130 interrupted.")]
 pub struct Cli {
     /// The configuration; without the file, the reference deployment's defaults
-    #[arg(short, long, global = true, value_name = "FILE", default_value = "tritondeploy.toml")]
+    #[arg(short, long, global = true, help_heading = "For every command", value_name = "FILE", default_value = "tritondeploy.toml")]
     pub config: PathBuf,
     /// Deployment name, instead of the configuration's
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, help_heading = "For every command", value_name = "NAME")]
     pub name: Option<String>,
     /// AWS region, instead of the configuration's
-    #[arg(long, global = true, value_name = "REGION")]
+    #[arg(long, global = true, help_heading = "For every command", value_name = "REGION")]
     pub region: Option<String>,
     /// JSON for scripts: one object a line while it runs, one object at the end
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "For every command")]
     pub json: bool,
     /// Log file with every AWS call and its request id [default: a new one in $XDG_STATE_HOME/tritondeploy/NAME]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = "For every command", value_name = "FILE")]
     pub log: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,

@@ -1,5 +1,7 @@
 //! Expected errors, each with its exit code and the command to type next.
 
+use serde_json::Value;
+
 /// What a command ends with when it does not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -20,14 +22,20 @@ pub enum Error {
         exists: Vec<String>,
         /// What to do about it.
         next: String,
+        /// What was found or done all the same: part of what `--json` ends with.
+        found: Value,
     },
     /// The user stopped it.
-    #[error("stopped")]
+    #[error("{why}")]
     Interrupted {
+        /// Stopped when.
+        why: &'static str,
         /// What exists now.
         exists: Vec<String>,
         /// What to do about it.
         next: String,
+        /// What was done until then: part of what `--json` ends with.
+        found: Value,
     },
 }
 
@@ -39,7 +47,23 @@ impl Error {
 
     /// A failure that changed nothing.
     pub fn failed(why: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::Failed { why: why.into(), exists: Vec::new(), next: next.into() }
+        Self::Failed { why: why.into(), exists: Vec::new(), next: next.into(), found: Value::Null }
+    }
+
+    /// The user stopped it before anything was changed.
+    #[must_use]
+    pub fn unchanged() -> Self {
+        let why = "stopped; nothing was changed";
+        Self::Interrupted { why, exists: Vec::new(), next: String::new(), found: Value::Null }
+    }
+
+    /// The same, with what was found or done all the same.
+    #[must_use]
+    pub fn with(mut self, value: Value) -> Self {
+        if let Self::Failed { found, .. } | Self::Interrupted { found, .. } = &mut self {
+            *found = value;
+        }
+        self
     }
 
     /// 1 failed, 2 usage or configuration, 130 interrupted (128 + SIGINT, as shells count).
@@ -66,6 +90,15 @@ impl Error {
         match self {
             Self::Usage { .. } => &[],
             Self::Failed { exists, .. } | Self::Interrupted { exists, .. } => exists,
+        }
+    }
+
+    /// What was found or done all the same.
+    #[must_use]
+    pub fn found(&self) -> &Value {
+        match self {
+            Self::Usage { .. } => &Value::Null,
+            Self::Failed { found, .. } | Self::Interrupted { found, .. } => found,
         }
     }
 }

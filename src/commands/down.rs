@@ -10,37 +10,44 @@ use crate::report::{self, Reporter, show};
 pub(super) async fn run(start: &Start, yes: bool) -> Result<(), Error> {
     let cloud = start.cloud("down").await?;
     let mut walk = start.walk(&cloud, false).await?;
-    let survey = walk.look().await;
+    let survey = start.look(&walk).await?;
     let there: Vec<_> = survey.sightings.iter().filter(|seen| !seen.watched && seen.standing != Standing::Absent).collect();
+    let (foreign, ours): (Vec<_>, Vec<_>) = there.into_iter().partition(|seen| matches!(seen.standing, Standing::Foreign { .. }));
     if !start.json() {
         plan::head(&cloud);
-        for seen in &there {
-            let foreign = matches!(seen.standing, Standing::Foreign { .. });
-            show::line(format!("  {} {}{}", if foreign { ' ' } else { '-' }, seen.node, if foreign { " is not ours and stays" } else { "" }));
-        }
-        let models = there.iter().any(|seen| &*seen.node == "bucket");
-        show::line(format!("{} to delete{}.", there.len(), if models { ", with the models, images and videos in the bucket" } else { "" }));
+        show::grouped('-', ours.iter().map(|seen| &*seen.node));
+        show::standings(foreign.iter().copied());
+        let models = ours.iter().any(|seen| &*seen.node == "bucket");
+        let models = if models { ", with the models, images and videos in the bucket" } else { "" };
+        let stays = if foreign.is_empty() { String::new() } else { format!("; {} not ours, which stays", foreign.len()) };
+        show::line(format!("{} to delete{models}{stays}.", ours.len()));
     }
-    if !yes && !there.is_empty() && !report::confirm("Delete all of it?")? {
-        return Err(Error::Interrupted { exists: Vec::new(), next: "nothing was changed".to_owned() });
+    if !yes && !ours.is_empty() {
+        report::confirm("Delete all of it?", &start.cancel).await?;
     }
     let reporter = Reporter::start(start.mode);
     walk.events = reporter.events();
     let outcome = walk.down().await;
     walk.events = Events::nowhere();
     reporter.end().await;
-    ended(&outcome, format!("{} again: it goes on from here", start.again("down")))?;
+    let ended = ended(&outcome, format!("{} (it goes on from here)", start.again("down")));
+    let done = |left: &[String]| json!({"outcome": outcome, "left": left, "seconds": outcome.took.as_secs_f64()});
+    if let Err(error) = ended {
+        let found = done(error.exists());
+        return Err(error.with(found));
+    }
     let left: Vec<String> = walk.look().await.sightings.into_iter()
         .filter(|seen| !matches!(seen.standing, Standing::Absent | Standing::Foreign { .. }))
         .map(|seen| format!("{} ({})", seen.node, show::words(&seen.standing)))
         .collect();
+    if !left.is_empty() {
+        let found = done(&left);
+        return Err(Error::failed(format!("left: {}", left.join(", ")), start.again("down")).with(found));
+    }
     if start.json() {
-        show::json(&json!({"outcome": outcome, "left": left, "seconds": outcome.took.as_secs_f64()}));
-    } else if left.is_empty() {
+        show::json(&done(&left));
+    } else {
         show::line(format!("Left of {} in {}: nothing.", cloud.config.name, cloud.aws.region));
     }
-    if left.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Failed { why: "something is left".to_owned(), exists: left, next: start.again("down") })
+    Ok(())
 }

@@ -31,7 +31,11 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
         client.close().await;
         answer
     };
-    let answer = asked.await.map_err(|why| Error::failed(why.to_string(), start.again("status")))?;
+    let answer = asked.await.map_err(|why| match why {
+        // It was the gateway's answer: nothing is wrong with the deployment.
+        tritondeploy_client::Error::Refused(why) => Error::failed(why, "name another photo or --model"),
+        why => Error::failed(why.to_string(), start.again("status")),
+    })?;
     let took = begun.elapsed();
     let mut models = Vec::new();
     for (alias, outputs) in classes::by_model(answer, infer.model.as_deref()) {
@@ -52,7 +56,7 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
 
 /// The deployment's WebSocket, where there is one.
 async fn address(start: &Start, cloud: &std::sync::Arc<Cloud>) -> Result<String, Error> {
-    let survey = start.walk(cloud, false).await?.look().await;
+    let survey = start.look(&start.walk(cloud, false).await?).await?;
     let found = survey.sightings.iter().flat_map(|seen| &seen.facts).find(|fact| fact.key == "websocket");
     found
         .map(|fact| fact.value.clone())

@@ -18,11 +18,11 @@ const BUNDLED: [(&str, &str); 6] = [
     ("resnet50_onnx/weights.toml", include_str!("../../models/resnet50_onnx/weights.toml")),
 ];
 
-pub(super) fn run(start: &Start, init: Init) -> Result<(), Error> {
+pub(super) async fn run(start: &Start, init: Init) -> Result<(), Error> {
     if start.config.exists() {
         return Err(Error::usage(format!("{} is there already", start.config.display()), "edit it, or name another with --config"));
     }
-    let who = who(init)?;
+    let who = who(start, init).await?;
     let name = start.name.as_deref().map_or_else(String::new, |name| format!("name = {name:?}\n"));
     let region = start.region.as_deref().map_or_else(
         || "# region = \"us-east-1\"        # else AWS_REGION, else the profile's\n".to_owned(),
@@ -32,7 +32,7 @@ pub(super) fn run(start: &Start, init: Init) -> Result<(), Error> {
         "# Every key has a default: the reference deployment. All keys: docs/config.md\n{name}{region}\n[workload]\n{who}\n\n[models]\ndirectory = \"models\"\n"
     );
     // What is written must be what `up` reads.
-    toml::from_str::<crate::config::Config>(&text).map_err(|why| Error::usage(why.message().to_owned(), "give plain CIDRs"))?;
+    crate::config::checked(&text).map_err(|why| Error::usage(why, "nothing was written; say it otherwise"))?;
     write(&start.config, &text)?;
     let models = start.config.parent().unwrap_or(Path::new("")).join("models");
     for (path, content) in BUNDLED {
@@ -41,7 +41,6 @@ pub(super) fn run(start: &Start, init: Init) -> Result<(), Error> {
             write(&path, content)?;
         }
     }
-    start.config()?;
     if start.json() {
         show::json(&serde_json::json!({"config": start.config, "models": models}));
         return Ok(());
@@ -51,17 +50,21 @@ pub(super) fn run(start: &Start, init: Init) -> Result<(), Error> {
     Ok(())
 }
 
+const PUBLIC: &str = "public_without_auth = true    # anybody may reach the WebSocket";
+
 /// Who may reach the WebSocket: never left open by accident.
-fn who(init: Init) -> Result<String, Error> {
+async fn who(start: &Start, init: Init) -> Result<String, Error> {
     if init.public_without_auth {
-        return Ok("public_without_auth = true    # anybody may reach the WebSocket".to_owned());
+        return Ok(PUBLIC.to_owned());
     }
     let ranges = if init.source_ranges.is_empty() {
-        let answer = report::ask("Who may reach the WebSocket?", "[CIDRs such as 203.0.113.7/32, or `public`]")?;
+        let hint = "[CIDRs such as 203.0.113.7/32, or `public`]";
+        let otherwise = "say who may reach the WebSocket: --source-ranges CIDR or --public-without-auth";
+        let answer = report::ask("Who may reach the WebSocket?", hint, otherwise, &start.cancel).await?;
         let answer = answer.filter(|answer| !answer.is_empty());
         let answer = answer.ok_or_else(|| Error::usage("nothing was said", "run it again, or use --source-ranges"))?;
         if answer == "public" {
-            return who(Init { source_ranges: Vec::new(), public_without_auth: true });
+            return Ok(PUBLIC.to_owned());
         }
         answer.split([',', ' ']).filter(|range| !range.is_empty()).map(str::to_owned).collect()
     } else {

@@ -7,6 +7,10 @@ use std::sync::Mutex;
 use tracing_subscriber::EnvFilter;
 
 use crate::error::Error;
+use crate::report;
+
+/// A target is matched by how it begins: `aws_` takes the SDK's own lines out of `aws`, our calls.
+const WHAT: &str = "info,aws=debug,aws_=warn,kubernetes=debug";
 
 /// Opens the log of this run. `TRITONDEPLOY_LOG` says what goes in, as `RUST_LOG` would.
 pub(super) fn open(path: Option<&Path>, deployment: &str, command: &str) -> Result<(), Error> {
@@ -14,10 +18,11 @@ pub(super) fn open(path: Option<&Path>, deployment: &str, command: &str) -> Resu
     let file = file(&path).map_err(|why| {
         Error::usage(format!("the log file {} cannot be written: {why}", path.display()), "name another with --log")
     })?;
-    let filter = EnvFilter::try_from_env("TRITONDEPLOY_LOG").unwrap_or_else(|_| EnvFilter::new("info,aws=debug,kubernetes=debug"));
+    let filter = EnvFilter::try_from_env("TRITONDEPLOY_LOG").unwrap_or_else(|_| EnvFilter::new(WHAT));
     let log = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(Mutex::new(file));
     // A second start in one process (tests) keeps the first log.
     let _ = log.try_init();
+    report::logged_at(path);
     Ok(())
 }
 

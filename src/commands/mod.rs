@@ -11,9 +11,11 @@ mod status;
 mod token;
 mod up;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Cli, Command};
@@ -22,9 +24,10 @@ use crate::cloud::aws::Aws;
 use crate::cloud::inventory::Inventory;
 use crate::config::{self, Config};
 use crate::deployment;
-use crate::engine::{Events, Fault, Outcome, Walk};
+use crate::engine::{Events, Fault, Outcome, Survey, Trouble, Walk};
 use crate::error::Error;
-use crate::report::Mode;
+use crate::models::Repository;
+use crate::report::{Mode, show, words};
 
 /// Runs one command to its end.
 ///
@@ -50,7 +53,7 @@ async fn dispatch(cli: Cli) -> Result<(), Error> {
     };
     interrupted(start.cancel.clone());
     match cli.command {
-        Command::Init(init) => init::run(&start, init),
+        Command::Init(init) => init::run(&start, init).await,
         Command::Plan => plan::run(&start).await,
         Command::Up(ask) => up::run(&start, ask.yes).await,
         Command::PushModels => push_models::run(&start).await,
@@ -121,6 +124,21 @@ impl Start {
         Ok(Walk { graph, world: cloud.clone(), events, cancel: self.cancel.clone() })
     }
 
+    /// Looks at everything once, unless the user stops it.
+    async fn look(&self, walk: &Walk<Cloud>) -> Result<Survey, Error> {
+        let survey = walk.look().await;
+        if self.cancel.is_cancelled() { Err(Error::unchanged()) } else { Ok(survey) }
+    }
+
+    /// The local models, or every problem of them.
+    fn models(&self, config: &Config, command: &str) -> Result<Repository, Error> {
+        Repository::open(&config.models.directory, &config.models.serve).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            let why = format!("the model repository is not in order:\n  {}", lines.join("\n  "));
+            Error::failed(why, format!("mend it, then {}; nothing was changed", self.again(command)))
+        })
+    }
+
     /// The command line as far as it leads to the same deployment, for "type next".
     fn again(&self, command: &str) -> String {
         let mut line = format!("tritondeploy {command}");
@@ -146,25 +164,61 @@ fn fault(why: &Fault, doing: &str) -> Error {
     Error::failed(format!("could not {doing}: {why}"), next)
 }
 
-/// How a walk that did not go well is told.
+/// How a walk that did not go well is told: each cause once, with what it stopped and what is known of it.
 fn ended(outcome: &Outcome, next: String) -> Result<(), Error> {
     let exists = outcome.exists.iter().chain(&outcome.untold).map(ToString::to_string).collect();
     if outcome.interrupted && outcome.troubles.is_empty() {
-        return Err(Error::Interrupted { exists, next });
+        return Err(Error::Interrupted { why: "stopped", exists, next, found: Value::Null });
     }
     if outcome.ok() {
         return Ok(());
     }
-    let mut why: Vec<String> = outcome
-        .troubles
-        .iter()
-        .map(|trouble| {
-            let evidence: String = trouble.evidence.iter().map(|line| format!("\n    {line}")).collect();
-            format!("{}: {}{evidence}", trouble.node, trouble.why)
-        })
-        .collect();
+    let mut why = causes(&outcome.troubles);
     if !outcome.blocked.is_empty() {
-        why.push(format!("not tried for that: {}", outcome.blocked.join(", ")));
+        why.push(format!("not tried for that: {}", words::brief(&outcome.blocked)));
     }
-    Err(Error::Failed { why: why.join("\n  "), exists, next })
+    Err(Error::Failed { why: why.join("\n  "), exists, next, found: Value::Null })
+}
+
+/// Each cause with the nodes that it stopped, and its evidence, without saying a line twice.
+fn causes(troubles: &[Trouble]) -> Vec<String> {
+    let mut causes: Vec<(String, Vec<&Trouble>)> = Vec::new();
+    for trouble in troubles {
+        let cause = words::cause(&trouble.why);
+        match causes.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, alike)) => alike.push(trouble),
+            None => causes.push((cause, vec![trouble])),
+        }
+    }
+    let mut told = HashSet::new();
+    let one = |(_, alike): &(String, Vec<&'_ Trouble>)| {
+        let names: Vec<&str> = alike.iter().map(|trouble| &*trouble.node).collect();
+        let why = &alike[0].why;
+        let evidence = alike.iter().flat_map(|trouble| &trouble.evidence);
+        let evidence = evidence.filter(|line| !why.contains(line.as_str()) && told.insert(line.to_string()));
+        let evidence: String = evidence.take(show::EVIDENCE).map(|line| format!("\n    {line}")).collect();
+        format!("{}: {why}{evidence}", words::brief(&names))
+    };
+    causes.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once_with_all_that_it_stopped() {
+        let trouble = |node: &str, why: &str, evidence: &[&str]| Trouble {
+            node: node.into(),
+            kind: "x",
+            why: why.to_owned(),
+            evidence: evidence.iter().map(|line| (*line).to_owned()).collect(),
+        };
+        let troubles = [
+            trouble("vpc", "expired (request a)", &[]),
+            trouble("role", "expired (request b)", &[]),
+            trouble("pod", "no image", &["pull: no image found", "no image", "pull: no image found"]),
+        ];
+        assert_eq!(causes(&troubles), ["vpc, role: expired (request a)", "pod: no image\n    pull: no image found"]);
+    }
 }

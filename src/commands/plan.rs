@@ -13,7 +13,7 @@ use crate::report::show;
 
 pub(super) async fn run(start: &Start) -> Result<(), Error> {
     let cloud = start.cloud("plan").await?;
-    let survey = start.walk(&cloud, true).await?.look().await;
+    let survey = start.look(&start.walk(&cloud, true).await?).await?;
     if start.json() {
         let cost = cost::of(&cloud.config);
         show::json(&json!({

@@ -1,20 +1,16 @@
 //! `push-models`: changes the models of the running servers, or nothing at all.
 
+use serde_json::json;
+
 use super::{Start, fault};
 use crate::error::Error;
-use crate::models::{Bucket, Repository, release};
+use crate::models::{Bucket, release};
 use crate::report::{Work, show};
 use crate::resources::storage::bucket;
 
 pub(super) async fn run(start: &Start) -> Result<(), Error> {
     let config = start.config()?;
-    let local = Repository::open(&config.models.directory, &config.models.serve).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Error::failed(
-            format!("the model repository is not in order:\n  {}", lines.join("\n  ")),
-            "mend it, then run `tritondeploy push-models` again; nothing was changed",
-        )
-    })?;
+    let local = start.models(&config, "push-models")?;
     let cloud = start.cloud("push-models").await?;
     let name = bucket::name(&cloud);
     let bucket = Bucket { aws: &cloud.aws, name: &name };
@@ -27,12 +23,15 @@ pub(super) async fn run(start: &Start) -> Result<(), Error> {
     let released = release(&cloud, bucket, &local, &start.cancel, progress).await;
     work.end();
     let report = released.map_err(|why| fault(&why, "push the models"))?;
-    if start.json() {
-        show::json(&report);
-    } else {
+    if !start.json() {
         show::released(&report);
     }
-    report.accepted().map(drop).map_err(|why| {
-        Error::failed(why.to_string(), format!("mend the model, then {}", start.again("push-models")))
-    })
+    if let Err(why) = report.accepted() {
+        let next = format!("mend the model, then {}", start.again("push-models"));
+        return Err(Error::failed(why.to_string(), next).with(json!(report)));
+    }
+    if start.json() {
+        show::json(&report);
+    }
+    Ok(())
 }

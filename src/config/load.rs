@@ -5,16 +5,20 @@ use std::path::Path;
 use super::{Config, check};
 use crate::error::Error;
 
-/// Reads `path`; a file that is not there is all defaults. Paths in it are taken from its folder.
+/// The file that is read where none is named.
+const USUAL: &str = "tritondeploy.toml";
+
+/// Reads `path`; the usual file may be missing, which is all defaults. Paths in it are taken from its folder.
 ///
 /// # Errors
 /// [`Error::Usage`] with line, cause and the nearest key.
 pub fn load(path: &Path, name: Option<&str>, region: Option<&str>) -> Result<Config, Error> {
     let mut config = match std::fs::read_to_string(path) {
         Ok(text) => parse(&text).map_err(|why| Error::usage(format!("{}: {why}", path.display()), "correct the configuration"))?,
-        Err(why) if why.kind() == std::io::ErrorKind::NotFound => Config::default(),
+        // Only a file that nobody named may be missing.
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound && path == Path::new(USUAL) => Config::default(),
         Err(why) => {
-            return Err(Error::usage(format!("{} cannot be read: {why}", path.display()), "name another with --config"));
+            return Err(Error::usage(format!("{} cannot be read: {why}", path.display()), "name another with --config, or write one with `tritondeploy init`"));
         }
     };
     if let Some(name) = name {
@@ -32,6 +36,15 @@ pub fn load(path: &Path, name: Option<&str>, region: Option<&str>) -> Result<Con
     }
     let lines = problems.join("\n  ");
     Err(Error::usage(format!("{}:\n  {lines}", path.display()), "correct the configuration"))
+}
+
+/// Every problem of a configuration that is not a file yet.
+///
+/// # Errors
+/// The problems, a line each.
+pub fn checked(text: &str) -> Result<(), String> {
+    let problems = check::problems(&parse(text)?);
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n  ")) }
 }
 
 fn parse(text: &str) -> Result<Config, String> {
@@ -92,5 +105,18 @@ mod tests {
         let config = load(&path, Some("b"), Some("us-west-2")).unwrap();
         assert_eq!((config.name.as_str(), config.region.as_deref()), ("b", Some("us-west-2")));
         assert_eq!(config.models.directory, folder.path().join("models"));
+    }
+
+    #[test]
+    fn only_a_file_that_nobody_named_may_be_missing() {
+        let why = load(Path::new("nowhere/t.toml"), None, None).unwrap_err();
+        assert_eq!(why.exit_code(), 2);
+        assert!(why.to_string().contains("nowhere/t.toml cannot be read"), "{why}");
+    }
+
+    #[test]
+    fn a_text_is_checked_as_its_file_will_be() {
+        assert_eq!(checked("name = \"a\""), Ok(()));
+        assert!(checked("[workload]\nsource_ranges = [\"1.2.3.4/33\"]").unwrap_err().contains("no IPv4 CIDR"));
     }
 }

@@ -6,7 +6,7 @@ mod load;
 
 use serde::{Deserialize, Serialize};
 
-pub use load::load;
+pub use load::{checked, load};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::{lines, words};
+use super::lines::Lines;
+use super::words;
 use crate::engine::Event;
 
 /// The bars on the screen.
@@ -14,11 +15,15 @@ pub(super) struct Bars {
     screen: Option<MultiProgress>,
     all: Option<ProgressBar>,
     nodes: HashMap<Arc<str>, ProgressBar>,
+    lines: Lines,
 }
+
+/// What took less is only counted: a screen is short.
+const WORTH_A_LINE: Duration = Duration::from_secs(5);
 
 impl Bars {
     pub(super) fn new(visible: bool) -> Self {
-        Self { screen: visible.then(MultiProgress::new), all: None, nodes: HashMap::new() }
+        Self { screen: visible.then(MultiProgress::new), all: None, nodes: HashMap::new(), lines: Lines::default() }
     }
 
     pub(super) fn show(&mut self, event: &Event) {
@@ -28,10 +33,12 @@ impl Bars {
             Event::Waiting { node, doing, why, .. } => self.say(node, format!("{}: {why}", words::doing(*doing))),
             Event::Progress { node, what, done, total } => self.say(node, words::progress(what, *done, *total)),
             Event::Retrying { node, why, .. } => self.say(node, format!("again: {why}")),
-            Event::Finished { node, .. } => {
+            Event::Finished { node, took, .. } => {
                 self.remove(node);
                 self.step();
-                self.print(event);
+                if *took >= WORTH_A_LINE {
+                    self.print(event);
+                }
             }
             Event::Failed { node, .. } => {
                 self.remove(node);
@@ -71,7 +78,7 @@ impl Bars {
         let (Some(screen), Some(all)) = (&self.screen, &self.all) else { return };
         let bar = self.nodes.entry(node.clone()).or_insert_with(|| {
             let bar = screen.insert_before(all, ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("  {spinner} {prefix:24} {elapsed:>4}  {wide_msg}") {
+            if let Ok(style) = ProgressStyle::with_template("  {spinner} {prefix:33!} {elapsed:>4}  {wide_msg}") {
                 bar.set_style(style);
             }
             bar.set_prefix(node.to_string());
@@ -93,9 +100,9 @@ impl Bars {
         }
     }
 
-    fn print(&self, event: &Event) {
+    fn print(&mut self, event: &Event) {
         let Some(screen) = &self.screen else { return };
-        for line in lines::of(event) {
+        if let Some(line) = self.lines.of(event) {
             let _ = screen.println(line);
         }
     }

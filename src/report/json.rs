@@ -1,5 +1,7 @@
 //! One JSON object a line.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use crate::engine::Event;
@@ -18,13 +20,29 @@ pub(super) fn line(event: &Event) -> String {
     value.to_string()
 }
 
-/// How a command ended badly.
-pub(super) fn error(error: &Error) -> String {
-    json!({
+/// How a command ended badly: one object, with what was found all the same.
+pub(super) fn error(error: &Error, log: Option<&Path>) -> String {
+    let mut value = json!({
         "error": error.to_string(),
         "exit_code": error.exit_code(),
         "exists": error.exists(),
         "next": error.next(),
-    })
-    .to_string()
+        "log": log,
+    });
+    if let (Some(value), Some(found)) = (value.as_object_mut(), error.found().as_object()) {
+        value.extend(found.clone());
+    }
+    value.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_and_what_was_found_are_one_object() {
+        let failed = Error::failed("not healthy", "up").with(json!({"healthy": false}));
+        let value: serde_json::Value = serde_json::from_str(&error(&failed, None)).unwrap();
+        assert_eq!((&value["healthy"], &value["exit_code"], &value["error"]), (&json!(false), &json!(1), &json!("not healthy")));
+    }
 }

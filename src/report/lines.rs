@@ -1,29 +1,43 @@
 //! Plain lines, for logs and CI.
 
+use std::collections::HashSet;
+
 use super::words;
 use crate::engine::Event;
 
-/// What is worth a line (or several) of an event.
-pub(super) fn of(event: &Event) -> Vec<String> {
-    match event {
-        Event::Began { .. } | Event::Progress { .. } | Event::Blocked { .. } => Vec::new(),
-        Event::Started { node, doing, .. } => vec![format!("  {node}: {}", words::doing(*doing))],
-        Event::Waiting { node, why, .. } => vec![format!("  {node}: waiting: {why}")],
-        Event::Said { node, line } => vec![format!("  {node}: {line}")],
-        Event::Retrying { node, why, wait, .. } => {
-            vec![format!("  {node}: again in {}: {why}", words::took(*wait))]
-        }
-        Event::Finished { did: None, .. } => Vec::new(),
-        Event::Finished { node, did: Some(did), took, .. } => {
-            vec![format!("  {node}: {} in {}", words::did(*did), words::took(*took))]
-        }
-        Event::Failed { node, why, evidence, .. } => {
-            let first = format!("  {node}: FAILED: {why}");
-            std::iter::once(first).chain(evidence.iter().map(|line| format!("      {line}"))).collect()
-        }
-        Event::Stopping => vec!["  stopping: finishing the calls in flight (Ctrl-C again: exit at once)".to_owned()],
-        Event::Ended { walk, ok, took } => {
-            vec![format!("  {walk} {} after {}", if *ok { "done" } else { "ended" }, words::took(*took))]
+/// What was said, so that a cause that stops many nodes is said once.
+#[derive(Default)]
+pub(super) struct Lines {
+    causes: HashSet<String>,
+}
+
+impl Lines {
+    /// What is worth a line of an event; the evidence of a failure is told at the end.
+    pub(super) fn of(&mut self, event: &Event) -> Option<String> {
+        match event {
+            Event::Failed { why, .. } if !self.causes.insert(words::cause(why)) => None,
+            event => of(event),
         }
     }
+}
+
+fn of(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Began { .. } | Event::Progress { .. } | Event::Blocked { .. } => return None,
+        Event::Started { node, doing, .. } => format!("  {node}: {}", words::doing(*doing)),
+        Event::Waiting { node, why, .. } => format!("  {node}: waiting: {why}"),
+        Event::Said { node, line } => format!("  {node}: {line}"),
+        Event::Retrying { node, why, wait, .. } => {
+            format!("  {node}: again in {}: {why}", words::took(*wait))
+        }
+        Event::Finished { did: None, .. } => return None,
+        Event::Finished { node, did: Some(did), took, .. } => {
+            format!("  {node}: {} in {}", words::did(*did), words::took(*took))
+        }
+        Event::Failed { node, why, .. } => format!("  {node}: FAILED: {why}"),
+        Event::Stopping => "  stopping: finishing the calls in flight (Ctrl-C again: exit at once)".to_owned(),
+        Event::Ended { walk, ok, took } => {
+            format!("  {walk} {} after {}", if *ok { "done" } else { "ended" }, words::took(*took))
+        }
+    })
 }

@@ -5,19 +5,30 @@
 mod bars;
 mod json;
 mod lines;
-mod words;
+pub mod words;
 mod work;
 pub mod show;
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Event, Events};
 use crate::error::Error;
 
 pub use work::Work;
+
+/// Where this run's log is.
+static LOG: OnceLock<PathBuf> = OnceLock::new();
+
+/// Remembers where the log is, to say it when something fails.
+pub fn logged_at(path: PathBuf) {
+    let _ = LOG.set(path);
+}
 
 /// How a command tells what happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,11 +83,12 @@ impl Reporter {
 
 async fn draw(mode: Mode, mut receiver: UnboundedReceiver<Event>) {
     let mut bars = bars::Bars::new(mode == Mode::Bars);
+    let mut lines = lines::Lines::default();
     while let Some(event) = receiver.recv().await {
         tracing::info!(target: "walk", event = %json::line(&event));
         match mode {
             Mode::Json => println!("{}", json::line(&event)),
-            Mode::Lines => lines::of(&event).into_iter().for_each(|line| eprintln!("{line}")),
+            Mode::Lines => lines.of(&event).into_iter().for_each(|line| eprintln!("{line}")),
             Mode::Bars => bars.show(&event),
         }
     }
@@ -85,41 +97,57 @@ async fn draw(mode: Mode, mut receiver: UnboundedReceiver<Event>) {
 
 /// How a command ended badly: cause, what exists, what to type next.
 pub fn error(error: &Error, as_json: bool) {
+    let log = LOG.get().map(PathBuf::as_path);
     if as_json {
-        println!("{}", json::error(error));
+        println!("{}", json::error(error, log));
         return;
     }
-    eprintln!("error: {error}");
+    let label = if matches!(error, Error::Interrupted { .. }) { "" } else { "error: " };
+    eprintln!("{label}{error}");
     if !error.exists().is_empty() {
-        eprintln!("exists now: {}", error.exists().join(", "));
+        eprintln!("exists now: {}", words::brief(error.exists()));
     }
     if !error.next().is_empty() {
         eprintln!("next: {}", error.next());
     }
+    if let (Some(log), Error::Failed { .. }) = (log, error) {
+        eprintln!("log: {}", log.display());
+    }
 }
 
-/// Asks a question that is answered with yes or no; no where nobody can answer.
+/// Asks a question that is answered with yes; everything else is no.
 ///
 /// # Errors
-/// [`Error::Usage`] without a terminal.
-pub fn confirm(question: &str) -> Result<bool, Error> {
-    Ok(ask(question, "[y/N]")?.is_some_and(|answer| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")))
+/// [`Error::Usage`] without a terminal, [`Error::Interrupted`] where the answer is no.
+pub async fn confirm(question: &str, cancel: &CancellationToken) -> Result<(), Error> {
+    let otherwise = "read what `tritondeploy plan` shows, then say --yes";
+    match ask(question, "[y/N]", otherwise, cancel).await? {
+        Some(answer) if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") => Ok(()),
+        _ => Err(Error::unchanged()),
+    }
 }
 
-/// Asks for a line.
+/// Asks for a line; `otherwise`: what to do where nobody can answer.
 ///
 /// # Errors
-/// [`Error::Usage`] without a terminal.
-pub fn ask(question: &str, hint: &str) -> Result<Option<String>, Error> {
+/// [`Error::Usage`] without a terminal, [`Error::Interrupted`] on Ctrl-C.
+pub async fn ask(question: &str, hint: &str, otherwise: &str, cancel: &CancellationToken) -> Result<Option<String>, Error> {
     if !std::io::stdin().is_terminal() {
-        return Err(Error::usage(
-            "there is no terminal to ask on",
-            "say it on the command line (--yes; see --help), once you have read what `tritondeploy plan` shows",
-        ));
+        return Err(Error::usage("there is no terminal to ask on", otherwise));
     }
     eprint!("{question} {hint} ");
     let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer).unwrap_or(0);
-    Ok((read > 0).then(|| answer.trim().to_owned()))
+    // The reading thread may stay behind: nothing waits for it at the end.
+    let answer = spawn_blocking(|| {
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer).unwrap_or(0);
+        (read > 0).then(|| answer.trim().to_owned())
+    });
+    tokio::select! {
+        () = cancel.cancelled() => {
+            eprintln!();
+            Err(Error::unchanged())
+        }
+        answer = answer => Ok(answer.unwrap_or_default()),
+    }
 }

@@ -1,9 +1,13 @@
 //! What commands found, for people: plans, facts, standings.
 
+use std::collections::HashSet;
+use std::io::IsTerminal;
+
 use serde::Serialize;
 
+use super::words;
 use crate::classes::Classified;
-use crate::engine::{Change, Fact, How, Standing, Survey};
+use crate::engine::{Change, Fact, How, Sighting, Standing, Survey};
 use crate::models::Report;
 
 /// One JSON object, at the end of a command.
@@ -18,31 +22,41 @@ pub fn line(text: impl AsRef<str>) {
 
 /// What `up` would do to each node, and the sum.
 pub fn plan(survey: &Survey) {
-    let mut counts = [0usize; 3];
+    let (mut change, mut other) = (0usize, 0usize);
+    let absent: Vec<&str> = survey.sightings.iter()
+        // What others leave behind only matters to `down`; other watched nodes come by themselves.
+        .filter(|seen| seen.standing == Standing::Absent && !seen.watched)
+        .map(|seen| &*seen.node)
+        .collect();
+    grouped('+', absent.iter().copied());
     for seen in &survey.sightings {
-        match (&seen.standing, seen.watched) {
-            (Standing::Present, _) if seen.changes.is_empty() => {}
-            (Standing::Present, _) => {
-                counts[1] += 1;
+        match &seen.standing {
+            Standing::Absent => {}
+            Standing::Present if seen.changes.is_empty() => {}
+            Standing::Present => {
+                change += 1;
                 println!("  ~ {}", seen.node);
                 seen.changes.iter().for_each(|(change, how)| println!("      {}", changed(change, *how)));
             }
-            (Standing::Absent, false) => {
-                counts[0] += 1;
-                println!("  + {}", seen.node);
-            }
-            // What others leave behind only matters to `down`; other watched nodes come by themselves.
-            (Standing::Absent, true) => {}
-            (standing, _) => {
-                counts[2] += 1;
-                println!("  ! {}: {}", seen.node, words(standing));
-                seen.evidence.iter().for_each(|line| println!("      {line}"));
-            }
+            _ => other += 1,
         }
     }
-    let [create, change, other] = counts;
+    if other > 0 {
+        standings(survey.sightings.iter().filter(|seen| !matches!(seen.standing, Standing::Absent | Standing::Present)));
+    }
     let other = if other == 0 { String::new() } else { format!(", {other} to look at") };
-    println!("{create} to create, {change} to change{other}.");
+    println!("{} to create, {change} to change{other}.", absent.len());
+}
+
+/// Names with a sign before them; those of a kind on one line.
+pub fn grouped<'a>(sign: char, names: impl IntoIterator<Item = &'a str>) {
+    for (group, members) in words::groups(names) {
+        match (group, members.as_slice()) {
+            ("", [name]) => println!("  {sign} {name}"),
+            (group, [name]) => println!("  {sign} {group}/{name}"),
+            (group, members) => println!("  {sign} {group}: {}", members.join(", ")),
+        }
+    }
 }
 
 fn changed(change: &Change, how: How) -> String {
@@ -67,21 +81,71 @@ pub fn words(standing: &Standing) -> String {
     }
 }
 
-/// Every node with how it stands.
-pub fn standings(survey: &Survey) {
-    for seen in &survey.sightings {
-        let drift = if seen.changes.is_empty() { "" } else { ", differs from the configuration" };
-        println!("  {:<28} {}{drift}", seen.node, words(&seen.standing));
-        seen.changes.iter().for_each(|(change, how)| println!("      {}", changed(change, *how)));
-        seen.evidence.iter().for_each(|line| println!("      {line}"));
+/// Most lines of evidence of one thing: the rest is in the log.
+pub const EVIDENCE: usize = 8;
+
+/// These nodes with how they stand, those that stand alike on one line, and what is known of why.
+pub fn standings<'a>(seen: impl IntoIterator<Item = &'a Sighting>) {
+    let mut alike: Vec<(String, Vec<&Sighting>)> = Vec::new();
+    for seen in seen {
+        let words = match seen.standing {
+            Standing::Present => "differs from the configuration".to_owned(),
+            ref standing => words::cause(&words(standing)),
+        };
+        match alike.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, members)) => members.push(seen),
+            None => alike.push((words, vec![seen])),
+        }
+    }
+    let mut told = HashSet::new();
+    for (words, members) in &alike {
+        let names: Vec<&str> = members.iter().map(|seen| &*seen.node).collect();
+        println!("  {}: {words}", words::brief(&names));
+        members.iter().flat_map(|seen| &seen.changes).for_each(|(change, how)| println!("      {}", changed(change, *how)));
+        let evidence = members.iter().flat_map(|seen| &seen.evidence);
+        let new = evidence.filter(|line| !words.contains(line.as_str()) && told.insert(line.as_str()));
+        new.take(EVIDENCE).for_each(|line| println!("      {line}"));
     }
 }
 
-/// Values that a user reads at the end.
-pub fn facts<'a>(facts: impl IntoIterator<Item = &'a Fact>) {
+/// The values of each key, together where there are several.
+#[must_use]
+pub fn values<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Vec<(&'static str, String)> {
+    let mut values: Vec<(&'static str, String)> = Vec::new();
     for fact in facts {
-        println!("  {:<24} {}", fact.key, fact.value);
+        match values.iter_mut().find(|(key, _)| *key == fact.key) {
+            Some((_, value)) => *value = format!("{value}, {}", fact.value),
+            None => values.push((fact.key, fact.value.clone())),
+        }
     }
+    values
+}
+
+/// The same, for scripts.
+#[must_use]
+pub fn facts_json<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> serde_json::Value {
+    values(facts).into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// Values that a user reads at the end; what the photo was taken for comes last.
+pub fn facts<'a>(facts: impl IntoIterator<Item = &'a Fact>) {
+    let values = values(facts);
+    let (proof, values): (Vec<_>, Vec<_>) = values.into_iter().partition(|(key, _)| ["label", "score", "answered_in"].contains(key));
+    println!();
+    for (key, value) in values {
+        println!("  {key:<18} {}", without_digest(&value));
+    }
+    let of = |wanted: &str| proof.iter().find(|(key, _)| *key == wanted).map(|(_, value)| value.as_str());
+    if let Some(label) = of("label") {
+        let (bold, plain) = if std::io::stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        let aside = ["score", "answered_in"].into_iter().filter_map(of).collect::<Vec<_>>().join(", ");
+        println!("\n  the bundled photo  {bold}{label}{plain} ({aside})\n");
+    }
+}
+
+/// An image is known by its tag; its digest fills a line of its own.
+fn without_digest(value: &str) -> &str {
+    value.split_once("@sha256:").map_or(value, |(image, _)| image)
 }
 
 /// What a release changed, and what each pod says of it.
@@ -116,4 +180,17 @@ pub fn classified(models: &[Classified], took: std::time::Duration) {
         }
     }
     println!("in {} ms", took.as_millis());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_one_key_stand_together() {
+        let fact = |key, value: &str| Fact { key, value: value.to_owned() };
+        let facts = [fact("subnet", "a"), fact("vpc", "v"), fact("subnet", "b")];
+        assert_eq!(values(&facts), [("subnet", "a, b".to_owned()), ("vpc", "v".to_owned())]);
+        assert_eq!(facts_json(&facts)["subnet"], "a, b");
+    }
 }

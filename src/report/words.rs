@@ -40,3 +40,69 @@ pub(super) fn progress(what: &str, done: u64, total: u64) -> String {
         total => format!("{what} {} %", done.min(total) * 100 / total),
     }
 }
+
+/// Names by what is before their last `/`, in the order in which they come: `subnet` of `subnet/public-0`.
+pub(super) fn groups<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<(&'a str, Vec<&'a str>)> {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for name in names {
+        let (group, last) = name.rsplit_once('/').unwrap_or(("", name));
+        match groups.iter_mut().find(|(known, _)| !group.is_empty() && *known == group) {
+            Some((_, members)) => members.push(last),
+            None => groups.push((group, vec![last])),
+        }
+    }
+    groups
+}
+
+/// Names on one line: all of a few, and of many how many there are of each kind.
+#[must_use]
+pub fn brief<T: AsRef<str>>(names: &[T]) -> String {
+    const FEW: usize = 6;
+    if names.len() <= FEW {
+        return names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    }
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    for name in names.iter().map(AsRef::as_ref) {
+        let kind = name.split_once('/').map_or(name, |(kind, _)| kind);
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((kind, 1)),
+        }
+    }
+    let kind = |(kind, count): &(&str, usize)| if *count == 1 { (*kind).to_owned() } else { format!("{kind} ({count})") };
+    format!("{} parts: {}", names.len(), kinds.iter().map(kind).collect::<Vec<_>>().join(", "))
+}
+
+/// A cause without the request ids in it, by which alone the same cause differs from itself.
+#[must_use]
+pub fn cause(why: &str) -> String {
+    let mut parts = why.split(" (request ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |cause, part| cause + part.split_once(')').map_or("", |(_, rest)| rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_names_are_named_and_many_are_counted() {
+        assert_eq!(brief(&["vpc", "subnet/a"]), "vpc, subnet/a");
+        let many = ["vpc", "subnet/a", "subnet/b", "role/x", "role/x/policy", "cluster", "bucket"];
+        assert_eq!(brief(&many), "7 parts: vpc, subnet (2), role (2), cluster, bucket");
+    }
+
+    #[test]
+    fn names_are_grouped_by_what_is_before_the_last_slash() {
+        let grouped = groups(["vpc", "subnet/a", "role/x", "subnet/b", "role/x/p", "bucket"]);
+        let wanted = [("", vec!["vpc"]), ("subnet", vec!["a", "b"]), ("role", vec!["x"]), ("role/x", vec!["p"]), ("", vec!["bucket"])];
+        assert_eq!(grouped, wanted);
+    }
+
+    #[test]
+    fn a_cause_is_the_same_under_another_request() {
+        assert_eq!(cause("Expired: gone (request a-1)"), cause("Expired: gone (request b-2)"));
+        assert_eq!(cause("x (request a): y"), "x: y");
+        assert_eq!(cause("no request"), "no request");
+    }
+}

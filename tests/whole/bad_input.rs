@@ -1,7 +1,67 @@
 //! What cannot work is said on one screen, with its cause and the next step, and nothing is created.
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use tritondeploy::cloud::aws::Aws;
+use tritondeploy::config::Config;
+
 use crate::sandbox::Sandbox;
 use crate::user::User;
+
+/// Somebody else in the same account.
+async fn somebody(sandbox: &Sandbox) -> Aws {
+    let of = |name: &str| sandbox.env[name].clone();
+    let who = Credentials::new(of("AWS_ACCESS_KEY_ID"), of("AWS_SECRET_ACCESS_KEY"), None, None, "test");
+    let config = Config { endpoint_url: Some(of("AWS_ENDPOINT_URL")), region: Some(of("AWS_REGION")), ..Config::default() };
+    Aws::connect_as(&config, SharedCredentialsProvider::new(who)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_name_taken_by_somebody_else_is_refused_by_up_and_left_alone_by_down() {
+    let sandbox = Sandbox::start();
+    let aws = somebody(&sandbox).await;
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    let role = "triton-streaming-cluster-us-east-1-cluster";
+    aws.iam.create_role().role_name(role).assume_role_policy_document(trust).send().await.unwrap();
+    aws.ecr.create_repository().repository_name("websocket-pipeline").send().await.unwrap();
+    let bucket = format!("triton-streaming-cluster-{}-us-east-1", aws.account);
+    aws.s3.create_bucket().bucket(&bucket).send().await.unwrap();
+    let before = sandbox.dump();
+    let user = User::of(&sandbox);
+
+    let up = user.run(&["up", "--yes"]);
+    assert_eq!(up.code, Some(1));
+    for word in ["role/cluster: not ours", "repository: not ours", "bucket: not ours", "--name", "nothing was created"] {
+        assert!(up.err.contains(word), "no {word:?} in {}", up.err);
+    }
+    assert_eq!(sandbox.dump(), before, "up has changed something");
+
+    let down = user.does(&["down", "--yes"]);
+    for word in ["role/cluster: not ours", "repository: not ours", "bucket: not ours", "3 not ours, which stays"] {
+        assert!(down.out.contains(word), "no {word:?} in {}", down.out);
+    }
+    assert_eq!(sandbox.dump(), before, "down has changed something");
+}
+
+#[tokio::test]
+async fn an_expired_session_is_said_and_nothing_is_created() {
+    let sandbox = Sandbox::start();
+    let session = somebody(&sandbox).await.sts.get_session_token().send().await.unwrap().credentials.unwrap();
+    let mut user = User::of(&sandbox);
+    user.env.insert("AWS_ACCESS_KEY_ID".into(), session.access_key_id);
+    user.env.insert("AWS_SECRET_ACCESS_KEY".into(), session.secret_access_key);
+    user.env.insert("AWS_SESSION_TOKEN".into(), session.session_token);
+    let before = sandbox.dump();
+    sandbox.ask("POST", "expire-sessions");
+    for command in ["up", "down"] {
+        let ran = user.run(&[command, "--yes", "--json"]);
+        assert_eq!(ran.code, Some(1), "{command}");
+        let told = ran.json();
+        assert!(told["error"].as_str().unwrap_or_default().contains("have expired"), "{told}");
+        assert!(told["next"].as_str().unwrap_or_default().contains("aws sso login"), "{told}");
+    }
+    assert_eq!(sandbox.dump(), before, "something was created");
+}
 
 #[test]
 fn what_cannot_work_is_said_before_anything_is_created() {

@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod crashes;
+mod interrupts;
 mod main_job;
 mod sandbox;
 mod user;

@@ -53,10 +53,11 @@ impl User {
         command
     }
 
-    /// Starts tritondeploy and does not wait for it.
+    /// Starts tritondeploy and does not wait for it; what it prints goes to the file `out`.
     pub fn start(&self, args: &[&str]) -> Child {
         let mut command = self.command(env!("CARGO_BIN_EXE_tritondeploy"), args);
-        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        let out = std::fs::File::create(self.path("out")).unwrap();
+        command.stdout(out).stderr(Stdio::null()).spawn().unwrap()
     }
 
     /// Runs tritondeploy.
