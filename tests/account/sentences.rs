@@ -1,6 +1,7 @@
+use std::sync::Arc;
+
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use std::sync::Arc;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::aws::Aws;
 use tritondeploy::cloud::kube::Clusters;

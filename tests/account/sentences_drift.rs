@@ -4,6 +4,7 @@ use std::time::Duration;
 use aws_sdk_eks::types::{NodegroupScalingConfig, Taint, TaintEffect, UpdateTaintsPayload, VpcConfigRequest};
 use tritondeploy::cloud::Cloud;
 use tritondeploy::config::Config;
+use tritondeploy::engine::Standing;
 
 use crate::local_aws::LocalAws;
 use crate::{down, up, walk};
@@ -53,7 +54,7 @@ async fn what_was_changed_by_hand_is_mended() {
 async fn settled(cloud: &Arc<Cloud>) {
     loop {
         let survey = walk(cloud).await.look().await;
-        if survey.sightings.iter().all(|sighting| !format!("{:?}", sighting.standing).contains("Changing")) {
+        if survey.sightings.iter().all(|sighting| !matches!(sighting.standing, Standing::Changing { .. })) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
