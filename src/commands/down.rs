@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Start, ended, plan};
+use crate::cost;
 use crate::engine::{Events, Standing};
 use crate::error::Error;
 use crate::report::{self, Reporter, show};
@@ -21,6 +22,9 @@ pub(super) async fn run(start: &Start, yes: bool) -> Result<(), Error> {
         let models = if models { ", with the models, images and videos in the bucket" } else { "" };
         let stays = if foreign.is_empty() { String::new() } else { format!("; {} not ours, which stays", foreign.len()) };
         show::line(format!("{} to delete{models}{stays}.", ours.len()));
+        if ours.iter().any(|seen| &*seen.node == "cluster") {
+            show::line(format!("It costs {} until then.", cost::of(&cloud.config).line(&cloud.aws.region)));
+        }
     }
     if !yes && !ours.is_empty() {
         report::confirm("Delete all of it?", &start.cancel).await?;

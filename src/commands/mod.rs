@@ -132,7 +132,11 @@ impl Start {
 
     /// The local models, or every problem of them.
     fn models(&self, config: &Config, command: &str) -> Result<Repository, Error> {
-        Repository::open(&config.models.directory, &config.models.serve).map_err(|problems| {
+        let repository = Repository::open(&config.models.directory, &config.models.serve).and_then(|repository| {
+            let asked = config.pipeline.iter().map(|model| model.model.as_str()).chain(config.proof.model.as_deref());
+            repository.has(asked)
+        });
+        repository.map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             let why = format!("the model repository is not in order:\n  {}", lines.join("\n  "));
             Error::failed(why, format!("mend it, then {}; nothing was changed", self.again(command)))

@@ -18,7 +18,7 @@ pub(super) async fn run(start: &Start) -> Result<(), Error> {
         let cost = cost::of(&cloud.config);
         show::json(&json!({
             "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
-            "nodes": survey.sightings, "dollars_an_hour": cost.total(), "cost": cost,
+            "nodes": survey.sightings, "warnings": crate::config::warnings(&cloud.config), "dollars_an_hour": cost.total(), "cost": cost,
         }));
         return Ok(());
     }
@@ -30,6 +30,11 @@ pub(super) async fn run(start: &Start) -> Result<(), Error> {
 pub(super) fn present(cloud: &Arc<Cloud>, survey: &Survey) {
     head(cloud);
     show::plan(survey);
+    let changed = |seen: &&crate::engine::Sighting| &*seen.node == "kube/deployment" && !seen.changes.is_empty();
+    if cloud.config.workload.replicas == 1 && survey.sightings.iter().any(|seen| changed(&seen)) {
+        show::line("The one pod is replaced: the WebSocket does not answer until the new one is ready.");
+    }
+    crate::config::warnings(&cloud.config).iter().for_each(|warning| show::line(format!("warning: {warning}")));
     show::line(format!("It costs {}.", cost::of(&cloud.config).line(&cloud.aws.region)));
 }
 

@@ -22,7 +22,15 @@ pub(super) async fn run(start: &Start) -> Result<(), Error> {
     let progress = |done, total| work.progress("uploading", done, total);
     let released = release(&cloud, bucket, &local, &start.cancel, progress).await;
     work.end();
-    let report = released.map_err(|why| fault(&why, "push the models"))?;
+    let report = released.map_err(|why| match why {
+        _ if start.cancel.is_cancelled() => Error::Interrupted {
+            why: "stopped; the former models still answer, and what was uploaded is kept",
+            exists: Vec::new(),
+            next: start.again("push-models"),
+            found: serde_json::Value::Null,
+        },
+        why => fault(&why, "push the models"),
+    })?;
     if !start.json() {
         show::released(&report);
     }

@@ -47,6 +47,27 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     problems
 }
 
+/// What will work and should not stay so, each naming its key.
+#[must_use]
+pub fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if triton_release(&config.workload.triton_image).is_some_and(|release| release < (25, 7)) {
+        let why = "releases before 25.07 have CVE-2025-23310, -23311, -23319, -23320 and -23334";
+        warnings.push(format!("workload.triton_image: {} is old; {why}", config.workload.triton_image));
+    }
+    if config.workload.public_without_auth {
+        warnings.push("workload.public_without_auth: anybody may reach the WebSocket".to_owned());
+    }
+    warnings
+}
+
+/// Year and month of NVIDIA's tags, as in `24.11-py3`.
+fn triton_release(image: &str) -> Option<(u32, u32)> {
+    let tag = image.rsplit_once(':')?.1;
+    let (year, month) = tag.split('-').next()?.split_once('.')?;
+    Some((year.parse().ok()?, month.parse().ok()?))
+}
+
 fn network(config: &Config) -> Vec<String> {
     let net = &config.network;
     let mut problems = Vec::new();
@@ -145,6 +166,17 @@ mod tests {
         assert!(wrong(|c| c.workload.source_ranges = vec!["everyone".into()]).contains("no IPv4 CIDR"));
         assert!(wrong(|c| c.pipeline[1].alias = "densenet".into()).contains("twice"));
         assert!(wrong(|c| c.nodes.max = 0).contains("nodes.max"));
+    }
+
+    #[test]
+    fn an_old_triton_and_an_open_door_are_warned_of() {
+        let mut config = Config::default();
+        assert_eq!(warnings(&config), Vec::<String>::new());
+        config.workload.triton_image = "nvcr.io/nvidia/tritonserver:24.11-py3".to_owned();
+        config.workload.public_without_auth = true;
+        assert!(warnings(&config)[0].contains("CVE-2025-23310") && warnings(&config)[1].contains("anybody"));
+        config.workload.triton_image = "registry.example/triton@sha256:ab".to_owned();
+        assert_eq!(warnings(&config).len(), 1);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod load;
 
 use serde::{Deserialize, Serialize};
 
+pub use check::warnings;
 pub use load::{checked, load};
 
 /// The whole configuration.

@@ -81,6 +81,19 @@ impl Repository {
     }
 }
 
+impl Repository {
+    /// The repository, when the models that will be asked for are in it.
+    ///
+    /// # Errors
+    /// Those that are not.
+    pub fn has<'a>(self, asked: impl IntoIterator<Item = &'a str>) -> Result<Self, Vec<Problem>> {
+        let why = "the pipeline or the proof asks for this model, and it is not served; there must be a folder for it";
+        let missing = asked.into_iter().filter(|name| !self.models.contains_key(*name));
+        let missing: Vec<Problem> = missing.map(|name| problem(Path::new(name), why)).collect();
+        if missing.is_empty() { Ok(self) } else { Err(missing) }
+    }
+}
+
 impl Local {
     /// SHA-256 over names and contents, version numbers aside: two repositories with the same digest serve the same.
     #[must_use]
@@ -279,6 +292,15 @@ mod tests {
             let found = problems_of(config, dims);
             assert!(found.contains(why), "wanted {why:?} in {found:?}");
         }
+    }
+
+    #[test]
+    fn a_model_that_will_be_asked_for_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("m"), GOOD, &[-1, 3, 224, 224]);
+        let repository = || Repository::open(folder.path(), &[]).unwrap();
+        assert!(repository().has(["m"]).is_ok());
+        assert_eq!(repository().has(["m", "other"]).unwrap_err()[0].at, Path::new("other"));
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Report {
             [] => "; the former models still answer".to_owned(),
             whys => format!("; AND THE FORMER MODELS COULD NOT BE PUT BACK: {}", whys.join("; ")),
         };
-        if failed.is_empty() { Ok(self) } else { Err(Fault::Fatal(failed.join("; ") + &after)) }
+        if failed.is_empty() && self.not_put_back.is_empty() { Ok(self) } else { Err(Fault::Fatal(failed.join("; ") + &after)) }
     }
 }
 
