@@ -10,7 +10,14 @@ use clap::{Args, Parser, Subcommand};
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage or configuration, 130 interrupted.")]
 pub struct Cli {
     /// The configuration; without the file, the reference deployment's defaults
-    #[arg(short, long, global = true, help_heading = "For every command", value_name = "FILE", default_value = "tritondeploy.toml")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        help_heading = "For every command",
+        value_name = "FILE",
+        default_value = "tritondeploy.toml"
+    )]
     pub config: PathBuf,
     /// Deployment name, instead of the configuration's
     #[arg(long, global = true, help_heading = "For every command", value_name = "NAME")]

@@ -47,9 +47,8 @@ pub fn network(g: &mut Graph<Cloud>, config: &Config, inventory: &Inventory) -> 
     let vpc = g.add("vpc", Vpc::new(&net.cidr), (), ());
     let door = g.add("internet-gateway", InternetGateway, (), vpc.clone());
     let subnets = |g: &mut Graph<Cloud>, side: &str, cidrs: &[String], subnet: fn(&str, &str) -> Subnet| {
-        let one = |(i, cidr): (usize, &String)| {
-            g.add(format!("subnet/{side}-{i}"), subnet(cidr, inventory.zone(i)), vpc.clone(), ())
-        };
+        let one =
+            |(i, cidr): (usize, &String)| g.add(format!("subnet/{side}-{i}"), subnet(cidr, inventory.zone(i)), vpc.clone(), ());
         cidrs.iter().enumerate().map(one).collect::<Vec<_>>()
     };
     let public = subnets(g, "public", &net.public, Subnet::public);
@@ -108,9 +107,7 @@ pub struct Eks {
 /// The EKS cluster, its roles, its add-ons and its GPU nodes.
 pub fn cluster(g: &mut Graph<Cloud>, config: &Config, net: &Net, bucket: &Node<Bucket>) -> Eks {
     let policies = |g: &mut Graph<Cloud>, part: &str, role: &Node<Role>, policies: &[&str]| {
-        let one = |policy: &&str| {
-            g.add(format!("role/{part}/{policy}"), PolicyAttachment::of(policy), role.clone(), ()).after()
-        };
+        let one = |policy: &&str| g.add(format!("role/{part}/{policy}"), PolicyAttachment::of(policy), role.clone(), ()).after();
         After::all(policies.iter().map(one).collect::<Vec<_>>())
     };
     let role = g.add("role/cluster", Role::cluster(), (), None);

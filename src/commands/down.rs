@@ -40,7 +40,11 @@ pub(super) async fn run(start: &Start, yes: bool) -> Result<(), Error> {
         let found = done(error.exists());
         return Err(error.with(found));
     }
-    let left: Vec<String> = walk.look().await.sightings.into_iter()
+    let left: Vec<String> = walk
+        .look()
+        .await
+        .sightings
+        .into_iter()
         .filter(|seen| !matches!(seen.standing, Standing::Absent | Standing::Foreign { .. }))
         .map(|seen| format!("{} ({})", seen.node, show::words(&seen.standing)))
         .collect();

@@ -6,8 +6,8 @@ use aws_sdk_s3::primitives::ByteStream;
 use sha2::{Digest, Sha256};
 
 use super::{Start, fault};
-use crate::cli::Infer;
 use crate::classes::{self, Classified};
+use crate::cli::Infer;
 use crate::cloud::Cloud;
 use crate::cloud::aws::OrFault;
 use crate::error::Error;
@@ -58,17 +58,16 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
 async fn address(start: &Start, cloud: &std::sync::Arc<Cloud>) -> Result<String, Error> {
     let survey = start.look(&start.walk(cloud, false).await?).await?;
     let found = survey.sightings.iter().flat_map(|seen| &seen.facts).find(|fact| fact.key == "websocket");
-    found
-        .map(|fact| fact.value.clone())
-        .ok_or_else(|| Error::failed("the deployment has no WebSocket yet", start.again("up")))
+    found.map(|fact| fact.value.clone()).ok_or_else(|| Error::failed("the deployment has no WebSocket yet", start.again("up")))
 }
 
 /// A local photo is put under `images/`, by its content.
 async fn photo(cloud: &Cloud, image: &str) -> Result<Object, Error> {
     if let Some(rest) = image.strip_prefix("s3://") {
-        let (bucket, key) = rest.split_once('/').filter(|(_, key)| !key.is_empty()).ok_or_else(|| {
-            Error::usage(format!("{image} names no object"), "write s3://BUCKET/KEY")
-        })?;
+        let (bucket, key) = rest
+            .split_once('/')
+            .filter(|(_, key)| !key.is_empty())
+            .ok_or_else(|| Error::usage(format!("{image} names no object"), "write s3://BUCKET/KEY"))?;
         return Ok(Object { bucket: bucket.to_owned(), key: key.to_owned() });
     }
     let bytes = std::fs::read(image)

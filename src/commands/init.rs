@@ -20,7 +20,10 @@ const BUNDLED: [(&str, &str); 6] = [
 
 pub(super) async fn run(start: &Start, init: Init) -> Result<(), Error> {
     if start.config.exists() {
-        return Err(Error::usage(format!("{} is there already", start.config.display()), "edit it, or name another with --config"));
+        return Err(Error::usage(
+            format!("{} is there already", start.config.display()),
+            "edit it, or name another with --config",
+        ));
     }
     let who = who(start, init).await?;
     let name = start.name.as_deref().map_or_else(String::new, |name| format!("name = {name:?}\n"));

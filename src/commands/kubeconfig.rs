@@ -28,7 +28,8 @@ pub(super) async fn run(start: &Start, output: Option<PathBuf>) -> Result<(), Er
         show::line(text.trim_end());
         return Ok(());
     };
-    write(&path, &text).map_err(|why| Error::usage(format!("{} cannot be written: {why}", path.display()), "name another file"))?;
+    write(&path, &text)
+        .map_err(|why| Error::usage(format!("{} cannot be written: {why}", path.display()), "name another file"))?;
     if start.json() {
         show::json(&json!({"kubeconfig": path}));
     } else {

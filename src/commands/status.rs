@@ -15,9 +15,8 @@ pub(super) async fn run(start: &Start) -> Result<(), Error> {
     survey.sightings.retain(|seen| seen.kind != "leftovers" || (!serves && seen.standing != Standing::Absent));
     let made = survey.sightings.iter().filter(|seen| !seen.watched);
     let nothing = made.clone().all(|seen| matches!(seen.standing, Standing::Absent | Standing::Foreign { .. }));
-    let wrong: Vec<&Sighting> = survey.sightings.iter()
-        .filter(|seen| seen.standing != Standing::Present || seen.kind == "leftovers")
-        .collect();
+    let wrong: Vec<&Sighting> =
+        survey.sightings.iter().filter(|seen| seen.standing != Standing::Present || seen.kind == "leftovers").collect();
     let facts = || survey.sightings.iter().flat_map(|seen| &seen.facts);
     let healthy = wrong.is_empty();
     let found = json!({

@@ -35,9 +35,10 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         let why = if known { "cannot be opened safely yet; only \"ws\" can" } else { "is no endpoint; there is \"ws\"" };
         say(true, &format!("workload.expose: {open:?} {why}"));
     }
-    for (key, ranges) in
-        [("workload.source_ranges", &config.workload.source_ranges), ("cluster.public_access_cidrs", &config.cluster.public_access_cidrs)]
-    {
+    for (key, ranges) in [
+        ("workload.source_ranges", &config.workload.source_ranges),
+        ("cluster.public_access_cidrs", &config.cluster.public_access_cidrs),
+    ] {
         for range in ranges.iter().filter(|range| cidr(range).is_none()) {
             say(true, &format!("{key}: {range:?} is no IPv4 CIDR such as 203.0.113.7/32"));
         }

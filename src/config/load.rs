@@ -14,11 +14,16 @@ const USUAL: &str = "tritondeploy.toml";
 /// [`Error::Usage`] with line, cause and the nearest key.
 pub fn load(path: &Path, name: Option<&str>, region: Option<&str>) -> Result<Config, Error> {
     let mut config = match std::fs::read_to_string(path) {
-        Ok(text) => parse(&text).map_err(|why| Error::usage(format!("{}: {why}", path.display()), "correct the configuration"))?,
+        Ok(text) => {
+            parse(&text).map_err(|why| Error::usage(format!("{}: {why}", path.display()), "correct the configuration"))?
+        }
         // Only a file that nobody named may be missing.
         Err(why) if why.kind() == std::io::ErrorKind::NotFound && path == Path::new(USUAL) => Config::default(),
         Err(why) => {
-            return Err(Error::usage(format!("{} cannot be read: {why}", path.display()), "name another with --config, or write one with `tritondeploy init`"));
+            return Err(Error::usage(
+                format!("{} cannot be read: {why}", path.display()),
+                "name another with --config, or write one with `tritondeploy init`",
+            ));
         }
     };
     if let Some(name) = name {
@@ -62,9 +67,7 @@ fn with_nearest(message: &str) -> String {
         return message.to_owned();
     };
     let known: Vec<&str> = quoted.collect();
-    let nearest = known.iter().max_by(|a, b| {
-        strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b))
-    });
+    let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b)));
     match nearest {
         Some(nearest) if strsim::jaro_winkler(unknown, nearest) > 0.7 => {
             format!("there is no key `{unknown}`; did you mean `{nearest}`?")

@@ -129,11 +129,7 @@ impl<R: Resource> AnyNode<R::World> for Typed<R> {
         self.uses.edges(&mut edges);
         edges
     }
-    fn look<'a>(
-        &'a self,
-        cx: &'a Cx<R::World>,
-        known: &'a Known,
-    ) -> BoxFuture<'a, Option<Result<Sight, Fault>>> {
+    fn look<'a>(&'a self, cx: &'a Cx<R::World>, known: &'a Known) -> BoxFuture<'a, Option<Result<Sight, Fault>>> {
         async move {
             let within = self.within.values(known)?;
             Some(self.resource.observe(cx, &within).await.map(|seen| match seen {
@@ -173,12 +169,7 @@ impl<R: Resource> AnyNode<R::World> for Typed<R> {
         }
         .boxed()
     }
-    fn delete<'a>(
-        &'a self,
-        cx: &'a Cx<R::World>,
-        known: &'a Known,
-        output: &'a Output,
-    ) -> BoxFuture<'a, Result<(), Fault>> {
+    fn delete<'a>(&'a self, cx: &'a Cx<R::World>, known: &'a Known, output: &'a Output) -> BoxFuture<'a, Result<(), Fault>> {
         async move {
             let within = self.within.values(known).ok_or_else(|| not_known(&self.name))?;
             let output = typed::<R::Output>(output).ok_or_else(|| not_known(&self.name))?;

@@ -29,11 +29,7 @@ pub trait Resource: Send + Sync + Sized + 'static {
     type Output: Clone + Send + Sync + 'static;
 
     /// The state that the configuration asks for, given what is known of the others so far.
-    fn want(
-        &self,
-        within: &<Self::Within as Needs>::Givens,
-        uses: &<Self::Uses as Needs>::Givens,
-    ) -> Self::State;
+    fn want(&self, within: &<Self::Within as Needs>::Givens, uses: &<Self::Uses as Needs>::Givens) -> Self::State;
 
     /// Looks at the object, and changes nothing.
     fn observe(
@@ -210,12 +206,7 @@ impl<W> Cx<W> {
 
     /// Tells how far long work is, in units of its own (bytes, steps); `total` 0 when unknown.
     pub fn progress(&self, what: &str, done: u64, total: u64) {
-        self.events.send(Event::Progress {
-            node: self.node.clone(),
-            what: what.to_owned(),
-            done,
-            total,
-        });
+        self.events.send(Event::Progress { node: self.node.clone(), what: what.to_owned(), done, total });
     }
 
     /// Tells something worth reading while it happens (one line).

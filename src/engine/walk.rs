@@ -64,11 +64,21 @@ pub struct Sighting {
 pub enum Standing {
     Absent,
     Present,
-    Changing { why: String },
-    Broken { why: String, #[serde(skip)] cure: Cure },
-    Foreign { why: String },
+    Changing {
+        why: String,
+    },
+    Broken {
+        why: String,
+        #[serde(skip)]
+        cure: Cure,
+    },
+    Foreign {
+        why: String,
+    },
     /// It could not be told (denied, unreachable): never taken for absent.
-    Unknown { why: String },
+    Unknown {
+        why: String,
+    },
 }
 
 /// Why a node did not get where it should.

@@ -20,7 +20,10 @@ pub(super) fn read_config(path: &Path, name: &str) -> Result<Message, Vec<Proble
         problems.push(problem(path, "it names neither a platform nor a backend (for ONNX: platform: \"onnxruntime_onnx\")"));
     }
     if config.messages("instance_group").next().is_some() {
-        problems.push(problem(path, "instance_group: leave it out; Triton then uses every GPU there is, and none where there is none"));
+        problems.push(problem(
+            path,
+            "instance_group: leave it out; Triton then uses every GPU there is, and none where there is none",
+        ));
     }
     if let Some(policy) = config.messages("version_policy").next() {
         let latest = policy.messages("latest").next();
@@ -38,7 +41,12 @@ pub(super) fn read_config(path: &Path, name: &str) -> Result<Message, Vec<Proble
 }
 
 /// Compares the configuration with the ONNX graph, as Triton's backend will at load.
-pub(super) fn check_weights(config: &Message, version: &Path, weights: &BTreeMap<String, LocalFile>, folder: &Path) -> Vec<Problem> {
+pub(super) fn check_weights(
+    config: &Message,
+    version: &Path,
+    weights: &BTreeMap<String, LocalFile>,
+    folder: &Path,
+) -> Vec<Problem> {
     let is_onnx = config.text("platform") == Some("onnxruntime_onnx") || config.text("backend") == Some("onnxruntime");
     if !is_onnx {
         return Vec::new();
@@ -71,10 +79,16 @@ pub(super) fn check_weights(config: &Message, version: &Path, weights: &BTreeMap
             match tensors.iter().find(|tensor| tensor.name == name) {
                 None => {
                     let there: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
-                    problems.push(problem(&config_path, &format!("{what} {name:?} is not in the model, which has {}", there.join(", "))));
+                    problems.push(problem(
+                        &config_path,
+                        &format!("{what} {name:?} is not in the model, which has {}", there.join(", ")),
+                    ));
                 }
                 Some(tensor) => {
-                    problems.extend(disagreement(what, said, tensor, batch).map(|why| problem(&config_path, &format!("{what} {name:?}: {why}"))));
+                    problems.extend(
+                        disagreement(what, said, tensor, batch)
+                            .map(|why| problem(&config_path, &format!("{what} {name:?}: {why}"))),
+                    );
                 }
             }
         }

@@ -46,9 +46,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Face, String> {
 
 fn tensor(value: &proto::ValueInfo) -> Tensor {
     let of = value.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
-    let dims = of.and_then(|tensor| tensor.shape.as_ref()).map(|shape| {
-        shape.dim.iter().map(|dim| if dim.value > 0 { dim.value } else { -1 }).collect()
-    });
+    let dims = of
+        .and_then(|tensor| tensor.shape.as_ref())
+        .map(|shape| shape.dim.iter().map(|dim| if dim.value > 0 { dim.value } else { -1 }).collect());
     Tensor { name: value.name.clone(), data_type: of.and_then(|tensor| triton_type(tensor.elem_type)), dims }
 }
 
@@ -140,9 +140,7 @@ mod proto {
             kind: Some(Type {
                 tensor: Some(TensorType {
                     elem_type: 1,
-                    shape: Some(Shape {
-                        dim: dims.iter().map(|d| Dim { value: (*d).max(0), symbol: String::new() }).collect(),
-                    }),
+                    shape: Some(Shape { dim: dims.iter().map(|d| Dim { value: (*d).max(0), symbol: String::new() }).collect() }),
                 }),
             }),
         };
@@ -170,11 +168,10 @@ mod tests {
     #[test]
     fn the_face_of_a_model_is_read() {
         let face = read(&sample(&[-1, 3, 224, 224])).unwrap();
-        assert_eq!(face.inputs, [Tensor {
-            name: "data".to_owned(),
-            data_type: Some("TYPE_FP32"),
-            dims: Some(vec![-1, 3, 224, 224]),
-        }]);
+        assert_eq!(
+            face.inputs,
+            [Tensor { name: "data".to_owned(), data_type: Some("TYPE_FP32"), dims: Some(vec![-1, 3, 224, 224]) }]
+        );
         assert_eq!(face.outputs[0].dims, Some(vec![-1, 1000]));
     }
 

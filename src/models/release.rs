@@ -131,11 +131,8 @@ fn described(file: &LocalFile, key: Option<String>) -> File {
 fn version_with(was: &Model, weights: &BTreeMap<String, LocalFile>) -> Option<u64> {
     let version = versions(was).last().copied()?;
     let prefix = format!("{version}/");
-    let released: BTreeMap<&str, &str> = was
-        .files
-        .iter()
-        .filter_map(|(path, file)| path.strip_prefix(&prefix).map(|path| (path, file.sha256.as_str())))
-        .collect();
+    let released: BTreeMap<&str, &str> =
+        was.files.iter().filter_map(|(path, file)| path.strip_prefix(&prefix).map(|path| (path, file.sha256.as_str()))).collect();
     let here = weights.iter().map(|(path, file)| (path.as_str(), file.sha256.as_str())).collect();
     (released == here).then_some(version)
 }
@@ -148,9 +145,7 @@ fn versions(model: &Model) -> BTreeSet<u64> {
 /// Every key that a release needs in the bucket, and its file.
 pub(super) fn keys(manifest: &Manifest) -> impl Iterator<Item = (String, &File)> {
     manifest.models.iter().flat_map(|(name, model)| {
-        model.files.iter().map(move |(path, file)| {
-            (file.key.clone().unwrap_or_else(|| format!("{MODELS}{name}/{path}")), file)
-        })
+        model.files.iter().map(move |(path, file)| (file.key.clone().unwrap_or_else(|| format!("{MODELS}{name}/{path}")), file))
     })
 }
 

@@ -130,7 +130,10 @@ impl Local {
                 }
             } else {
                 // Triton reads version folders with stoll: `1.bak` would count as 1.
-                problems.push(problem(&path, "this folder is no version (a number from 1 on): Triton may take it for one; move it away"));
+                problems.push(problem(
+                    &path,
+                    "this folder is no version (a number from 1 on): Triton may take it for one; move it away",
+                ));
             }
         }
         let config = match beside.get("config.pbtxt") {
@@ -244,7 +247,6 @@ fn hash_file(path: &Path) -> std::io::Result<(u64, String)> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::super::onnx;
@@ -281,7 +283,11 @@ mod tests {
             (GOOD, &[-1, 3, 200, 200], "the model's are [-1, 3, 200, 200]"),
             (&GOOD.replace("[3, 224, 224]", "[3, -1, 224]"), &[-1, 3, 224, 224], "[-1, 3, -1, 224] (batch dimension included)"),
             (&GOOD.replace("dims: [1000]", "dims: [-1]"), &[-1, 3, 224, 224], "output \"scores\": its dims are [-1, -1]"),
-            (&GOOD.replace("output [", "input [{ name: \"more\" data_type: TYPE_FP32 dims: [1] }] output ["), &[-1, 3, 224, 224], "it has 2 inputs, the model has 1"),
+            (
+                &GOOD.replace("output [", "input [{ name: \"more\" data_type: TYPE_FP32 dims: [1] }] output ["),
+                &[-1, 3, 224, 224],
+                "it has 2 inputs, the model has 1",
+            ),
             (&GOOD.replace("\"data\"", "\"image\""), &[-1, 3, 224, 224], "\"image\" is not in the model, which has data"),
             (&GOOD.replace("TYPE_FP32 dims: [3", "TYPE_INT8 dims: [3"), &[-1, 3, 224, 224], "it says TYPE_INT8"),
             (&format!("{GOOD} name: \"other\""), &[-1, 3, 224, 224], "names the model \"other\""),

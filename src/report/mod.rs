@@ -5,9 +5,9 @@
 mod bars;
 mod json;
 mod lines;
+pub mod show;
 pub mod words;
 mod work;
-pub mod show;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;

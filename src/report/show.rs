@@ -23,7 +23,9 @@ pub fn line(text: impl AsRef<str>) {
 /// What `up` would do to each node, and the sum.
 pub fn plan(survey: &Survey) {
     let (mut change, mut other) = (0usize, 0usize);
-    let absent: Vec<&str> = survey.sightings.iter()
+    let absent: Vec<&str> = survey
+        .sightings
+        .iter()
         // What others leave behind only matters to `down`; other watched nodes come by themselves.
         .filter(|seen| seen.standing == Standing::Absent && !seen.watched)
         .map(|seen| &*seen.node)
@@ -130,7 +132,8 @@ pub fn facts_json<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> serde_json::
 /// Values that a user reads at the end; what the photo was taken for comes last.
 pub fn facts<'a>(facts: impl IntoIterator<Item = &'a Fact>) {
     let values = values(facts);
-    let (proof, values): (Vec<_>, Vec<_>) = values.into_iter().partition(|(key, _)| ["label", "score", "answered_in"].contains(key));
+    let (proof, values): (Vec<_>, Vec<_>) =
+        values.into_iter().partition(|(key, _)| ["label", "score", "answered_in"].contains(key));
     println!();
     for (key, value) in values {
         println!("  {key:<18} {}", without_digest(&value));

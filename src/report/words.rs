@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn names_are_grouped_by_what_is_before_the_last_slash() {
         let grouped = groups(["vpc", "subnet/a", "role/x", "subnet/b", "role/x/p", "bucket"]);
-        let wanted = [("", vec!["vpc"]), ("subnet", vec!["a", "b"]), ("role", vec!["x"]), ("role/x", vec!["p"]), ("", vec!["bucket"])];
+        let wanted =
+            [("", vec!["vpc"]), ("subnet", vec!["a", "b"]), ("role", vec!["x"]), ("role/x", vec!["p"]), ("", vec!["bucket"])];
         assert_eq!(grouped, wanted);
     }
 

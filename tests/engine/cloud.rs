@@ -114,11 +114,7 @@ impl Cloud {
     }
 
     /// A call: a way there, the cloud's doing, a way back; each way can be lost.
-    async fn call<T>(
-        &self,
-        mutates: Option<String>,
-        doing: impl FnOnce(&mut State) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+    async fn call<T>(&self, mutates: Option<String>, doing: impl FnOnce(&mut State) -> Result<T, Fault>) -> Result<T, Fault> {
         let mutating = mutates.is_some();
         let (number, cut) = {
             let mut state = self.state();
@@ -202,9 +198,7 @@ impl Cloud {
                 Some((cure, until)) if thing.ready <= now && until.is_none_or(|until| now < until) => {
                     Seen::Broken { output: thing.id, why: "it broke".to_owned(), cure }
                 }
-                _ if now < thing.ready => {
-                    Seen::Changing { why: "on its way".to_owned(), found: spec.early.then_some(seen) }
-                }
+                _ if now < thing.ready => Seen::Changing { why: "on its way".to_owned(), found: spec.early.then_some(seen) },
                 _ => Seen::Present(seen),
             })
         })

@@ -51,7 +51,18 @@ fn spec() -> impl Strategy<Value = (Spec, [Vec<Index>; 3])> {
         // a lost answer, which no walk can tell.
         let tokens = tokens || !named;
         let spec = Spec {
-            making, changing, ending, hidden, lingers, steps, early, named, tokens, ends_with_parent, fate, role,
+            making,
+            changing,
+            ending,
+            hidden,
+            lingers,
+            steps,
+            early,
+            named,
+            tokens,
+            ends_with_parent,
+            fate,
+            role,
             size: 3,
             appears: changing,
             ..Spec::new()
@@ -96,8 +107,7 @@ fn walks(share: u32, property: impl AsyncFn(Case, Index) -> Result<(), TestCaseE
     seed[..4].copy_from_slice(&number("TRITONDEPLOY_ENGINE_SEED").unwrap_or(1).to_le_bytes());
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 3000, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
-    let outcome =
-        runner.run(&(case(), any::<Index>()), |(case, index)| virtually(case.seed, property(case, index)));
+    let outcome = runner.run(&(case(), any::<Index>()), |(case, index)| virtually(case.seed, property(case, index)));
     match outcome {
         Ok(()) => {}
         Err(TestError::Fail(why, (case, index))) => {

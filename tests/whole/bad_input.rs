@@ -93,7 +93,12 @@ fn what_cannot_work_is_said_before_anything_is_created() {
         user.edit(|text| format!("{text}\n[nodes]\ninstnace_type = \"g4dn.xlarge\"\n"));
     });
     refused("nobody said who may come in", 2, &["source_ranges", "public_without_auth"], &|user| {
-        user.edit(|text| text.lines().filter(|line| !line.starts_with("source_ranges") && !line.starts_with("public_without")).collect::<Vec<_>>().join("\n"));
+        user.edit(|text| {
+            text.lines()
+                .filter(|line| !line.starts_with("source_ranges") && !line.starts_with("public_without"))
+                .collect::<Vec<_>>()
+                .join("\n")
+        });
     });
     refused("a broken model repository", 1, &["config.pbtxt", "efficientnet_lite0"], &|user| {
         std::fs::remove_file(user.path("models/efficientnet_lite0/config.pbtxt")).unwrap();

@@ -42,7 +42,17 @@ fn a_photo_of_ones_own_is_classified(user: &User) {
 fn status_says_that_it_is_healthy(user: &User) {
     let status = user.does(&["status", "--json"]).json();
     assert_eq!(status["healthy"], true, "{status}");
-    for key in ["vpc_id", "vpc_cidr", "public_subnet_id", "private_subnet_id", "nat_public_ip", "cluster_name", "cluster_endpoint", "oidc_issuer", "websocket"] {
+    for key in [
+        "vpc_id",
+        "vpc_cidr",
+        "public_subnet_id",
+        "private_subnet_id",
+        "nat_public_ip",
+        "cluster_name",
+        "cluster_endpoint",
+        "oidc_issuer",
+        "websocket",
+    ] {
         assert!(status["facts"][key].as_str().is_some_and(|value| !value.is_empty()), "{key} is missing in {}", status["facts"]);
     }
 }
@@ -50,7 +60,10 @@ fn status_says_that_it_is_healthy(user: &User) {
 fn kubectl_works_with_our_kubeconfig(user: &User) {
     user.does(&["kubeconfig", "--output", "kubeconfig"]);
     let config = user.path("kubeconfig");
-    let ran = user.other(crate::sandbox::cache().join("bin/cluster"), &["kubectl", "--kubeconfig", config.to_str().unwrap(), "get", "nodes,pods", "-A", "-o", "json"]);
+    let ran = user.other(
+        crate::sandbox::cache().join("bin/cluster"),
+        &["kubectl", "--kubeconfig", config.to_str().unwrap(), "get", "nodes,pods", "-A", "-o", "json"],
+    );
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let items: Value = serde_json::from_str(&ran.out).unwrap();
     let kinds: Vec<&str> = items["items"].as_array().unwrap().iter().filter_map(|item| item["kind"].as_str()).collect();
@@ -95,7 +108,10 @@ fn a_broken_model_is_refused_and_the_former_still_answers(user: &User) {
     let path = user.path("models/efficientnet_lite0/1/model.onnx");
     let good = std::fs::read(&path).unwrap();
     let mut bad = good.clone();
-    let at = bad.windows(8).position(|window| window == b"\x22\x04Conv\x2a").or_else(|| bad.windows(6).position(|window| window == b"\x22\x04Conv"));
+    let at = bad
+        .windows(8)
+        .position(|window| window == b"\x22\x04Conv\x2a")
+        .or_else(|| bad.windows(6).position(|window| window == b"\x22\x04Conv"));
     let at = at.expect("a Conv node");
     bad[at + 2..at + 6].copy_from_slice(b"Conx");
     std::fs::write(&path, &bad).unwrap();

@@ -91,7 +91,8 @@ impl Sandbox {
         events
             .filter(|event| {
                 let uri = event["requestURI"].as_str().unwrap_or_default();
-                let write = ["create", "update", "patch", "delete", "deletecollection"].contains(&event["verb"].as_str().unwrap_or_default());
+                let write = ["create", "update", "patch", "delete", "deletecollection"]
+                    .contains(&event["verb"].as_str().unwrap_or_default());
                 let ours = event["user"]["username"].as_str().is_some_and(|name| name.starts_with("arn:aws:"));
                 let aside = uri.contains("dryRun=All") || uri.contains("reviews") || uri.contains("portforward");
                 write && ours && !aside && event["stage"] == "ResponseComplete"

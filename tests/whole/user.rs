@@ -98,7 +98,9 @@ impl Ran {
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap_or_else(|why| panic!("{}: {why}; `sandbox/models/build` makes it", from.display())) {
+    for entry in
+        std::fs::read_dir(from).unwrap_or_else(|why| panic!("{}: {why}; `sandbox/models/build` makes it", from.display()))
+    {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {

@@ -32,13 +32,7 @@ async fn take_all<W: Send + Sync + 'static>(tour: &Tour<'_, W>) {
 }
 
 /// One node, from the last of its dependents to its fate.
-async fn take<W: Send + Sync + 'static>(
-    tour: &Tour<'_, W>,
-    id: usize,
-    looked: Looked,
-    dependents: &[usize],
-    failing: &[bool],
-) {
+async fn take<W: Send + Sync + 'static>(tour: &Tour<'_, W>, id: usize, looked: Looked, dependents: &[usize], failing: &[bool]) {
     let node = tour.node(id);
     let gone = Fate::Done { acted: false };
     if !node.watched() {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
+use super::Walk;
 use super::pace;
 use super::tour::Tour;
-use super::Walk;
 use crate::engine::erased::{AnyNode, Output, Sight};
 use crate::engine::{Change, Cx, Doing, Event, Fault, Known};
 

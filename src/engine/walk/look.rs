@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Sighting, Standing, Survey, Walk, errand, pace};
 use crate::engine::erased::{AnyNode, Sight};
 use crate::engine::graph::NodeId;
-use crate::engine::{Change, Cx, Event, Doing, Fault, How, Known, differences};
+use crate::engine::{Change, Cx, Doing, Event, Fault, How, Known, differences};
 
 /// What a first look found out about a node.
 #[derive(Clone)]
@@ -84,10 +84,7 @@ pub(super) async fn view<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim) -> 
                     }
                 }
             };
-            if let Looked::Saw(
-                Sight::Present(found) | Sight::Changing { found: Some(found), .. },
-            ) = &told
-            {
+            if let Looked::Saw(Sight::Present(found) | Sight::Changing { found: Some(found), .. }) = &told {
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 known.insert(NodeId(id), found.output.clone());
             }
@@ -126,13 +123,7 @@ async fn parents(looked: &[watch::Sender<Option<Looked>>], within: &[NodeId]) ->
 }
 
 /// One node: tried again for a short while where it does not answer.
-async fn tell<W: Send + Sync + 'static>(
-    walk: &Walk<W>,
-    node: &dyn AnyNode<W>,
-    known: &Known,
-    settle: bool,
-    aim: Aim,
-) -> Looked {
+async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, known: &Known, settle: bool, aim: Aim) -> Looked {
     let cx = errand::cx(walk, node);
     let patience = node.patience(Doing::Create).max(node.patience(Doing::Delete));
     // What ends with its parent may have lost it already: nobody waits long for it.

@@ -98,14 +98,8 @@ async fn bring<W: Send + Sync + 'static>(tour: &Tour<'_, W>, id: usize, looked: 
     if tour.node(id).swept() {
         return tour.settle(id, Fate::Done { acted: needs_acted });
     }
-    let mut rise = Rise {
-        errand: Errand::new(tour, id),
-        created: false,
-        seen: false,
-        unsure: None,
-        deleted: None,
-        updates: Vec::new(),
-    };
+    let mut rise =
+        Rise { errand: Errand::new(tour, id), created: false, seen: false, unsure: None, deleted: None, updates: Vec::new() };
     // What was seen at the beginning still holds where nothing below has been touched since.
     let first = match looked {
         Looked::Saw(sight) if !needs_acted => Some(sight),

@@ -23,9 +23,7 @@ impl Models {
     #[must_use]
     pub fn new(directory: &std::path::Path, serve: &[String]) -> Self {
         let local = Repository::open(directory, serve);
-        let told = |problems: Vec<models::Problem>| {
-            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-        };
+        let told = |problems: Vec<models::Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         Self { local: local.map_err(told) }
     }
 
@@ -66,8 +64,7 @@ impl Resource for Models {
     async fn observe(&self, cx: &Cx, bucket: &String) -> Result<Seen<Self>, Fault> {
         let bucket = models::Bucket { aws: &cx.world.aws, name: bucket };
         let Some(manifest) = bucket.released().await? else { return Ok(Seen::Absent) };
-        let models: BTreeMap<String, String> =
-            manifest.models.into_iter().map(|(name, model)| (name, model.digest)).collect();
+        let models: BTreeMap<String, String> = manifest.models.into_iter().map(|(name, model)| (name, model.digest)).collect();
         Ok(Seen::Present(Found::one(models.clone(), State::of(models))))
     }
 
