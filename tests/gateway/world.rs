@@ -190,6 +190,34 @@ impl World {
         ask(self.listen, &format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
     }
 
+    /// The public WebSocket.
+    pub(crate) fn address(&self) -> String {
+        format!("ws://127.0.0.1:{}/", self.listen)
+    }
+
+    /// Asks Triton itself, below `/v2/models/`; without a body it is a GET.
+    pub(crate) fn ask_triton(&self, path: &str, body: &str) -> Value {
+        let verb = if body.is_empty() { "GET" } else { "POST" };
+        let length = body.len();
+        let head = format!("{verb} /v2/models/{path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: {length}");
+        let (status, answer) = told(ask(self.triton_ports[0], &format!("{head}\r\n\r\n{body}")));
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    /// The name of a model's first input.
+    pub(crate) fn input_of(&self, model: &str) -> String {
+        self.ask_triton(model, "")["inputs"][0]["name"].as_str().expect("a name").to_owned()
+    }
+
+    /// Sends SIGTERM and waits; whether the gateway ended well.
+    pub(crate) fn terminate_gateway(&mut self) -> bool {
+        let mut gateway = self.gateway.take().expect("it runs");
+        let sent = Command::new("kill").arg(gateway.0.id().to_string()).status().expect("kill runs");
+        assert!(sent.success());
+        gateway.0.wait().expect("it ends").success()
+    }
+
     pub(crate) fn release(&self) -> (u16, Value) {
         told(ask(self.admin, "GET /v1/release HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
     }

@@ -4,6 +4,7 @@
 mod http;
 mod life;
 mod messages;
+mod python;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
