@@ -94,7 +94,12 @@ pub(super) async fn close(mut socket: Socket, end: &End) {
             drop(timeout(LAST_WORDS, socket.flush()).await);
             true
         }
-        End::Drained => say(&mut socket, end).await && has_answered(&mut socket).await,
+        End::Drained => {
+            if say(&mut socket, end).await {
+                drop(timeout(ANSWER, hear_out(&mut socket)).await);
+            }
+            true
+        }
         // What follows cannot be understood, so the client's Close will not be found in it.
         End::TooLarge | End::NotUtf8 | End::Protocol(_) => {
             say(&mut socket, end).await;
@@ -117,15 +122,10 @@ async fn say(socket: &mut Socket, end: &End) -> bool {
 }
 
 /// Waits for the client's Close; requests before it are no longer heard.
-async fn has_answered(socket: &mut Socket) -> bool {
-    let answered = async {
-        loop {
-            match socket.next().await {
-                Some(Ok(Message::Close(_))) | None => return true,
-                Some(Ok(_)) => {}
-                Some(Err(_)) => return false,
-            }
+async fn hear_out(socket: &mut Socket) {
+    while let Some(Ok(message)) = socket.next().await {
+        if message.is_close() {
+            return;
         }
-    };
-    timeout(ANSWER, answered).await.unwrap_or(false)
+    }
 }
