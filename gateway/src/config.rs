@@ -101,11 +101,8 @@ const MESSAGE_BYTES: usize = 1 << 30;
 
 impl Default for Config {
     fn default() -> Self {
-        let pipeline = |alias: &str, model: &str| Pipeline {
-            alias: alias.to_owned(),
-            model: model.to_owned(),
-            scores: Scores::Logits,
-        };
+        let pipeline =
+            |alias: &str, model: &str| Pipeline { alias: alias.to_owned(), model: model.to_owned(), scores: Scores::Logits };
         Self {
             listen: "0.0.0.0:8080".to_owned(),
             admin: "127.0.0.1:8081".to_owned(),
@@ -192,12 +189,16 @@ impl Config {
     fn check(&self) -> Result<(), Error> {
         let limits = &self.limits;
         let least = [
-            limits.message_bytes, limits.connections, limits.handshakes, limits.running, limits.waiting,
-            limits.waiting_bytes, limits.requests,
+            limits.message_bytes,
+            limits.connections,
+            limits.handshakes,
+            limits.running,
+            limits.waiting,
+            limits.waiting_bytes,
+            limits.requests,
         ];
-        let seconds = [
-            limits.header_seconds, limits.request_seconds, limits.write_seconds, limits.ping_seconds, limits.idle_seconds,
-        ];
+        let seconds =
+            [limits.header_seconds, limits.request_seconds, limits.write_seconds, limits.ping_seconds, limits.idle_seconds];
         let aliases: std::collections::BTreeSet<_> = self.pipeline.iter().map(|p| &p.alias).collect();
         let wrong = if self.storage.bucket.is_empty() {
             "storage.bucket is missing; name the bucket that holds images and models"

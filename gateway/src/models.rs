@@ -170,7 +170,9 @@ mod tests {
     fn ready_means_every_model_of_a_pipeline_and_no_other() {
         let needed = ["a".to_owned(), "b".to_owned()];
         let mut index = vec![
-            indexed("a", "1", State::Unavailable), indexed("a", "2", State::Ready), indexed("b", "1", State::Loading),
+            indexed("a", "1", State::Unavailable),
+            indexed("a", "2", State::Ready),
+            indexed("b", "1", State::Loading),
             indexed("other", "1", State::Unavailable),
         ];
         assert!(!readiness(&needed, &index).ready);

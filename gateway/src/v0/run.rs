@@ -49,7 +49,17 @@ impl Run {
         let (request, total_us) = (id.to_string(), micros(self.started));
         match answer {
             Ok(answer_bytes) => tracing::info!(
-                request, form, model, bytes, answer_bytes, parse_us, fetch_us, decode_us, infer_us, encode_us, total_us,
+                request,
+                form,
+                model,
+                bytes,
+                answer_bytes,
+                parse_us,
+                fetch_us,
+                decode_us,
+                infer_us,
+                encode_us,
+                total_us,
                 "answered"
             ),
             Err(e) if e.is_ours() => tracing::error!(request, form, model, bytes, total_us, error = %e, "failed"),
@@ -70,9 +80,9 @@ impl V0 {
         let start = Instant::now();
         let text = self.off_thread(move || {
             let all = aliases.iter().zip(&answers);
-            wire::aliased(all.map(|((alias, _), answer)| (alias.as_str(), answer.outputs.iter().map(view)))).map_err(
-                |source| Error::Malformed { model: aliases.iter().map(|(_, m)| m.as_str()).collect::<Vec<_>>().join(", "), source },
-            )
+            wire::aliased(all.map(|((alias, _), answer)| (alias.as_str(), answer.outputs.iter().map(view)))).map_err(|source| {
+                Error::Malformed { model: aliases.iter().map(|(_, m)| m.as_str()).collect::<Vec<_>>().join(", "), source }
+            })
         });
         let text = text.await?;
         run.encode_us = micros(start);
@@ -90,12 +100,8 @@ impl V0 {
 
     /// Form 3: tensors through one model.
     pub(super) async fn tensors(&self, model: &str, inputs: Vec<wire::Tensor>, run: &mut Run) -> Result<String, Error> {
-        let inputs = inputs.into_iter().map(|t| Tensor {
-            name: t.name,
-            datatype: t.datatype,
-            shape: t.shape,
-            data: t.data.into(),
-        });
+        let inputs =
+            inputs.into_iter().map(|t| Tensor { name: t.name, datatype: t.datatype, shape: t.shape, data: t.data.into() });
         let start = Instant::now();
         let answer = self.infer(model, inputs.collect()).await?;
         run.infer_us = micros(start);
@@ -137,9 +143,8 @@ impl V0 {
     async fn write(&self, model: &str, answer: Inference, run: &mut Run) -> Result<String, Error> {
         let model = model.to_owned();
         let start = Instant::now();
-        let text = self.off_thread(move || {
-            wire::flat(answer.outputs.iter().map(view)).map_err(|source| Error::Malformed { model, source })
-        });
+        let text = self
+            .off_thread(move || wire::flat(answer.outputs.iter().map(view)).map_err(|source| Error::Malformed { model, source }));
         let text = text.await?;
         run.encode_us = micros(start);
         Ok(text)
@@ -163,10 +168,7 @@ fn image_tensor(metadata: &Metadata, pixels: Bytes) -> Result<Tensor, String> {
     };
     let fits = input.shape.len() == wanted.len() && input.shape.iter().zip(wanted).all(|(m, w)| *m == -1 || m == w);
     if !fits || input.datatype != Datatype::Fp32 {
-        return Err(format!(
-            "its input {} is {} {:?}, an image is FP32 {image:?}",
-            input.name, input.datatype, input.shape
-        ));
+        return Err(format!("its input {} is {} {:?}, an image is FP32 {image:?}", input.name, input.datatype, input.shape));
     }
     Ok(Tensor { name: input.name.clone(), datatype: Datatype::Fp32, shape: wanted.to_vec(), data: pixels })
 }
@@ -178,13 +180,8 @@ mod tests {
 
     fn shape(datatype: Datatype, shape: &[i64]) -> Result<Vec<i64>, String> {
         let input = TensorMetadata { name: "x".into(), datatype, shape: shape.to_vec() };
-        let metadata = Metadata {
-            name: "m".into(),
-            versions: vec![],
-            platform: String::new(),
-            inputs: vec![input],
-            outputs: vec![],
-        };
+        let metadata =
+            Metadata { name: "m".into(), versions: vec![], platform: String::new(), inputs: vec![input], outputs: vec![] };
         image_tensor(&metadata, Bytes::new()).map(|t| t.shape)
     }
 

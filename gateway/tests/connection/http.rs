@@ -12,16 +12,23 @@ const UPGRADE: &str = "Host: t\r\nConnection: keep-alive, Upgrade\r\nUpgrade: we
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
 
-/// Status, headers in lower case, body; reads until the server closes or falls silent.
+/// Status, headers in lower case, body of the one answer.
 async fn ask(stream: &mut TcpStream, request: &str) -> (u16, String, String) {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    let reading = stream.read_to_end(&mut answer);
-    drop(tokio::time::timeout(Duration::from_millis(300), reading).await);
+    let reading = async { while !is_whole(&answer) && stream.read_buf(&mut answer).await.is_ok_and(|n| n > 0) {} };
+    drop(tokio::time::timeout(Duration::from_secs(5), reading).await);
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
     (status, head.to_lowercase(), body.to_owned())
+}
+
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    body.len() >= length.unwrap_or(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +60,9 @@ async fn health_is_always_well_and_readiness_says_what_is_missing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_handshake_is_told_so() {
     let running = Running::start(Limits::default()).await;
-    for (from, to) in [("Version: 13", "Version: 8"), ("dGhlIHNhbXBsZSBub25jZQ==", "short"), ("keep-alive, Upgrade", "keep-alive")] {
+    for (from, to) in
+        [("Version: 13", "Version: 8"), ("dGhlIHNhbXBsZSBub25jZQ==", "short"), ("keep-alive, Upgrade", "keep-alive")]
+    {
         let request = format!("GET / HTTP/1.1\r\n{}\r\n", UPGRADE.replace(from, to));
         let (status, head, body) = ask(&mut running.tcp().await, &request).await;
         assert_eq!(status, 400, "{to}: {body}");

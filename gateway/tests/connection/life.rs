@@ -25,7 +25,8 @@ async fn a_close_is_answered_at_once_with_work_in_flight_and_tcp_closed_by_us() 
     // The client only reads on: the end of the stream is the server's doing.
     let mut stream = client.into_inner();
     assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0);
-    assert!(started.elapsed() < Duration::from_millis(100), "{:?}", started.elapsed());
+    // Milliseconds; more only where the machine is busy. A client would wait for 10 s.
+    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
     sleep(Duration::from_millis(50)).await;
     assert_eq!(running.sleeper.given_up.load(Ordering::SeqCst), 4);
     assert_eq!(running.sleeper.running.load(Ordering::SeqCst), 0);
@@ -61,7 +62,7 @@ async fn a_client_that_answers_pings_is_never_idle_and_a_silent_one_is_dropped()
     // Pings come, nobody answers them.
     sleep(Duration::from_millis(4500)).await;
     let ended = async { while matches!(silent.get_mut().read(&mut [0; 64]).await, Ok(n) if n > 0) {} };
-    timeout(Duration::from_millis(100), ended).await.expect("the silent one is dropped");
+    timeout(Duration::from_millis(500), ended).await.expect("the silent one is dropped");
     let (pings, mut polite) = listening.await.unwrap();
     assert!(pings >= 3, "{pings}");
     polite.send(Message::text("0 here")).await.unwrap();
@@ -82,14 +83,14 @@ async fn a_drain_finishes_what_was_received_and_closes_with_1001() {
     assert!(tokio::net::TcpStream::connect(running.address).await.is_err());
     // Received too late to be answered.
     busy.send(Message::text("0 late")).await.unwrap();
-    assert_eq!(code(timeout(Duration::from_millis(100), idle.next()).await.unwrap()), 1001);
+    assert_eq!(code(timeout(Duration::from_secs(1), idle.next()).await.unwrap()), 1001);
     for i in 0..6 {
         assert_eq!(text(&mut busy).await, format!("200 {i}"));
     }
     assert_eq!(code(busy.next().await), 1001);
     assert!(busy.next().await.is_none());
     assert!(idle.next().await.is_none());
-    timeout(Duration::from_secs(1), running.server).await.expect("the server ends").unwrap();
+    timeout(Duration::from_secs(2), running.server).await.expect("the server ends").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,9 +103,9 @@ async fn what_does_not_finish_in_time_is_closed_all_the_same() {
     let started = Instant::now();
     assert_eq!(code(client.next().await), 1001);
     assert!(client.next().await.is_none());
-    timeout(Duration::from_secs(1), running.server).await.expect("the server ends").unwrap();
+    timeout(Duration::from_secs(2), running.server).await.expect("the server ends").unwrap();
     let took = started.elapsed();
-    assert!(took > Duration::from_millis(250) && took < Duration::from_millis(800), "{took:?}");
+    assert!(took > Duration::from_millis(250) && took < Duration::from_secs(2), "{took:?}");
 }
 
 fn code(message: Option<Result<Message, tungstenite::Error>>) -> u16 {

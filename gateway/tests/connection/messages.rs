@@ -46,10 +46,9 @@ async fn a_binary_message_is_a_request_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_beyond_the_bound_is_read_later_and_answered_all_the_same() {
-    for limits in [
-        Limits { waiting: 3, running: 2, ..Limits::default() },
-        Limits { waiting_bytes: 1_000, running: 2, ..Limits::default() },
-    ] {
+    for limits in
+        [Limits { waiting: 3, running: 2, ..Limits::default() }, Limits { waiting_bytes: 1_000, running: 2, ..Limits::default() }]
+    {
         let running = Running::start(limits).await;
         let client = running.client().await;
         let (mut sink, mut source) = client.split();

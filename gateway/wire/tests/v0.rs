@@ -47,7 +47,9 @@ fn data_comes_nested_or_flat_and_nothing_else() {
     for text in ["[[1,2,3],[4,5,6]]", "[1,2,3,4,5,6]", " [ [1 ,2,3] ,\n[4,5,6] ] "] {
         assert_eq!(data("UINT8", "[2,3]", text), Ok(vec![1, 2, 3, 4, 5, 6]), "{text}");
     }
-    for text in ["[[1,2],[3,4],[5,6]]", "[1,2,3]", "[[1,2,3],[4,5]]", "[[1,2,3],4,5,6]", "[1,2,3,[4,5,6]]", "[[[1,2,3],[4,5,6]]]", "7"] {
+    for text in
+        ["[[1,2],[3,4],[5,6]]", "[1,2,3]", "[[1,2,3],[4,5]]", "[[1,2,3],4,5,6]", "[1,2,3,[4,5,6]]", "[[[1,2,3],[4,5,6]]]", "7"]
+    {
         assert!(data("UINT8", "[2,3]", text).is_err(), "{text}");
     }
     assert_eq!(data("FP32", "[0,3]", "[]"), Ok(vec![]));
@@ -81,8 +83,15 @@ fn elements_must_be_of_their_type() {
     assert_eq!(data("BYTES", "[2]", r#"["ab",""]"#), Ok(vec![2, 0, 0, 0, b'a', b'b', 0, 0, 0, 0]));
     assert_eq!(data("FP16", "[1]", "[1.5]"), Ok(vec![0x00, 0x3e]));
     for (datatype, text) in [
-        ("UINT8", "[256]"), ("UINT8", "[-1]"), ("INT8", "[1.5]"), ("FP32", "[true]"), ("FP32", "[\"1\"]"),
-        ("FP32", "[null]"), ("BOOL", "[2]"), ("BYTES", "[1]"), ("FP8", "[1]"),
+        ("UINT8", "[256]"),
+        ("UINT8", "[-1]"),
+        ("INT8", "[1.5]"),
+        ("FP32", "[true]"),
+        ("FP32", "[\"1\"]"),
+        ("FP32", "[null]"),
+        ("BOOL", "[2]"),
+        ("BYTES", "[1]"),
+        ("FP8", "[1]"),
     ] {
         assert!(data(datatype, "[1]", text).is_err(), "{datatype} {text}");
     }
@@ -91,8 +100,23 @@ fn elements_must_be_of_their_type() {
 #[test]
 fn what_is_not_json_is_refused_with_its_place() {
     for text in [
-        "", "{", "[1,]", "{\"a\":01}", "{\"a\":1.}", "{\"a\":.5}", "{\"a\":1e}", "{\"a\" 1}", "{\"a\":1,}", "{a:1}",
-        "{\"a\":\"\u{1}\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}", "{} x", "{\"a\":tru}", "{\"a\":+1}", "{\"a\":[1}}",
+        "",
+        "{",
+        "[1,]",
+        "{\"a\":01}",
+        "{\"a\":1.}",
+        "{\"a\":.5}",
+        "{\"a\":1e}",
+        "{\"a\" 1}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "{\"a\":\"\u{1}\"}",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\u12\"}",
+        "{} x",
+        "{\"a\":tru}",
+        "{\"a\":+1}",
+        "{\"a\":[1}}",
     ] {
         assert!(matches!(Request::parse(text), Err(Invalid::Json { .. })), "{text}");
     }
@@ -139,10 +163,7 @@ fn answers_are_nested_in_the_output_s_shape() {
     let floats: Vec<u8> = [0.1f32, -0.0, f32::NAN, f32::INFINITY].iter().flat_map(|f| f.to_le_bytes()).collect();
     let view = View { name: "fc6_1", datatype: Datatype::Fp32, shape: &[1, 2, 2, 1], data: &floats };
     let text = v0::flat([view]).unwrap();
-    assert_eq!(
-        text,
-        r#"{"status":"success","outputs":{"fc6_1":[[[[0.10000000149011612],[-0.0]],[[NaN],[Infinity]]]]}}"#
-    );
+    assert_eq!(text, r#"{"status":"success","outputs":{"fc6_1":[[[[0.10000000149011612],[-0.0]],[[NaN],[Infinity]]]]}}"#);
     let Ok(Answer::Model(outputs)) = Answer::parse(&text) else { panic!("no model answer") };
     assert_eq!(outputs[0].shape, [1, 2, 2, 1]);
     let Values::Numbers(numbers) = &outputs[0].values else { panic!("no numbers") };
