@@ -45,12 +45,10 @@ pub fn health() -> Answer {
 #[must_use]
 pub fn ready(readiness: &Readiness, draining: bool) -> Answer {
     let status = if readiness.ready && !draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = serde_json::json!({
-        "ready": status == StatusCode::OK,
-        "draining": draining,
-        "triton": readiness.triton,
-        "models": readiness.models,
-    });
+    let mut body = serde_json::json!({ "ready": status == StatusCode::OK, "draining": draining, "models": readiness.models });
+    if let Some(why) = &readiness.triton {
+        body["triton"] = why.as_str().into();
+    }
     let mut answer = text(status, format!("{body}\n"));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
