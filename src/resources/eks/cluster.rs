@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_sdk_eks::types::{AuthenticationMode, ClusterStatus, CreateAccessConfigRequest, VpcConfigRequest};
 use serde::Serialize;
 
-use super::{ABSENT, issues};
+use super::{ABSENT, issues, sorted};
 use crate::cloud::aws::{Aws, OrFault};
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
@@ -95,11 +95,6 @@ impl ClusterOutput {
         };
         Ok(answer.and_then(|answer| answer.cluster).filter(answers).map(Self::of))
     }
-}
-
-fn sorted(mut ids: Vec<Given<String>>) -> Vec<Given<String>> {
-    ids.sort_by(|a, b| a.known().cmp(&b.known()));
-    ids
 }
 
 impl Resource for Cluster {

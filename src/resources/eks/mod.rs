@@ -14,6 +14,8 @@ pub use cluster::{Cluster, ClusterOutput};
 pub use launch_template::{LaunchTemplate, Template};
 pub use node_group::NodeGroup;
 
+use crate::engine::Given;
+
 /// What EKS answers about something that is not there.
 const ABSENT: [&str; 1] = ["ResourceNotFoundException"];
 
@@ -32,3 +34,9 @@ macro_rules! issues {
     };
 }
 use issues;
+
+/// Ids in one order, since EKS tells them in any.
+fn sorted(mut ids: Vec<Given<String>>) -> Vec<Given<String>> {
+    ids.sort_by(|a, b| a.known().cmp(&b.known()));
+    ids
+}

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::cluster::{Cluster, ClusterOutput};
 use super::launch_template::{LaunchTemplate, Template};
-use super::{ABSENT, issues};
+use super::{ABSENT, issues, sorted};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
@@ -85,11 +85,6 @@ fn updates() -> NodegroupUpdateConfig {
 fn told(updates: &NodegroupUpdateConfig) -> String {
     let strategy = updates.update_strategy().map_or("DEFAULT", NodegroupUpdateStrategies::as_str);
     format!("{strategy}, {} at a time", updates.max_unavailable().unwrap_or_default())
-}
-
-fn sorted(mut ids: Vec<Given<String>>) -> Vec<Given<String>> {
-    ids.sort_by(|a, b| a.known().cmp(&b.known()));
-    ids
 }
 
 type Uses = (Given<RoleOutput>, Vec<Given<String>>, Given<Template>, ());
