@@ -35,7 +35,7 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
             return _json({"on": sandbox.leak_interfaces})
         case "POST", "hold":
             arguments = request.args
-            sandbox.holding.arm(int(arguments["nth"]), arguments["when"], arguments["who"])
+            sandbox.holding.arm(int(arguments["nth"]), arguments["when"], arguments["who"], arguments.get("action", ""))
             return _json({})
         case "GET", "hold":
             return _json({"held": sandbox.holding.held})

@@ -19,15 +19,17 @@ class Holding:
         self._left = 0
         self._when = ""
         self._who = ""
+        self._action = ""
         self._held: Call | None = None
 
-    def arm(self, nth: int, when: str, who: str) -> None:
-        """Holds the nth mutating call from now on, made by a principal whose ARN ends in `who`."""
+    def arm(self, nth: int, when: str, who: str, action: str = "") -> None:
+        """Holds the nth mutating call from now on (of this action, where one is named) by a principal whose ARN ends in `who`."""
         if when not in ("before", "after"):
             raise ValueError("when is before or after")
         with self._lock:
             self._go.clear()
             self._left, self._when, self._who, self._held = nth, when, who, None
+            self._action = action
 
     def release(self) -> None:
         with self._lock:
@@ -44,6 +46,7 @@ class Holding:
         """False: the call was held before it was applied, and its client is gone; it is not to be applied."""
         with self._lock:
             ours = call.mutating and call.principal is not None and call.principal.arn.endswith(self._who)
+            ours = ours and self._action in ("", call.action)
             if not self._left or not ours:
                 return True
             self._left -= 1
