@@ -4,11 +4,10 @@
 //! harm: no answer is `TryAgain`, not `Unsure`. Status codes and reasons:
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/>.
 
-use std::error::Error as _;
-
 use kube::Error;
 use kube::core::Status;
 
+use crate::cloud::fault::chain;
 use crate::engine::Fault;
 
 /// Turns a Kubernetes answer into ours.
@@ -65,20 +64,6 @@ fn answered(status: &Status) -> Fault {
         404 | 408 | 409 | 429 | 500.. => Fault::TryAgain(told),
         _ => Fault::Fatal(told),
     }
-}
-
-/// An error and its causes on one line, without saying the same twice.
-fn chain(error: &Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !line.contains(&words) {
-            line = format!("{line}: {words}");
-        }
-        cause = error.source();
-    }
-    line
 }
 
 #[cfg(test)]
