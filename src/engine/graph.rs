@@ -4,8 +4,8 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::Resource;
 use super::erased::{AnyNode, Role, Typed};
+use super::{Needs, Resource};
 
 /// A node's place in its graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,23 +24,17 @@ impl<R> Clone for Node<R> {
     }
 }
 
-impl<R> Node<R> {
-    /// An edge without a value: order only.
-    #[must_use]
-    pub fn after(&self) -> After {
-        After(vec![self.id])
-    }
-}
-
 /// An order that carries no value.
 #[derive(Clone, Debug, Default)]
 pub struct After(pub(super) Vec<NodeId>);
 
 impl After {
-    /// After each of these.
+    /// After each of these nodes.
     #[must_use]
-    pub fn all(edges: impl IntoIterator<Item = After>) -> Self {
-        Self(edges.into_iter().flat_map(|edge| edge.0).collect())
+    pub fn of(nodes: impl Needs) -> Self {
+        let mut edges = Vec::new();
+        nodes.edges(&mut edges);
+        Self(edges)
     }
 }
 
@@ -71,6 +65,14 @@ impl<W: Send + Sync + 'static> Graph<W> {
         uses: R::Uses,
     ) -> Node<R> {
         self.insert(name.into(), resource, within, uses, Role::Made)
+    }
+
+    /// Adds several of one kind: name, resource, within and uses of each.
+    pub fn each<R: Resource<World = W>>(
+        &mut self,
+        all: impl IntoIterator<Item = (String, R, R::Within, R::Uses)>,
+    ) -> Vec<Node<R>> {
+        all.into_iter().map(|(name, resource, within, uses)| self.add(name, resource, within, uses)).collect()
     }
 
     /// Adds something that is only looked at: `up` waits until it is Present, `down` passes by.
@@ -111,6 +113,15 @@ impl<W: Send + Sync + 'static> Graph<W> {
         let name: Arc<str> = name.into();
         self.nodes.push(Box::new(Typed { name: name.clone(), resource, within, uses, role }));
         Node { id, name, of: PhantomData }
+    }
+
+    /// The graph up to and with the node of this name: insertion is an order of creation, so what comes first stands alone.
+    #[must_use]
+    pub fn up_to(mut self, name: &str) -> Self {
+        let last = self.nodes.iter().position(|node| node.name().as_ref() == name);
+        debug_assert!(last.is_some(), "no node named {name}");
+        self.nodes.truncate(last.map_or(0, |last| last + 1));
+        self
     }
 
     /// Names and kinds in order of creation.

@@ -18,20 +18,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::inventory::Inventory;
-use tritondeploy::deployment::{cluster, network};
-use tritondeploy::engine::{Event, Events, Graph, Outcome, Walk};
-use tritondeploy::resources::registry::Repository;
-use tritondeploy::resources::storage::Bucket;
+use tritondeploy::deployment::graph;
+use tritondeploy::engine::{Event, Events, Outcome, Walk};
 
 /// All of the deployment but what needs Kubernetes, models or Docker.
 pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
     let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await.expect("an inventory");
     inventory.choose(&cloud.aws, &cloud.config).await.expect("zones");
-    let mut graph = Graph::new();
-    let net = network(&mut graph, &cloud.config, &inventory);
-    let bucket = graph.add("bucket", Bucket, (), ());
-    graph.add("repository", Repository, (), ());
-    cluster(&mut graph, &cloud.config, &net, &bucket);
+    let graph = graph(&cloud.config, &inventory).up_to("addon/coredns");
     let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {

@@ -120,10 +120,11 @@ pub fn graph(specs: &[Spec]) -> Graph<Cloud> {
             }
             others
         };
-        let after = After::all(spec.after.iter().map(|&id| match &handles[id] {
-            Handle::Plain(node) => node.after(),
-            Handle::Ending(node) => node.after(),
-        }));
+        let after = |&id: &usize| match &handles[id] {
+            Handle::Plain(node) => After::of(node.clone()),
+            Handle::Ending(node) => After::of(node.clone()),
+        };
+        let after = After::of(spec.after.iter().map(after).collect::<Vec<_>>());
         let (within, uses) = (others(&spec.within), (others(&spec.uses), after));
         handles.push(if spec.ends_with_parent {
             Handle::Ending(add(&mut graph, Object::<true> { at, spec: spec.clone() }, within, uses))

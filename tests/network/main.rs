@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::inventory::Inventory;
-use tritondeploy::deployment::network;
-use tritondeploy::engine::{Event, Events, Graph, Outcome, Walk};
+use tritondeploy::deployment::graph;
+use tritondeploy::engine::{Event, Events, Outcome, Walk};
 
 /// What a walk said while it waited.
 pub(crate) type Said = Arc<Mutex<Vec<String>>>;
@@ -29,8 +29,7 @@ pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
 pub(crate) async fn walk_and_listen(cloud: &Arc<Cloud>, said: &Said) -> Walk<Cloud> {
     let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await.expect("an inventory");
     inventory.choose(&cloud.aws, &cloud.config).await.expect("zones");
-    let mut graph = Graph::new();
-    network(&mut graph, &cloud.config, &inventory);
+    let graph = graph(&cloud.config, &inventory).up_to("s3-endpoint");
     let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     let said = said.clone();
     tokio::spawn(async move {

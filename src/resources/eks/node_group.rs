@@ -31,6 +31,14 @@ pub struct NodeGroup {
 const NAME: &str = "gpu";
 
 impl NodeGroup {
+    /// What AWS's managed policies let a node do: join, pull images, give pods addresses, be reached through SSM.
+    pub const POLICIES: [&'static str; 4] = [
+        "AmazonEKSWorkerNodePolicy",
+        "AmazonEC2ContainerRegistryPullOnly",
+        "AmazonEKS_CNI_Policy",
+        "AmazonSSMManagedInstanceCore",
+    ];
+
     /// As configured.
     #[must_use]
     pub fn new(nodes: &Nodes) -> Self {
