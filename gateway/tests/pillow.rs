@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use tritondeploy_gateway::image::{self, Limits};
+use tritondeploy_gateway::image::{Limits, Preset, Quality, Source};
 
 /// The virtual environment with the reference, made once and kept in the cache.
 fn python() -> PathBuf {
@@ -43,10 +43,13 @@ fn every_kind_of_image_has_the_pixels_of_pillow() {
     for path in names.iter().filter(|p| !matches!(p.extension().and_then(|e| e.to_str()), Some("rgb" | "refused"))) {
         let name = path.file_name().unwrap().to_str().unwrap();
         let want = fs::read(path.with_file_name(format!("{name}.rgb"))).ok();
-        match (want, image::rgb(&fs::read(path).unwrap(), &Limits::default())) {
-            (Some(want), Ok(got)) if want == got => same += 1,
+        match (
+            want,
+            Preset::unit().apply(Source::Encoded(&fs::read(path).unwrap()), (224, 224), Quality::Exact, &Limits::default()),
+        ) {
+            (Some(want), Ok(got)) if want == got.pixels => same += 1,
             (Some(want), Ok(got)) => {
-                let apart = want.iter().zip(&got).map(|(a, b)| a.abs_diff(*b));
+                let apart = want.iter().zip(&got.pixels).map(|(a, b)| a.abs_diff(*b));
                 wrong.push(format!(
                     "{name}: off by up to {:?} in {} of {}",
                     apart.clone().max(),

@@ -1,22 +1,68 @@
-//! Images in, tensors out: exactly what clients of protocol v0 have always got.
+//! Images in, tensors out.
 //!
-//! The reference is pillow 11.0.0: `Image.open(f).resize((224, 224)).convert("RGB")`, divided by 255, channels first.
-//! Every rule here is its behaviour, held to it byte for byte by `tests/pillow.rs`.
+//! The reference is pillow 11.0.0: a [`Preset`] says which of its calls. Every rule here is its behaviour, held to it
+//! byte for byte by `tests/pillow.rs`. All of this is work for a thread of its own: nothing here waits.
 
 mod format;
 mod jpeg;
 mod pixels;
 mod png;
+mod preset;
 mod resample;
 mod taps;
+mod tensor;
 mod wide;
+mod window;
 
 use serde::Deserialize;
+use tritondeploy_wire::Datatype;
+
+use self::pixels::{Opened, Pixels};
 
 pub use format::Format;
+pub use preset::{Convert, Filter, Orientation, Preset, Resize};
+pub use tensor::Layout;
 
-/// Width and height of what the models see.
+/// Width and height of what the models of protocol v0 see.
 pub const SIDE: usize = 224;
+
+/// Where an image comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// A file of any format that is read.
+    Encoded(&'a [u8]),
+    /// Rows from top to bottom of red, green and blue, without gaps.
+    Rgb8 {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+        /// `width * height * 3` bytes.
+        pixels: &'a [u8],
+    },
+}
+
+/// How exact a decoder is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quality {
+    /// The reference's pixels, to the last bit.
+    #[default]
+    Exact,
+    /// A JPEG that is far larger than the input is decoded at a fraction of its size: quicker, and a little off.
+    Fast,
+}
+
+/// Decoded pixels: rows from top to bottom of red, green and blue, without gaps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rgb {
+    /// In pixels.
+    pub width: usize,
+    /// In pixels.
+    pub height: usize,
+    /// `width * height * 3` bytes.
+    pub pixels: Vec<u8>,
+}
 
 /// What an image may cost.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -68,6 +114,39 @@ pub enum ImageError {
         /// What the decoder says.
         why: String,
     },
+    /// Raw pixels that are not as many as their width and height say, or none.
+    #[error("{bytes} bytes are not {width} x {height} pixels of rgb8, which take width * height * 3 and are at least one")]
+    Rgb8 {
+        /// In pixels, as the sender says.
+        width: u32,
+        /// In pixels, as the sender says.
+        height: u32,
+        /// What was sent.
+        bytes: usize,
+    },
+    /// An image that the preset's resize makes too large, or smaller than what is to be cut out of it.
+    #[error("the image, {width} x {height} pixels, is too long or too small: its resize to {to_width} x {to_height} is not done")]
+    Resized {
+        /// In pixels.
+        width: usize,
+        /// In pixels.
+        height: usize,
+        /// In pixels.
+        to_width: u64,
+        /// In pixels.
+        to_height: u64,
+    },
+    /// A model whose input is of a type that images are not written as.
+    #[error("an image cannot be written as {0:?}; FP32, FP16 and UINT8 are known")]
+    Datatype(Datatype),
+    /// A tensor of another size than the image.
+    #[error("the image takes {wanted} bytes, {given} are given")]
+    Room {
+        /// In bytes.
+        wanted: usize,
+        /// In bytes.
+        given: usize,
+    },
 }
 
 impl Limits {
@@ -86,28 +165,27 @@ impl Limits {
 /// # Errors
 /// When the bytes are no image that is read, are damaged, or the image is too large.
 pub fn unit(bytes: &[u8], limits: &Limits) -> Result<Vec<f32>, ImageError> {
-    let rgb = rgb(bytes, limits)?;
-    let scale: [f32; 256] = std::array::from_fn(|v| v as f32 / 255.0);
-    let mut planes = vec![0.0; 3 * SIDE * SIDE];
-    let (red, rest) = planes.split_at_mut(SIDE * SIDE);
-    let (green, blue) = rest.split_at_mut(SIDE * SIDE);
-    for (i, pixel) in rgb.chunks_exact(3).enumerate() {
-        red[i] = scale[usize::from(pixel[0])];
-        green[i] = scale[usize::from(pixel[1])];
-        blue[i] = scale[usize::from(pixel[2])];
-    }
-    Ok(planes)
+    let rgb = Preset::unit().apply(Source::Encoded(bytes), (SIDE, SIDE), Quality::Exact, limits)?;
+    let mut out = vec![0; rgb.pixels.len() * 4];
+    Preset::unit().write(&rgb, Layout::Chw, Datatype::Fp32, &mut out)?;
+    Ok(out.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
 }
 
-/// Decodes and resizes an image to 224 x 224 RGB, rows of interleaved bytes.
-///
-/// # Errors
-/// As [`unit`].
-pub fn rgb(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, ImageError> {
-    let opened = match format::sniff(bytes)? {
-        Format::Jpeg => jpeg::decode(bytes, limits)?,
-        Format::Png => png::decode(bytes, limits)?,
-        other => return Err(ImageError::Unsupported(other)),
-    };
-    Ok(opened.resized())
+/// Decodes an image in its own size.
+fn open(source: Source<'_>, limits: &Limits) -> Result<Opened, ImageError> {
+    match source {
+        Source::Encoded(bytes) => match format::sniff(bytes)? {
+            Format::Jpeg => jpeg::decode(bytes, limits),
+            Format::Png => png::decode(bytes, limits),
+            other => Err(ImageError::Unsupported(other)),
+        },
+        Source::Rgb8 { width, height, pixels } => {
+            let (wide, high) = (width as usize, height as usize);
+            limits.check(wide, high)?;
+            if pixels.is_empty() || pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
+                return Err(ImageError::Rgb8 { width, height, bytes: pixels.len() });
+            }
+            Ok(Opened { width: wide, height: high, pixels: Pixels::Rgbx(pixels::spaced(pixels)) })
+        }
+    }
 }

@@ -1,7 +1,9 @@
-//! What a decoder found, and how each kind becomes 224 x 224 RGB.
+//! What a decoder found, and how each kind becomes RGB of another size.
 
-use super::SIDE;
+use super::Rgb;
+use super::preset::Filter;
 use super::resample::{nearest, resize, resize16};
+use super::window::Window;
 
 /// A decoded image: rows from top to bottom, no gaps, channels interleaved.
 pub(super) struct Opened {
@@ -25,40 +27,72 @@ pub(super) enum Pixels {
 }
 
 impl Opened {
-    /// 224 x 224 RGB, by the rules of the kind.
-    pub(super) fn resized(self) -> Vec<u8> {
-        let Self { width: w, height: h, pixels } = self;
-        let same = w == SIDE && h == SIDE;
-        match pixels {
-            Pixels::Gray(p) => spread(&resize::<1>(p, w, h)),
-            Pixels::Rgbx(p) => opaque(&resize::<4>(p, w, h)),
-            Pixels::Cmyk(p) => inked(&resize::<4>(p, w, h)),
-            Pixels::GrayAlpha(p) if same => p.chunks_exact(2).flat_map(|p| [p[0]; 3]).collect(),
-            Pixels::Rgba(p) if same => opaque(&p),
-            Pixels::GrayAlpha(mut p) => {
-                premultiply::<2>(&mut p);
-                let mut p = resize::<2>(p, w, h);
-                unpremultiply::<2>(&mut p);
-                p.chunks_exact(2).flat_map(|p| [p[0]; 3]).collect()
-            }
-            Pixels::Rgba(mut p) => {
-                premultiply::<4>(&mut p);
-                let mut p = resize::<4>(p, w, h);
-                unpremultiply::<4>(&mut p);
-                opaque(&p)
-            }
-            Pixels::Gray16(p) => resize16(p, w, h).into_iter().flat_map(|v| [v.min(255) as u8; 3]).collect(),
-            Pixels::Index(p, palette) => nearest(p, w, h).into_iter().flat_map(|i| palette[usize::from(i)]).collect(),
-        }
+    /// RGB or gray without alpha, in its own size.
+    pub(super) fn converted(self) -> Self {
+        let pixels = match self.pixels {
+            same @ (Pixels::Gray(_) | Pixels::Rgbx(_)) => same,
+            Pixels::Rgba(p) => Pixels::Rgbx(p),
+            Pixels::GrayAlpha(p) => Pixels::Gray(p.into_iter().step_by(2).collect()),
+            Pixels::Gray16(p) => Pixels::Gray(p.into_iter().map(low).collect()),
+            Pixels::Cmyk(p) => Pixels::Rgbx(p.as_chunks().0.iter().flat_map(|p| padded(inked(p))).collect()),
+            Pixels::Index(p, palette) => Pixels::Rgbx(p.into_iter().flat_map(|i| padded(palette[usize::from(i)])).collect()),
+        };
+        Self { pixels, ..self }
     }
 }
 
-fn spread(gray: &[u8]) -> Vec<u8> {
-    gray.iter().flat_map(|&v| [v; 3]).collect()
+/// What is kept of a resized image, as RGB, by the rules of its kind.
+pub(super) fn resized(opened: Opened, window: &Window, filter: Filter) -> Rgb {
+    let pixels = match opened.pixels {
+        Pixels::Gray(p) => resize::<1>(&p, window, filter).into_iter().flat_map(|v| [v; 3]).collect(),
+        Pixels::Rgbx(p) => opaque(&resize::<4>(&p, window, filter)),
+        Pixels::Cmyk(p) => resize::<4>(&p, window, filter).as_chunks().0.iter().flat_map(inked).collect(),
+        Pixels::GrayAlpha(mut p) => {
+            if !window.is_same() {
+                premultiply::<2>(&mut p);
+            }
+            let mut p = resize::<2>(&p, window, filter);
+            if !window.is_same() {
+                unpremultiply::<2>(&mut p);
+            }
+            p.chunks_exact(2).flat_map(|p| [p[0]; 3]).collect()
+        }
+        Pixels::Rgba(mut p) => {
+            if !window.is_same() {
+                premultiply::<4>(&mut p);
+            }
+            let mut p = resize::<4>(&p, window, filter);
+            if !window.is_same() {
+                unpremultiply::<4>(&mut p);
+            }
+            opaque(&p)
+        }
+        Pixels::Gray16(p) => resize16(p, window, filter).into_iter().flat_map(|v| [low(v); 3]).collect(),
+        Pixels::Index(p, palette) => nearest(&p, window).into_iter().flat_map(|i| palette[usize::from(i)]).collect(),
+    };
+    Rgb { width: window.x.count, height: window.y.count, pixels }
+}
+
+/// What the reference makes of 16 bits: it caps, it does not scale.
+fn low(v: u16) -> u8 {
+    v.min(255) as u8
+}
+
+fn padded([r, g, b]: [u8; 3]) -> [u8; 4] {
+    [r, g, b, 0]
 }
 
 fn opaque(rgba: &[u8]) -> Vec<u8> {
-    rgba.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect()
+    let mut rgb = vec![0; rgba.len() / 4 * 3];
+    for (out, p) in rgb.as_chunks_mut::<3>().0.iter_mut().zip(rgba.as_chunks::<4>().0) {
+        out.copy_from_slice(&p[..3]);
+    }
+    rgb
+}
+
+/// A fourth byte after each three.
+pub(super) fn spaced(rgb: &[u8]) -> Vec<u8> {
+    rgb.as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [r, g, b, 0]).collect()
 }
 
 /// a * b / 255, rounded, without a division.
@@ -67,12 +101,9 @@ fn times(a: u8, b: u8) -> u8 {
     (((product >> 8) + product) >> 8) as u8
 }
 
-fn inked(cmyk: &[u8]) -> Vec<u8> {
-    let pixel = |p: &[u8]| {
-        let paper = 255 - p[3];
-        [0, 1, 2].map(|i| paper - times(p[i], paper))
-    };
-    cmyk.chunks_exact(4).flat_map(pixel).collect()
+fn inked(&[c, m, y, k]: &[u8; 4]) -> [u8; 3] {
+    let paper = 255 - k;
+    [c, m, y].map(|ink| paper - times(ink, paper))
 }
 
 /// Colours times alpha, so that what cannot be seen does not bleed into what can.

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use png::{BitDepth, ColorType, DecodeOptions, Decoder, DecodingError, Reader, Transformations};
 
-use super::pixels::{Opened, Pixels};
+use super::pixels::{Opened, Pixels, spaced};
 use super::{Format, ImageError, Limits};
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError> {
@@ -114,11 +114,6 @@ fn unpack(raw: &[u8], width: usize, height: usize, bits: usize) -> Vec<u8> {
 /// The high bytes of 16-bit samples.
 fn high(raw: &[u8]) -> Vec<u8> {
     raw.iter().step_by(2).copied().collect()
-}
-
-/// A fourth byte after each three.
-fn spaced(rgb: &[u8]) -> Vec<u8> {
-    rgb.as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [r, g, b, 0]).collect()
 }
 
 /// 256 colours; what the file does not name is black.

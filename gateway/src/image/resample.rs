@@ -1,57 +1,88 @@
-//! Resizing to 224 x 224: first along the rows, then down the columns, whole bytes between.
+//! Resizing: first along the rows, then down the columns, whole bytes between.
 
-use super::SIDE;
+use super::preset::Filter;
 use super::taps::{FRACTION, Taps};
 #[cfg(target_arch = "x86_64")]
 use super::wide::{self, Steps};
+use super::window::{Axis, Window};
 
 /// One half, so that the shift rounds.
 const HALF: i32 = 1 << (FRACTION - 1);
 
-/// Bicubic with antialiasing, for `N` interleaved channels of bytes.
-pub(super) fn resize<const N: usize>(pixels: Vec<u8>, width: usize, height: usize) -> Vec<u8> {
-    let narrow = if width == SIDE { pixels } else { across::<N>(&pixels, width, height) };
-    if height == SIDE { narrow } else { down(&narrow, SIDE * N, height) }
+/// Blends `N` interleaved channels of bytes, with antialiasing.
+pub(super) fn resize<const N: usize>(pixels: &[u8], window: &Window, filter: Filter) -> Vec<u8> {
+    let Window { x, y } = window;
+    let line = x.from * N;
+    if y.is_same() {
+        return across::<N>(&pixels[y.first * line..(y.first + y.count) * line], x, filter);
+    }
+    let taps = Taps::new(y, filter);
+    let rows = taps.inputs();
+    let narrow = across::<N>(&pixels[rows.start * line..rows.end * line], x, filter);
+    down(&narrow, x.count * N, &taps, rows.start)
 }
 
 fn byte(sum: i32) -> u8 {
     (sum >> FRACTION).clamp(0, 255) as u8
 }
 
-fn across<const N: usize>(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
-    let taps = Taps::new(width, SIDE);
-    let mut out = vec![0; SIDE * height * N];
+/// Every row of `pixels` to what is kept of the axis.
+fn across<const N: usize>(pixels: &[u8], axis: &Axis, filter: Filter) -> Vec<u8> {
+    let line = axis.from * N;
+    let mut out = vec![0; pixels.len() / line * axis.count * N];
+    if axis.is_same() {
+        for (row, out) in pixels.chunks_exact(line).zip(out.chunks_exact_mut(axis.count * N)) {
+            out.copy_from_slice(&row[axis.first * N..(axis.first + axis.count) * N]);
+        }
+        return out;
+    }
+    let batch = Taps::batch(axis, filter);
+    for done in (0..axis.count).step_by(batch) {
+        let part = Axis { first: axis.first + done, count: batch.min(axis.count - done), ..*axis };
+        let columns = Columns { line: axis.count * N, first: done * N, count: part.count * N };
+        across_some::<N>(pixels, line, &mut out, &columns, &Taps::new(&part, filter));
+    }
+    out
+}
+
+/// Which part of the rows of the output is written, in bytes.
+struct Columns {
+    line: usize,
+    first: usize,
+    count: usize,
+}
+
+fn across_some<const N: usize>(pixels: &[u8], line: usize, out: &mut [u8], columns: &Columns, taps: &Taps) {
     #[cfg(target_arch = "x86_64")]
     if N == 4 && std::arch::is_x86_feature_detected!("avx2") {
-        let steps = Steps::new(&taps);
-        for (y, out) in out.as_chunks_mut::<{ SIDE * 4 }>().0.iter_mut().enumerate() {
-            let row = &pixels[y * width * N..];
+        let steps = Steps::new(taps);
+        for (y, out) in out.chunks_exact_mut(columns.line).enumerate() {
+            let row = &pixels[y * line..];
             // The last step of a row may read into the next; there is none after the last.
             if row.len() < steps.reach * N {
-                across_rows::<N>(&row[..width * N], out, width, &taps);
+                across_rows::<N>(&row[..line], line, out, columns, taps);
                 continue;
             }
             // SAFETY: the processor was asked whether it has AVX2.
             #[allow(unsafe_code, reason = "the one way to call code for a feature that the processor may lack")]
             unsafe {
-                wide::row(row, out, &steps);
+                wide::row(row, &mut out[columns.first..][..columns.count], &steps);
             }
         }
-        return out;
+        return;
     }
-    across_rows::<N>(pixels, &mut out, width, &taps);
-    out
+    across_rows::<N>(pixels, line, out, columns, taps);
 }
 
-fn across_rows<const N: usize>(pixels: &[u8], out: &mut [u8], width: usize, taps: &Taps) {
+fn across_rows<const N: usize>(pixels: &[u8], line: usize, out: &mut [u8], columns: &Columns, taps: &Taps) {
     let weights = taps.fixed();
-    for (row, out) in pixels.chunks_exact(width * N).zip(out.chunks_exact_mut(SIDE * N)) {
-        for (x, out) in out.chunks_exact_mut(N).enumerate() {
+    for (row, out) in pixels.chunks_exact(line).zip(out.chunks_exact_mut(columns.line)) {
+        for (x, out) in out[columns.first..][..columns.count].chunks_exact_mut(N).enumerate() {
             let weights = &weights[x * taps.room()..][..taps.counts[x]];
             let mut sums = [HALF; N];
             for (pixel, weight) in row[taps.starts[x] * N..].chunks_exact(N).zip(weights) {
                 for (sum, &value) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(value) * weight;
+                    *sum = sum.wrapping_add(i32::from(value).wrapping_mul(*weight));
                 }
             }
             for (out, sum) in out.iter_mut().zip(sums) {
@@ -61,35 +92,35 @@ fn across_rows<const N: usize>(pixels: &[u8], out: &mut [u8], width: usize, taps
     }
 }
 
-fn down(rows: &[u8], line: usize, height: usize) -> Vec<u8> {
+/// `rows` begins with row `first` of the image.
+fn down(rows: &[u8], line: usize, taps: &Taps, first: usize) -> Vec<u8> {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor was asked whether it has AVX2.
         #[allow(unsafe_code, reason = "the one way to call code for a feature that the processor may lack")]
-        return unsafe { down_avx2(rows, line, height) };
+        return unsafe { down_avx2(rows, line, taps, first) };
     }
-    down_rows(rows, line, height)
+    down_rows(rows, line, taps, first)
 }
 
 /// The same code, compiled for wider registers.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn down_avx2(rows: &[u8], line: usize, height: usize) -> Vec<u8> {
-    down_rows(rows, line, height)
+fn down_avx2(rows: &[u8], line: usize, taps: &Taps, first: usize) -> Vec<u8> {
+    down_rows(rows, line, taps, first)
 }
 
 #[inline(always)]
-fn down_rows(rows: &[u8], line: usize, height: usize) -> Vec<u8> {
-    let taps = Taps::new(height, SIDE);
+fn down_rows(rows: &[u8], line: usize, taps: &Taps, first: usize) -> Vec<u8> {
     let weights = taps.fixed();
-    let mut out = vec![0; SIDE * line];
+    let mut out = vec![0; taps.starts.len() * line];
     let mut sums = vec![0i32; line];
     for (y, out) in out.chunks_exact_mut(line).enumerate() {
         sums.fill(HALF);
         let weights = &weights[y * taps.room()..][..taps.counts[y]];
-        for (row, weight) in rows[taps.starts[y] * line..].chunks_exact(line).zip(weights) {
+        for (row, weight) in rows[(taps.starts[y] - first) * line..].chunks_exact(line).zip(weights) {
             for (sum, &value) in sums.iter_mut().zip(row) {
-                *sum += i32::from(value) * weight;
+                *sum = sum.wrapping_add(i32::from(value).wrapping_mul(*weight));
             }
         }
         for (out, &sum) in out.iter_mut().zip(&sums) {
@@ -99,22 +130,24 @@ fn down_rows(rows: &[u8], line: usize, height: usize) -> Vec<u8> {
     out
 }
 
-/// Bicubic with antialiasing, for 16-bit gray, in double precision.
-pub(super) fn resize16(pixels: Vec<u16>, width: usize, height: usize) -> Vec<u16> {
-    let narrow = if width == SIDE {
-        pixels
+/// Blends 16-bit gray, in double precision.
+pub(super) fn resize16(pixels: Vec<u16>, window: &Window, filter: Filter) -> Vec<u16> {
+    let Window { x, y } = window;
+    let narrow: Vec<u16> = if x.is_same() {
+        let row = |row: &[u16]| row[x.first..x.first + x.count].to_vec();
+        pixels.chunks_exact(x.from).flat_map(row).collect()
     } else {
-        let taps = Taps::new(width, SIDE);
+        let taps = Taps::new(x, filter);
         let row = |row: &[u16]| taps.exact().map(|(s, w)| word(row[s..].iter().zip(w))).collect::<Vec<_>>();
-        pixels.chunks_exact(width).flat_map(row).collect()
+        pixels.chunks_exact(x.from).flat_map(row).collect()
     };
-    if height == SIDE {
-        return narrow;
+    if y.is_same() {
+        return narrow[y.first * x.count..(y.first + y.count) * x.count].to_vec();
     }
-    let taps = Taps::new(height, SIDE);
+    let taps = Taps::new(y, filter);
     let line = |(s, w): (usize, &[f64])| {
-        let column = |x: usize| word(narrow[s * SIDE + x..].iter().step_by(SIDE).zip(w));
-        (0..SIDE).map(column).collect::<Vec<_>>()
+        let column = |at: usize| word(narrow[s * x.count + at..].iter().step_by(x.count).zip(w));
+        (0..x.count).map(column).collect::<Vec<_>>()
     };
     taps.exact().flat_map(line).collect()
 }
@@ -128,47 +161,72 @@ fn word<'a>(terms: impl Iterator<Item = (&'a u16, &'a f64)>) -> u16 {
 }
 
 /// The pixel under the middle of each output pixel.
-pub(super) fn nearest(pixels: Vec<u8>, width: usize, height: usize) -> Vec<u8> {
-    let columns = picks(width);
-    let rows = picks(height).into_iter().map(|y| &pixels[y * width..][..width]);
+pub(super) fn nearest(pixels: &[u8], window: &Window) -> Vec<u8> {
+    let columns = picks(&window.x);
+    let rows = picks(&window.y).into_iter().map(|y| &pixels[y * window.x.from..][..window.x.from]);
     rows.flat_map(|row| columns.iter().map(|&x| row[x])).collect()
 }
 
 /// Positions are added up, not multiplied out: the sum's rounding is part of the reference.
-fn picks(from: usize) -> Vec<usize> {
-    let step = from as f64 / SIDE as f64;
+fn picks(axis: &Axis) -> Vec<usize> {
+    let step = axis.from as f64 / axis.to as f64;
     let mut at = step * 0.5;
     let pick = |_| {
         let index = at as usize;
         at += step;
-        index.min(from - 1)
+        index.min(axis.from - 1)
     };
-    (0..SIDE).map(pick).collect()
+    (0..axis.first + axis.count).map(pick).skip(axis.first).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Four channels take the quick way; the plain one must agree everywhere, edges and overshoot included.
-    #[test]
-    fn the_quick_way_is_the_plain_way() {
+    /// Bytes that are mostly extremes: they overshoot.
+    fn extremes(count: usize) -> Vec<u8> {
         let mut state = 1u32;
-        let mut random = || {
+        let next = |_| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            // Mostly extremes: they overshoot.
             match state >> 29 {
                 0..=2 => 0,
                 3..=5 => 255,
                 _ => (state >> 16) as u8,
             }
         };
-        for (width, height) in [(1, 1), (2, 5), (3, 3), (223, 2), (225, 7), (1000, 3), (4001, 2)] {
-            let pixels: Vec<u8> = (0..width * height * 4).map(|_| random()).collect();
-            let mut plain = vec![0; SIDE * height * 4];
-            across_rows::<4>(&pixels, &mut plain, width, &Taps::new(width, SIDE));
-            assert!(across::<4>(&pixels, width, height) == plain, "{width} x {height}");
-            assert!(down(&plain, SIDE * 4, height) == down_rows(&plain, SIDE * 4, height), "{width} x {height}");
+        (0..count).map(next).collect()
+    }
+
+    /// Four channels take the quick way; the plain one must agree everywhere, edges and overshoot included.
+    #[test]
+    fn the_quick_way_is_the_plain_way() {
+        for filter in [Filter::Bicubic, Filter::Bilinear] {
+            for (width, height) in [(1, 1), (2, 5), (3, 3), (223, 2), (225, 7), (1000, 3), (4001, 2)] {
+                let axis = Axis { from: width, to: 256, first: 16, count: 224 };
+                let pixels = extremes(width * height * 4);
+                let mut plain = vec![0; 224 * height * 4];
+                let columns = Columns { line: 224 * 4, first: 0, count: 224 * 4 };
+                across_rows::<4>(&pixels, width * 4, &mut plain, &columns, &Taps::new(&axis, filter));
+                assert!(across::<4>(&pixels, &axis, filter) == plain, "{width} x {height}");
+                let taps = Taps::new(&Axis::whole(height, 224), filter);
+                assert!(down(&plain, 224 * 4, &taps, 0) == down_rows(&plain, 224 * 4, &taps, 0), "{width} x {height}");
+            }
         }
+    }
+
+    /// What is cut out of a resized image is the same whether the rest was worked out or not, and however many
+    /// columns are worked out at a time.
+    #[test]
+    fn a_part_is_cut_out_of_the_whole() {
+        let (width, height) = (70_001, 5);
+        let pixels = extremes(width * height * 3);
+        let whole = Window { x: Axis::whole(width, 40), y: Axis::whole(height, 30) };
+        let part =
+            Window { x: Axis { from: width, to: 40, first: 3, count: 20 }, y: Axis { from: height, to: 30, first: 7, count: 9 } };
+        assert!(Taps::batch(&part.x, Filter::Bicubic) < 40);
+        let all = resize::<3>(&pixels, &whole, Filter::Bicubic);
+        let rows = all.chunks_exact(40 * 3).skip(7).take(9);
+        let want: Vec<u8> = rows.flat_map(|row| row[3 * 3..23 * 3].to_vec()).collect();
+        assert!(resize::<3>(&pixels, &part, Filter::Bicubic) == want);
     }
 }

@@ -1,13 +1,13 @@
-//! The weights of a bicubic, antialiased resize along one axis.
+//! The weights of an antialiased resize along one axis.
 //!
 //! Fixed point decides the last bit of every pixel, so the steps (double precision, normalised, then rounded to
 //! 22 bits) are those of the reference and not merely equivalent on paper.
 
+use super::preset::Filter;
+use super::window::Axis;
+
 /// Fraction bits of a weight: an i32 less 8 bits of pixel and 2 bits of overshoot.
 pub(super) const FRACTION: u32 = 22;
-
-/// How far the cubic reaches, in source pixels at scale 1.
-const REACH: f64 = 2.0;
 
 /// For each output position: which inputs, and how much of each.
 pub(super) struct Taps {
@@ -21,21 +21,25 @@ pub(super) struct Taps {
 }
 
 impl Taps {
-    /// From `from` inputs to `to` outputs.
-    pub(super) fn new(from: usize, to: usize) -> Self {
-        let scale = from as f64 / to as f64;
+    /// The weights of what is kept of the axis.
+    pub(super) fn new(axis: &Axis, filter: Filter) -> Self {
+        let scale = axis.from as f64 / axis.to as f64;
         let stretch = scale.max(1.0);
-        let support = REACH * stretch;
+        let support = reach(filter) * stretch;
         let room = support.ceil() as usize * 2 + 1;
-        let mut taps = Self { starts: Vec::new(), counts: Vec::new(), weights: vec![0.0; room * to], room };
-        for (out, weights) in taps.weights.chunks_exact_mut(room).enumerate() {
+        let mut taps = Self { starts: Vec::new(), counts: Vec::new(), weights: vec![0.0; room * axis.count], room };
+        for (out, weights) in (axis.first..).zip(taps.weights.chunks_exact_mut(room)) {
             let center = (out as f64 + 0.5) * scale;
             // Casts cut towards zero and stop at it.
             let start = (center - support + 0.5) as usize;
-            let end = ((center + support + 0.5) as usize).min(from);
+            let end = ((center + support + 0.5) as usize).min(axis.from);
             let weights = &mut weights[..end - start];
             for (i, weight) in weights.iter_mut().enumerate() {
-                *weight = cubic(((i + start) as f64 - center + 0.5) * (1.0 / stretch));
+                let x = ((i + start) as f64 - center + 0.5) * (1.0 / stretch);
+                *weight = match filter {
+                    Filter::Bicubic => cubic(x),
+                    Filter::Bilinear => triangle(x),
+                };
             }
             let sum: f64 = weights.iter().fold(0.0, |sum, w| sum + w);
             if sum != 0.0 {
@@ -45,6 +49,13 @@ impl Taps {
             taps.counts.push(end - start);
         }
         taps
+    }
+
+    /// How many outputs at a time keep the weights within a few megabytes, however long the axis is.
+    pub(super) fn batch(axis: &Axis, filter: Filter) -> usize {
+        const WEIGHTS: usize = 1 << 18;
+        let inputs = 2.0 * reach(filter) * (axis.from as f64 / axis.to as f64).max(1.0);
+        (WEIGHTS / (inputs as usize + 1)).max(1)
     }
 
     /// Weights in double precision: `(first input, weights)` per output.
@@ -64,6 +75,20 @@ impl Taps {
     pub(super) fn room(&self) -> usize {
         self.room
     }
+
+    /// The inputs that any output uses.
+    pub(super) fn inputs(&self) -> std::ops::Range<usize> {
+        let end = self.starts.iter().zip(&self.counts).map(|(s, n)| s + n).max().unwrap_or(0);
+        self.starts.first().copied().unwrap_or(0)..end
+    }
+}
+
+/// How far a filter reaches, in source pixels at scale 1.
+fn reach(filter: Filter) -> f64 {
+    match filter {
+        Filter::Bicubic => 2.0,
+        Filter::Bilinear => 1.0,
+    }
 }
 
 /// The bicubic convolution kernel with a = -0.5 (R. Keys, "Cubic convolution interpolation for digital image
@@ -72,11 +97,15 @@ fn cubic(x: f64) -> f64 {
     let x = x.abs();
     if x < 1.0 {
         (1.5 * x - 2.5) * x * x + 1.0
-    } else if x < REACH {
+    } else if x < 2.0 {
         (((x - 5.0) * x + 8.0) * x - 4.0) * -0.5
     } else {
         0.0
     }
+}
+
+fn triangle(x: f64) -> f64 {
+    (1.0 - x.abs()).max(0.0)
 }
 
 #[cfg(test)]
@@ -85,12 +114,22 @@ mod tests {
 
     #[test]
     fn weights_sum_to_one_and_stay_inside() {
-        for from in [1, 2, 3, 100, 223, 224, 225, 640, 4001] {
-            let taps = Taps::new(from, 224);
-            for (start, weights) in taps.exact() {
-                assert!(start + weights.len() <= from);
-                assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        for filter in [Filter::Bicubic, Filter::Bilinear] {
+            for from in [1, 2, 3, 100, 223, 224, 225, 640, 4001] {
+                let taps = Taps::new(&Axis::whole(from, 224), filter);
+                for (start, weights) in taps.exact() {
+                    assert!(start + weights.len() <= from);
+                    assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+                }
+                assert!(taps.inputs().end <= from);
             }
         }
+    }
+
+    #[test]
+    fn a_part_has_the_weights_of_the_whole() {
+        let whole = Taps::new(&Axis::whole(1000, 256), Filter::Bilinear);
+        let part = Taps::new(&Axis { from: 1000, to: 256, first: 16, count: 224 }, Filter::Bilinear);
+        assert!(whole.exact().skip(16).take(224).eq(part.exact()));
     }
 }

@@ -11,7 +11,6 @@ use std::arch::x86_64::{
     _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setr_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32,
 };
 
-use super::SIDE;
 use super::taps::{FRACTION, Taps};
 
 /// Bits of the low part of a weight.
@@ -55,9 +54,9 @@ impl Steps {
     }
 }
 
-/// One row of four-channel pixels to 224. `row` begins at the row and holds `reach` pixels or more.
+/// One row of four-channel pixels. `row` begins at the row and holds `reach` pixels or more.
 #[target_feature(enable = "avx2")]
-pub(super) fn row(row: &[u8], out: &mut [u8; SIDE * 4], steps: &Steps) {
+pub(super) fn row(row: &[u8], out: &mut [u8], steps: &Steps) {
     // Bytes of pixels 0 1 (2 3 in the upper half) to words: r0 r1 g0 g1 b0 b1 x0 x1.
     #[rustfmt::skip]
     let pairs = _mm256_setr_epi8(

@@ -1,0 +1,145 @@
+//! How an image becomes a model's input: configuration, with the two ways in common use built in.
+
+use serde::Deserialize;
+
+use super::window::Window;
+use super::{ImageError, Limits, Quality, Rgb, Source, pixels};
+
+/// How an image becomes a model's input. The default is [`Preset::unit`].
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Preset {
+    /// How the image comes to the input's width and height.
+    pub resize: Resize,
+    /// What blends pixels. Both filters are antialiased; palette and black-and-white images that are resized before
+    /// their conversion are picked from instead.
+    pub filter: Filter,
+    /// When an image that is not RGB becomes RGB.
+    pub convert: Convert,
+    /// What a camera's word on how it was held is worth.
+    pub orientation: Orientation,
+    /// Subtracted from each channel's 0..=1.
+    pub mean: [f32; 3],
+    /// What each channel is divided by after that. Not zero.
+    pub std: [f32; 3],
+}
+
+/// How an image comes to the input's width and height.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resize {
+    /// Each axis by itself.
+    Stretch,
+    /// The shorter side becomes so many pixels, the other keeps the proportion, and the middle is cut out.
+    ShorterSide(u32),
+}
+
+/// What blends pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it all")]
+pub enum Filter {
+    Bicubic,
+    Bilinear,
+}
+
+/// When an image becomes RGB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Convert {
+    /// Before the resize, as `torchvision.datasets` loads its images; alpha is dropped.
+    Before,
+    /// After it, as `Image.open(f).resize(..).convert("RGB")`.
+    After,
+}
+
+/// What a camera's word on how it was held (EXIF) is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Orientation {
+    /// Nothing: pixels stay as they lie in the file.
+    Ignore,
+    /// The image is turned upright first.
+    Apply,
+}
+
+impl Default for Preset {
+    fn default() -> Self {
+        Self::unit()
+    }
+}
+
+impl Preset {
+    /// Stretched with bicubic, 0 to 1: pillow 11.0.0's `Image.open(f).resize(size).convert("RGB")`, over 255.
+    #[must_use]
+    pub const fn unit() -> Self {
+        Self {
+            resize: Resize::Stretch,
+            filter: Filter::Bicubic,
+            convert: Convert::After,
+            orientation: Orientation::Ignore,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+        }
+    }
+
+    /// The shorter side to 256 with bilinear, the middle cut out, less ImageNet's mean, over its deviation: what
+    /// torchvision's `Resize(256)`, `CenterCrop(size)`, `ToTensor()`, `Normalize(..)` make of pillow's RGB image.
+    #[must_use]
+    pub const fn imagenet() -> Self {
+        Self {
+            resize: Resize::ShorterSide(256),
+            filter: Filter::Bilinear,
+            convert: Convert::Before,
+            orientation: Orientation::Ignore,
+            mean: [0.485, 0.456, 0.406],
+            std: [0.229, 0.224, 0.225],
+        }
+    }
+
+    /// Decodes, turns, resizes and cuts an image to `size` (width, height).
+    ///
+    /// # Errors
+    /// When the bytes are no image that is read, are damaged, the image is too large, or the resized one is smaller
+    /// than `size`.
+    pub fn apply(&self, source: Source<'_>, size: (usize, usize), quality: Quality, limits: &Limits) -> Result<Rgb, ImageError> {
+        let _ = quality;
+        let opened = super::open(source, limits)?;
+        let opened = match self.convert {
+            Convert::Before => opened.converted(),
+            Convert::After => opened,
+        };
+        let window = self.window((opened.width, opened.height), size, limits)?;
+        Ok(pixels::resized(opened, &window, self.filter))
+    }
+
+    fn window(&self, image: (usize, usize), size: (usize, usize), limits: &Limits) -> Result<Window, ImageError> {
+        match self.resize {
+            Resize::Stretch => Ok(Window::stretch(image, size)),
+            Resize::ShorterSide(side) => Window::shorter_side(image, side as usize, size, limits.pixels),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preset_is_configuration() {
+        let preset: Preset = toml::from_str(
+            r#"
+            resize = { shorter_side = 256 }
+            filter = "bilinear"
+            convert = "before"
+            mean = [0.485, 0.456, 0.406]
+            std = [0.229, 0.224, 0.225]
+            "#,
+        )
+        .unwrap();
+        assert_eq!(preset, Preset::imagenet());
+        assert_eq!(toml::from_str::<Preset>("resize = \"stretch\"").unwrap(), Preset::unit());
+        assert!(toml::from_str::<Preset>("resize = \"fit\"").is_err());
+        assert!(toml::from_str::<Preset>("means = [0, 0, 0]").is_err());
+    }
+}
