@@ -28,8 +28,8 @@ async fn a_close_is_answered_at_once_with_work_in_flight_and_tcp_closed_by_us() 
     // Milliseconds; more only where the machine is busy. A client would wait for 10 s.
     assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
     sleep(Duration::from_millis(50)).await;
-    assert_eq!(running.sleeper.given_up.load(Ordering::SeqCst), 4);
-    assert_eq!(running.sleeper.running.load(Ordering::SeqCst), 0);
+    assert_eq!(running.protocol.given_up.load(Ordering::SeqCst), 4);
+    assert_eq!(running.protocol.running.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +40,7 @@ async fn work_is_given_up_when_the_client_is_gone() {
     sleep(Duration::from_millis(50)).await;
     drop(client);
     sleep(Duration::from_millis(100)).await;
-    assert_eq!(running.sleeper.given_up.load(Ordering::SeqCst), 1);
+    assert_eq!(running.protocol.given_up.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! The connection code through real sockets, with a protocol that sleeps and echoes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod autobahn;
 mod http;
 mod life;
 mod messages;
@@ -62,28 +63,38 @@ impl Protocol for Sleeper {
     }
 }
 
-struct Running {
+struct Running<P = Sleeper> {
     address: SocketAddr,
-    sleeper: Arc<Sleeper>,
+    protocol: Arc<P>,
     shutdown: Shutdown,
     server: JoinHandle<()>,
 }
 
 impl Running {
     async fn start(limits: Limits) -> Self {
-        Self::start_draining(limits, Duration::from_secs(5)).await
+        Self::serving(Sleeper::default(), limits).await
     }
 
     async fn start_draining(limits: Limits, drain_for: Duration) -> Self {
+        Self::serving_draining(Sleeper::default(), limits, drain_for).await
+    }
+}
+
+impl<P: Protocol> Running<P> {
+    async fn serving(protocol: P, limits: Limits) -> Self {
+        Self::serving_draining(protocol, limits, Duration::from_secs(5)).await
+    }
+
+    async fn serving_draining(protocol: P, limits: Limits, drain_for: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let sleeper = Arc::new(Sleeper::default());
+        let protocol = Arc::new(protocol);
         let triton = Triton::connect(&triton::Config::default()).unwrap();
         let models = Arc::new(Models::new(triton, vec!["m".to_owned()]));
         let shutdown = Shutdown::default();
-        let server = Server { protocol: sleeper.clone(), models, limits, drain_for };
+        let server = Server { protocol: protocol.clone(), models, limits, drain_for };
         let server = tokio::spawn(server.run(listener, shutdown.clone()));
-        Self { address, sleeper, shutdown, server }
+        Self { address, protocol, shutdown, server }
     }
 
     async fn client(&self) -> Client {

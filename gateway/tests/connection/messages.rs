@@ -21,7 +21,7 @@ async fn answers_keep_the_order_while_four_run_at_once() {
     for request in &asked {
         assert_eq!(text(&mut client).await, *request);
     }
-    assert_eq!(running.sleeper.most.load(Ordering::SeqCst), 4);
+    assert_eq!(running.protocol.most.load(Ordering::SeqCst), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +66,7 @@ async fn what_waits_beyond_the_bound_is_read_later_and_answered_all_the_same() {
             assert!(answer.to_text().unwrap() == request);
         }
         drop(sending.await.unwrap());
-        assert_eq!(running.sleeper.most.load(Ordering::SeqCst), 2);
+        assert_eq!(running.protocol.most.load(Ordering::SeqCst), 2);
     }
 }
 
