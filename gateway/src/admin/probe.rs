@@ -1,6 +1,6 @@
 //! One inference of a model that was just loaded: READY says that it is there, not that it works.
 
-use crate::triton::{Datatype, Inference, Tensor, TensorMetadata, Triton};
+use crate::triton::{Datatype, Inference, Input, TensorMetadata, Triton};
 
 /// Larger inputs than this are not made up.
 const ELEMENTS: i64 = 64 << 20;
@@ -16,7 +16,7 @@ pub(super) async fn run(triton: &Triton, model: &str) -> Result<(), String> {
     check(&answer)
 }
 
-fn made_up(input: &TensorMetadata) -> Result<Tensor, String> {
+fn made_up(input: &TensorMetadata) -> Result<Input, String> {
     let concrete = |(i, &n): (usize, &i64)| match (i, n) {
         (0, ..=-1) => 1,
         (_, ..=-1) => ANY,
@@ -26,7 +26,7 @@ fn made_up(input: &TensorMetadata) -> Result<Tensor, String> {
     let count = shape.iter().try_fold(1i64, |all, n| all.checked_mul(*n)).filter(|n| *n <= ELEMENTS);
     let count = count.and_then(|n| usize::try_from(n).ok());
     let count = count.ok_or_else(|| format!("the input {} is too large to be made up: {shape:?}", input.name))?;
-    Ok(Tensor { name: input.name.clone(), datatype: input.datatype, shape, data: elements(input.datatype, count).into() })
+    Ok(Input { name: input.name.clone(), datatype: input.datatype, shape, data: elements(input.datatype, count).into() })
 }
 
 /// Greys between 0 and 1 for numbers with a point; zeros (for BYTES: empty strings) for everything else, which may be
@@ -64,6 +64,7 @@ fn check(answer: &Inference) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::triton::Tensor;
 
     fn output(datatype: Datatype, data: Vec<u8>) -> Inference {
         let shape = vec![1];

@@ -2,24 +2,34 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Response, Status};
+use tonic::{Request, Response, Status};
 
 use super::proto::grpc_inference_service_client::GrpcInferenceServiceClient;
 use super::proto::{
     ModelInferRequest, ModelInferResponse, ModelMetadataRequest, RepositoryIndexRequest, RepositoryModelLoadRequest,
-    RepositoryModelUnloadRequest, ServerLiveRequest, ServerMetadataRequest, model_infer_request::InferInputTensor,
+    RepositoryModelUnloadRequest, ServerLiveRequest, ServerMetadataRequest,
+    model_infer_request::{InferInputTensor, InferRequestedOutputTensor},
     model_metadata_response,
 };
-use super::{Config, Datatype, Error, Indexed, Inference, Metadata, State, Tensor, TensorMetadata};
+use super::{Buffer, Config, Datatype, Error, Indexed, Inference, Input, Metadata, State, Tensor, TensorMetadata};
 
 /// With h2's 64 KiB windows a 602 KB tensor would wait for ten round trips of window updates.
 const WINDOW: u32 = 4 << 20;
 
 /// For the calls that read only what Triton has at hand.
 const QUICK: Duration = Duration::from_secs(5);
+
+/// What an inference may ask for besides its inputs.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// When nobody wants the answer any more.
+    pub deadline: Option<Instant>,
+    /// The outputs that are wanted; all of them where this is empty.
+    pub outputs: Vec<String>,
+}
 
 /// A client of one Triton; clones share the connection.
 #[derive(Clone, Debug)]
@@ -91,23 +101,57 @@ impl Triton {
         })
     }
 
+    /// Room for the elements of one tensor, `len` bytes, to be written once and shared by every model that takes it.
+    #[must_use]
+    pub fn buffer(&self, len: usize) -> Buffer {
+        Buffer::inline(len)
+    }
+
     /// Runs a model's latest version. Dropping the future cancels the request at Triton.
     ///
     /// # Errors
     /// When the inputs do not fit, the model is not ready or fails, or no answer comes in time.
-    pub async fn infer(&self, model: &str, inputs: Vec<Tensor>) -> Result<Inference, Error> {
-        let mut request = ModelInferRequest { model_name: model.to_owned(), ..Default::default() };
-        for tensor in inputs {
-            request.inputs.push(InferInputTensor {
-                name: tensor.name,
-                datatype: tensor.datatype.as_str().to_owned(),
-                shape: tensor.shape,
+    pub async fn infer(&self, model: &str, inputs: Vec<Input>) -> Result<Inference, Error> {
+        self.infer_with(model, inputs, &Options::default()).await
+    }
+
+    /// Runs a model as [`Triton::infer`] does, with a deadline, or for some of its outputs.
+    ///
+    /// # Errors
+    /// Those of [`Triton::infer`], and when the deadline passes.
+    pub async fn infer_with(&self, model: &str, inputs: Vec<Input>, options: &Options) -> Result<Inference, Error> {
+        let outputs = options.outputs.iter();
+        let mut message = ModelInferRequest {
+            model_name: model.to_owned(),
+            outputs: outputs.map(|name| InferRequestedOutputTensor { name: name.clone(), ..Default::default() }).collect(),
+            ..Default::default()
+        };
+        for input in inputs {
+            message.inputs.push(InferInputTensor {
+                name: input.name,
+                datatype: input.datatype.as_str().to_owned(),
+                shape: input.shape,
                 parameters: HashMap::new(),
             });
-            request.raw_input_contents.push(tensor.data);
+            message.raw_input_contents.push(input.data.inline());
         }
         let mut client = self.client.clone();
-        outputs(within(self.infer_timeout, client.model_infer(request)).await?)
+        let mut request = Request::new(message);
+        let left = options.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if let Some(left) = left {
+            if left.is_zero() {
+                return Err(Error::Deadline);
+            }
+            // As grpc-timeout: Triton gives up by itself too.
+            request.set_timeout(left);
+        }
+        let limit = left.map_or(self.infer_timeout, |left| left.min(self.infer_timeout));
+        let answer = within(limit, client.model_infer(request)).await;
+        match answer {
+            // Ours and Triton's clocks end together; whichever is first.
+            Err(_) if options.deadline.is_some_and(|deadline| deadline <= Instant::now()) => Err(Error::Deadline),
+            answer => outputs_of(answer?),
+        }
     }
 
     /// Every model that Triton sees in its repository, with all versions it has tried.
@@ -163,7 +207,7 @@ fn datatype(name: &str) -> Result<Datatype, Error> {
     Datatype::parse(name).ok_or_else(|| Error::Garbled(format!("it names the datatype {name:?}")))
 }
 
-fn outputs(answer: ModelInferResponse) -> Result<Inference, Error> {
+fn outputs_of(answer: ModelInferResponse) -> Result<Inference, Error> {
     if answer.outputs.len() != answer.raw_output_contents.len() {
         return Err(Error::Garbled(format!(
             "{} outputs came with the bytes of {}",

@@ -25,6 +25,9 @@ pub enum Error {
     /// No answer in time.
     #[error("Triton did not answer within {0} s")]
     Timeout(u64),
+    /// The deadline of the request passed.
+    #[error("the deadline passed before Triton answered")]
+    Deadline,
     /// The model or the load failed, in Triton's words.
     #[error("{0}")]
     Failed(String),
@@ -34,6 +37,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the same request may succeed when it is sent again a little later: it is Triton's state that failed it,
+    /// not what it asks for.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Busy(_) | Self::Timeout(_))
+    }
+
     /// Sorts a gRPC status. A status without a wire behind it (a transport error) means that Triton is unreachable.
     pub(super) fn of(status: &Status) -> Self {
         let message = status.message().to_owned();

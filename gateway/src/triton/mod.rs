@@ -4,14 +4,16 @@
 
 mod client;
 mod error;
+mod payload;
 mod tensor;
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use client::Triton;
+pub use client::{Options, Triton};
 pub use error::Error;
+pub use payload::{Buffer, Input, Payload};
 pub use tensor::{Datatype, Tensor};
 
 /// Where Triton listens and how patient we are with it.

@@ -2,14 +2,13 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
 use futures::future::try_join_all;
 use tritondeploy_wire::v0::{self as wire, Object, View};
 
 use super::{Error, V0, micros};
 use crate::image;
 use crate::protocol::RequestId;
-use crate::triton::{self, Datatype, Inference, Metadata, Tensor};
+use crate::triton::{self, Datatype, Inference, Input, Metadata, Payload, Tensor};
 
 /// What the log tells of a request; its payload is no part of it.
 #[derive(Debug)]
@@ -101,7 +100,7 @@ impl V0 {
     /// Form 3: tensors through one model.
     pub(super) async fn tensors(&self, model: &str, inputs: Vec<wire::Tensor>, run: &mut Run) -> Result<String, Error> {
         let inputs =
-            inputs.into_iter().map(|t| Tensor { name: t.name, datatype: t.datatype, shape: t.shape, data: t.data.into() });
+            inputs.into_iter().map(|t| Input { name: t.name, datatype: t.datatype, shape: t.shape, data: t.data.into() });
         let start = Instant::now();
         let answer = self.infer(model, inputs.collect()).await?;
         run.infer_us = micros(start);
@@ -109,7 +108,7 @@ impl V0 {
     }
 
     /// An object's pixels as the models take them: little-endian f32, 3 x 224 x 224.
-    async fn pixels(&self, object: &Object, run: &mut Run) -> Result<Bytes, Error> {
+    async fn pixels(&self, object: &Object, run: &mut Run) -> Result<Payload, Error> {
         let start = Instant::now();
         let bytes = self.storage.get(&object.bucket, &object.key).await?;
         run.fetch_us = micros(start);
@@ -124,14 +123,14 @@ impl V0 {
         Ok(pixels)
     }
 
-    async fn infer_image(&self, model: &str, pixels: Bytes) -> Result<Inference, Error> {
+    async fn infer_image(&self, model: &str, pixels: Payload) -> Result<Inference, Error> {
         let failed = |source| Error::Model { model: model.to_owned(), source };
         let metadata = self.models.metadata(model).await.map_err(failed)?;
         let tensor = image_tensor(&metadata, pixels).map_err(|why| Error::Shape { model: model.to_owned(), why })?;
         self.infer(model, vec![tensor]).await
     }
 
-    async fn infer(&self, model: &str, inputs: Vec<Tensor>) -> Result<Inference, Error> {
+    async fn infer(&self, model: &str, inputs: Vec<Input>) -> Result<Inference, Error> {
         self.triton.infer(model, inputs).await.map_err(|source| {
             if matches!(source, triton::Error::Invalid(_) | triton::Error::NoModel(_)) {
                 self.models.forget(model);
@@ -156,7 +155,7 @@ fn view(tensor: &Tensor) -> View<'_> {
 }
 
 /// The one input of the model, filled with an image: of FP32, with or without a batch dimension in front.
-fn image_tensor(metadata: &Metadata, pixels: Bytes) -> Result<Tensor, String> {
+fn image_tensor(metadata: &Metadata, pixels: Payload) -> Result<Input, String> {
     let [input] = metadata.inputs.as_slice() else {
         return Err(format!("it has {} inputs", metadata.inputs.len()));
     };
@@ -170,7 +169,7 @@ fn image_tensor(metadata: &Metadata, pixels: Bytes) -> Result<Tensor, String> {
     if !fits || input.datatype != Datatype::Fp32 {
         return Err(format!("its input {} is {} {:?}, an image is FP32 {image:?}", input.name, input.datatype, input.shape));
     }
-    Ok(Tensor { name: input.name.clone(), datatype: Datatype::Fp32, shape: wanted.to_vec(), data: pixels })
+    Ok(Input { name: input.name.clone(), datatype: Datatype::Fp32, shape: wanted.to_vec(), data: pixels })
 }
 
 #[cfg(test)]
@@ -182,7 +181,7 @@ mod tests {
         let input = TensorMetadata { name: "x".into(), datatype, shape: shape.to_vec() };
         let metadata =
             Metadata { name: "m".into(), versions: vec![], platform: String::new(), inputs: vec![input], outputs: vec![] };
-        image_tensor(&metadata, Bytes::new()).map(|t| t.shape)
+        image_tensor(&metadata, Vec::new().into()).map(|t| t.shape)
     }
 
     #[test]
