@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
-use super::Config;
+use super::{Config, gpus};
 
 /// Every problem found, each naming its key.
 pub(super) fn problems(config: &Config) -> Vec<String> {
@@ -24,10 +24,14 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     ] {
         say(!is_name(name, 63), &format!("{key}: 1 to 63 of a-z, 0-9 and -, beginning with a letter"));
     }
-    say(config.nodes.min < 0 || config.nodes.min > config.nodes.desired, "nodes.min: from 0 to nodes.desired");
-    say(config.nodes.max < config.nodes.desired.max(1), "nodes.max: at least nodes.desired, and 1");
     say(config.nodes.disk_gib < 50, "nodes.disk_gib: at least 50 (the Triton image alone takes 16)");
     say(config.workload.replicas < 1, "workload.replicas: at least 1");
+    let nothing = "opened to nobody, the gateway is of no use, and `up` could not prove that it answers; write [\"ws\"]";
+    say(config.workload.expose.is_empty(), &format!("workload.expose: {nothing}"));
+    if let Some(repository) = &config.registry.repository {
+        let why = "2 to 256 of a-z and 0-9, with single . _ - / between them";
+        say(!is_repository(repository), &format!("registry.repository: {repository:?} is no ECR name: {why}"));
+    }
     let bucket = config.storage.bucket.as_deref().unwrap_or("bucket");
     say(!(3..=63).contains(&bucket.len()) || bucket.contains(['/', '_']), "storage.bucket: no S3 bucket name");
     for open in config.workload.expose.iter().filter(|open| *open != "ws") {
@@ -43,6 +47,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             say(true, &format!("{key}: {range:?} is no IPv4 CIDR such as 203.0.113.7/32"));
         }
     }
+    problems.extend(size(config));
     problems.extend(network(config));
     problems.extend(pipeline(config));
     problems
@@ -67,6 +72,43 @@ fn triton_release(image: &str) -> Option<(u32, u32)> {
     let tag = image.rsplit_once(':')?.1;
     let (year, month) = tag.split('-').next()?.split_once('.')?;
     Some((year.parse().ok()?, month.parse().ok()?))
+}
+
+/// Nodes and pods: each pod takes one GPU, and nothing adds nodes by itself.
+fn size(config: &Config) -> Vec<String> {
+    let (nodes, replicas) = (&config.nodes, config.workload.replicas);
+    let (min, max, desired) = (nodes.min, nodes.max, nodes.desired);
+    let mut problems = Vec::new();
+    if min < 0 {
+        problems.push(format!("nodes.min: {min} is no number of nodes; write 0 or more"));
+    }
+    if desired < 1 {
+        let why = "without a node there is no GPU for the pod; write at least 1 (what costs nothing is `tritondeploy down`)";
+        problems.push(format!("nodes.desired: {why}"));
+        return problems;
+    }
+    if min > desired {
+        problems
+            .push(format!("nodes.min: {min} is more than nodes.desired ({desired}); write min = {desired} or desired = {min}"));
+    }
+    if max < desired {
+        problems.push(format!("nodes.max: {max} is less than nodes.desired ({desired}); write max = {desired}"));
+    }
+    match gpus::of(&nodes.instance_type) {
+        Some(0) => problems.push(format!(
+            "nodes.instance_type: {} has no NVIDIA GPU, and each pod takes one; write \"g4dn.xlarge\", for instance",
+            nodes.instance_type
+        )),
+        Some(gpus) if gpus.saturating_mul(desired) < replicas => problems.push(format!(
+            "workload.replicas: {replicas} pods take a GPU each, and {desired} x {} has {have}; \
+             write replicas = {have} or nodes.desired = {}",
+            nodes.instance_type,
+            replicas / gpus + i32::from(replicas % gpus > 0),
+            have = gpus * desired,
+        )),
+        _ => {}
+    }
+    problems
 }
 
 fn network(config: &Config) -> Vec<String> {
@@ -133,6 +175,12 @@ fn mask(bits: u32) -> u32 {
     u32::MAX.checked_shl(32 - bits).unwrap_or(0)
 }
 
+/// As ECR's API reference has it ("CreateRepository", repositoryName).
+fn is_repository(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (2..=256).contains(&name.len()) && name.split(['.', '_', '-', '/']).all(|part| !part.is_empty() && part.chars().all(plain))
+}
+
 /// A DNS label, as Kubernetes and AWS names want it.
 fn is_name(name: &str, longest: usize) -> bool {
     name.len() <= longest
@@ -166,7 +214,46 @@ mod tests {
         assert!(wrong(|c| c.workload.expose.push("grpc".into())).contains("cannot be opened safely"));
         assert!(wrong(|c| c.workload.source_ranges = vec!["everyone".into()]).contains("no IPv4 CIDR"));
         assert!(wrong(|c| c.pipeline[1].alias = "densenet".into()).contains("twice"));
-        assert!(wrong(|c| c.nodes.max = 0).contains("nodes.max"));
+        assert!(wrong(|c| c.registry.repository = Some("Big//name".into())).starts_with("registry.repository:"));
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_together_are_told_with_what_to_write() {
+        let sizes = |min, desired, max, replicas| {
+            wrong(|c| {
+                (c.nodes.min, c.nodes.desired, c.nodes.max) = (min, desired, max);
+                c.workload.replicas = replicas;
+            })
+        };
+        assert_eq!(sizes(0, 2, 3, 2), "");
+        assert!(sizes(0, 0, 1, 1).starts_with("nodes.desired: ") && sizes(0, 0, 1, 1).contains("write at least 1"));
+        assert!(sizes(2, 1, 2, 1).starts_with("nodes.min: 2 is more than nodes.desired (1); write min = 1 or desired = 2"));
+        assert!(sizes(-1, 1, 1, 1).starts_with("nodes.min: -1"));
+        assert!(sizes(1, 3, 2, 1).starts_with("nodes.max: 2 is less than nodes.desired (3); write max = 3"));
+        let three =
+            "workload.replicas: 3 pods take a GPU each, and 2 x g4dn.xlarge has 2; write replicas = 2 or nodes.desired = 3";
+        assert_eq!(sizes(1, 2, 2, 3), three);
+    }
+
+    #[test]
+    fn pods_need_gpus() {
+        let with = |instance_type: &str, replicas| {
+            wrong(|c| {
+                c.nodes.instance_type = instance_type.to_owned();
+                c.workload.replicas = replicas;
+            })
+        };
+        assert_eq!(with("g4dn.12xlarge", 4), "");
+        assert!(with("g4dn.12xlarge", 9).ends_with("write replicas = 4 or nodes.desired = 3"));
+        assert!(with("m7i.large", 1).contains("has no NVIDIA GPU"));
+        // What this version does not know is left to EC2 and Kubernetes.
+        assert_eq!(with("g99.xlarge", 7), "");
+    }
+
+    #[test]
+    fn a_service_that_opens_nothing_is_refused() {
+        let told = wrong(|c| c.workload.expose.clear());
+        assert!(told.starts_with("workload.expose: ") && told.contains("write [\"ws\"]"), "{told}");
     }
 
     #[test]

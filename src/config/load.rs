@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Config, check};
+use super::{Config, check, roots};
 use crate::error::Error;
 
 /// The file that is read where none is named.
@@ -35,7 +35,14 @@ pub fn load(path: &Path, name: Option<&str>, region: Option<&str>) -> Result<Con
     let folder = path.parent().unwrap_or(Path::new(""));
     config.models.directory = folder.join(&config.models.directory);
     config.ca_bundle = config.ca_bundle.map(|bundle| folder.join(bundle));
-    let problems = check::problems(&config);
+    let mut problems = check::problems(&config);
+    match config.ca_bundle.as_deref().map(|bundle| (bundle, roots::read(bundle))) {
+        Some((_, Ok(roots))) => config.roots = Some(roots),
+        Some((bundle, Err(why))) => {
+            problems.push(format!("ca_bundle: {}: {why}; name a PEM file with certificates", bundle.display()))
+        }
+        None => {}
+    }
     if problems.is_empty() {
         return Ok(config);
     }
@@ -108,6 +115,27 @@ mod tests {
         let config = load(&path, Some("b"), Some("us-west-2")).unwrap();
         assert_eq!((config.name.as_str(), config.region.as_deref()), ("b", Some("us-west-2")));
         assert_eq!(config.models.directory, folder.path().join("models"));
+    }
+
+    #[test]
+    fn a_ca_bundle_is_read_from_the_files_folder_or_named_in_the_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.toml");
+        std::fs::write(&path, "ca_bundle = \"roots.pem\"\n").unwrap();
+        let why = load(&path, None, None).unwrap_err().to_string();
+        assert!(why.contains("ca_bundle: ") && why.contains("roots.pem"), "{why}");
+        let pem = "-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----\n";
+        std::fs::write(folder.path().join("roots.pem"), pem).unwrap();
+        assert_eq!(load(&path, None, None).unwrap().roots.as_deref(), Some(pem));
+    }
+
+    #[test]
+    fn the_repository_is_the_deployments_own() {
+        let of = |text: &str| parse(text).unwrap().repository();
+        assert_eq!(of(""), "websocket-pipeline");
+        assert_eq!(of("name = \"triton-streaming-cluster\""), "websocket-pipeline");
+        assert_eq!(of("name = \"staging\""), "staging-websocket-pipeline");
+        assert_eq!(of("name = \"staging\"\n[registry]\nrepository = \"images\""), "images");
     }
 
     #[test]

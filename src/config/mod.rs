@@ -2,7 +2,9 @@
 //! Unknown keys are errors that suggest the nearest.
 
 mod check;
+mod gpus;
 mod load;
+mod roots;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,9 @@ pub struct Config {
     pub endpoint_url: Option<String>,
     /// PEM file with extra roots for AWS endpoints (the SDK ignores `AWS_CA_BUNDLE`; we do not).
     pub ca_bundle: Option<std::path::PathBuf>,
+    /// The certificates of `ca_bundle`, PEM: what the pod gets of it.
+    #[serde(skip)]
+    pub roots: Option<String>,
     pub network: Network,
     pub cluster: Cluster,
     pub nodes: Nodes,
@@ -64,11 +69,11 @@ pub struct Nodes {
     pub disk_gib: i32,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Registry {
-    /// ECR repository name.
-    pub repository: String,
+    /// ECR repository name; absent: see [`Config::repository`].
+    pub repository: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -133,13 +138,29 @@ pub struct Proof {
     pub expect: Vec<String>,
 }
 
+/// The reference deployment's name.
+const REFERENCE: &str = "triton-streaming-cluster";
+/// The ECR repository of the reference deployment.
+const REPOSITORY: &str = "websocket-pipeline";
+
+impl Config {
+    /// The ECR repository, as configured or of the deployment's name, so that two deployments in one account and
+    /// region do not meet.
+    #[must_use]
+    pub fn repository(&self) -> String {
+        let of_name = || if self.name == REFERENCE { REPOSITORY.to_owned() } else { format!("{}-{REPOSITORY}", self.name) };
+        self.registry.repository.clone().unwrap_or_else(of_name)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
-            name: "triton-streaming-cluster".to_owned(),
+            name: REFERENCE.to_owned(),
             region: None,
             endpoint_url: None,
             ca_bundle: None,
+            roots: None,
             network: Network::default(),
             cluster: Cluster::default(),
             nodes: Nodes::default(),
@@ -184,12 +205,6 @@ impl Default for Nodes {
             desired: 1,
             disk_gib: 100,
         }
-    }
-}
-
-impl Default for Registry {
-    fn default() -> Self {
-        Self { repository: "websocket-pipeline".to_owned() }
     }
 }
 

@@ -33,9 +33,7 @@ async fn two_deployments_in_an_account_do_not_meet() {
     let one = local.cloud(Config::default()).await;
     up(&one).await;
     let with_one = local.dump();
-    let mut config = Config { name: "other".to_owned(), ..Config::default() };
-    config.registry.repository = "other-pipeline".to_owned();
-    let other = local.cloud(config).await;
+    let other = local.cloud(Config { name: "other".to_owned(), ..Config::default() }).await;
     up(&other).await;
     assert_eq!(up(&one).await.changed, 0);
     down(&other).await;

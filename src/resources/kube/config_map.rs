@@ -1,4 +1,4 @@
-//! The gateway's configuration as its pod reads it: `gateway.toml`.
+//! The gateway's configuration as its pod reads it: `gateway.toml`, and `ca.pem` where there is a CA bundle.
 
 use kube::api::DynamicObject;
 use kube::core::ApiResource;
@@ -41,7 +41,7 @@ impl Object for ConfigMap {
         const TEMPLATE: &str = include_str!("../../../templates/config_map.yaml");
         within.zip(bucket).map(|(namespace, bucket)| {
             let gateway_toml = self.gateway.toml(bucket);
-            let values = json!({"name": self.name, "namespace": namespace.name, "gateway_toml": gateway_toml});
+            let values = json!({"name": self.name, "namespace": namespace.name, "gateway_toml": gateway_toml, "ca_pem": self.gateway.roots});
             render("config_map.yaml", TEMPLATE, values)
         })
     }

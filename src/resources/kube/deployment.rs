@@ -71,7 +71,7 @@ impl Deployment {
             "replicas": self.replicas,
             "service_account": service_account,
             "config_map": config_map,
-            "config_sha256": sha256(self.gateway.toml(bucket).as_bytes()),
+            "config_sha256": sha256(self.gateway.content(bucket).as_bytes()),
             "gateway_image": image.reference,
             "triton_image": self.triton_image,
             "region": self.region,

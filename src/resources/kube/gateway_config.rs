@@ -9,6 +9,8 @@ use crate::config::{Config, Scores};
 pub struct GatewayConfig {
     region: String,
     endpoint_url: Option<String>,
+    /// Certificates that the gateway trusts beside the public ones, PEM.
+    pub(super) roots: Option<String>,
     pipeline: Vec<Pipeline>,
     /// How long requests in work may take once the pod is asked to go.
     pub drain_seconds: u32,
@@ -36,6 +38,8 @@ struct Storage<'a> {
     region: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca_bundle: Option<&'a str>,
     prefixes: [&'a str; 2],
 }
 
@@ -59,6 +63,8 @@ pub(super) fn region(config: &Config) -> String {
 }
 
 impl GatewayConfig {
+    /// Where the pod finds [`Self::roots`]: in the folder of its configuration.
+    const ROOTS: &str = "/etc/gateway/ca.pem";
     /// The pod's admin port, on its loopback only.
     pub const ADMIN_PORT: u16 = 8081;
 
@@ -73,6 +79,7 @@ impl GatewayConfig {
         Self {
             region: region(config),
             endpoint_url: config.endpoint_url.clone(),
+            roots: config.roots.clone(),
             pipeline: pipeline.collect(),
             drain_seconds: 20,
         }
@@ -90,6 +97,7 @@ impl GatewayConfig {
                 bucket,
                 region: &self.region,
                 endpoint_url: self.endpoint_url.as_deref(),
+                ca_bundle: self.roots.as_ref().map(|_| Self::ROOTS),
                 prefixes: ["images/", "temp_frames/"],
             },
             repository: Repository {
@@ -101,6 +109,11 @@ impl GatewayConfig {
         };
         // Strings, numbers and lists of them: there is nothing in it that TOML could not say.
         toml::to_string(&file).unwrap_or_default()
+    }
+
+    /// All that the pod reads when it starts.
+    pub(super) fn content(&self, bucket: &str) -> String {
+        self.toml(bucket) + self.roots.as_deref().unwrap_or_default()
     }
 }
 

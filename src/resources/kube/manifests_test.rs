@@ -80,6 +80,30 @@ fn another_configuration_is_another_pod() {
 }
 
 #[test]
+fn a_ca_bundle_reaches_the_pod_and_another_one_is_another_pod() {
+    let map = |config: &Config| {
+        let map = ConfigMap { name: "gateway".to_owned(), gateway: GatewayConfig::new(config) };
+        known::<core::ConfigMap>(map.manifest(&namespace(), &Known("bucket".to_owned())))["data"].clone()
+    };
+    let hash = |config: &Config| deployment(config)["spec"]["template"]["metadata"]["annotations"].to_string();
+    let without = Config::default();
+    assert_eq!(map(&without)["ca.pem"], Value::Null);
+    assert!(!map(&without)["gateway.toml"].as_str().unwrap().contains("ca_bundle"));
+    let with = |roots: &str| Config { roots: Some(roots.to_owned()), ..Config::default() };
+    let pem = "-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----\n";
+    assert_eq!(map(&with(pem))["ca.pem"], pem);
+    let file: toml::Table = toml::from_str(map(&with(pem))["gateway.toml"].as_str().unwrap()).unwrap();
+    let path = file["storage"]["ca_bundle"].as_str().unwrap();
+    let pod = &deployment(&with(pem))["spec"]["template"]["spec"];
+    for container in [&pod["initContainers"][0], &pod["containers"][1]] {
+        let mounts = container["volumeMounts"].as_array().unwrap();
+        let mount = mounts.iter().find(|mount| mount["name"] == "config").unwrap();
+        assert_eq!(path.strip_prefix(mount["mountPath"].as_str().unwrap()), Some("/ca.pem"));
+    }
+    assert!(hash(&with(pem)) != hash(&without) && hash(&with(pem)) != hash(&with("other")));
+}
+
+#[test]
 fn the_service_opens_one_port_to_those_who_may() {
     let mut config = Config::default();
     config.workload.source_ranges = vec!["192.0.2.0/24".to_owned()];

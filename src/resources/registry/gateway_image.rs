@@ -90,7 +90,7 @@ impl GatewayImage {
 pub async fn preflight(cloud: &Cloud) -> Result<(), String> {
     let image = GatewayImage::new();
     let tag = &image.content().map_err(|fault| fault.to_string())?.tag;
-    match digest(&cloud.aws, &cloud.config.registry.repository, tag).await {
+    match digest(&cloud.aws, &cloud.config.repository(), tag).await {
         Ok(Some(_)) => Ok(()),
         Ok(None) | Err(_) => Engine::connect().await.map(drop).map_err(|why| why.to_string()),
     }

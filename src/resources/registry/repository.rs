@@ -37,8 +37,8 @@ impl Resource for Repository {
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
-        let (ecr, name) = (&cx.world.aws.ecr, &cx.world.config.registry.repository);
-        let answer = ecr.describe_repositories().repository_names(name).send().await.fault_or_absent(&ABSENT)?;
+        let (ecr, name) = (&cx.world.aws.ecr, cx.world.config.repository());
+        let answer = ecr.describe_repositories().repository_names(&name).send().await.fault_or_absent(&ABSENT)?;
         let found = answer.and_then(|answer| answer.repositories?.into_iter().next());
         let Some(repository) = found else { return Ok(Seen::Absent) };
         let arn = repository.repository_arn.unwrap_or_default();
@@ -49,11 +49,11 @@ impl Resource for Repository {
             return Ok(Seen::Foreign(format!("there is a repository {name}; {}", tags.owner())));
         }
         let uri = repository.repository_uri.unwrap_or_default();
-        Ok(Seen::Present(Found::one(RepositoryOutput { name: name.clone(), arn, uri }, State {})))
+        Ok(Seen::Present(Found::one(RepositoryOutput { name, arn, uri }, State {})))
     }
 
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
-        let call = cx.world.aws.ecr.create_repository().repository_name(&cx.world.config.registry.repository);
+        let call = cx.world.aws.ecr.create_repository().repository_name(cx.world.config.repository());
         call.set_tags(Some(cx.world.tags(&cx.node).ecr())).send().await.fault().map(drop)
     }
 
