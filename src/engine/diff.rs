@@ -14,6 +14,25 @@ pub struct Change {
     pub to: Value,
 }
 
+impl Change {
+    /// The node after which the wanted value, or a part of it, will be known.
+    #[must_use]
+    pub fn known_after(&self) -> Option<&str> {
+        known_after(&self.to)
+    }
+}
+
+fn known_after(value: &Value) -> Option<&str> {
+    match value {
+        Value::Object(fields) => match fields.get(super::needs::KNOWN_AFTER) {
+            Some(node) => node.as_str(),
+            None => fields.values().find_map(known_after),
+        },
+        Value::Array(elements) => elements.iter().find_map(known_after),
+        _ => None,
+    }
+}
+
 /// Every field of `wanted` that `actual` does not have just so. Objects are walked into;
 /// null in `wanted` is not compared; fields only in `actual` do not count.
 #[must_use]

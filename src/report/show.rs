@@ -67,7 +67,23 @@ fn changed(change: &Change, how: How) -> String {
         How::Replace => "  (takes a new one in its place)",
         How::Refuse => "  (cannot be changed)",
     };
-    format!("{}: {} -> {}{how}", change.field, change.from, change.to)
+    let (field, from) = (&change.field, &change.from);
+    match change.known_after() {
+        Some(node) if from.is_null() => format!("{field}: known after {node}{how}"),
+        Some(node) => format!("{field}: {} -> known after {node}{how}", value(from)),
+        None => format!("{field}: {} -> {}{how}", value(from), value(&change.to)),
+    }
+}
+
+/// A value on a line; of what would fill a screen (a file in a config map), how it begins.
+fn value(value: &serde_json::Value) -> String {
+    const MOST: usize = 1000;
+    let text = value.to_string();
+    match text.len() {
+        _ if value.is_null() => "nothing".to_owned(),
+        0..=MOST => text,
+        bytes => format!("{}... ({bytes} bytes)", text.chars().take(100).collect::<String>()),
+    }
 }
 
 /// How a node stands, in a few words.
@@ -188,6 +204,18 @@ pub fn classified(models: &[Classified], took: std::time::Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_is_told_in_words() {
+        use serde_json::json;
+        let told = |from, to, how| changed(&Change { field: "f".to_owned(), from, to }, how);
+        let unknown = json!({"known after": "gateway-image"});
+        assert_eq!(told(json!(null), unknown.clone(), How::InPlace), "f: known after gateway-image");
+        assert_eq!(told(json!([1]), json!([unknown]), How::InPlace), "f: [1] -> known after gateway-image");
+        assert_eq!(told(json!(null), json!("a"), How::InPlace), "f: nothing -> \"a\"");
+        assert_eq!(told(json!(1), json!(2), How::Refuse), "f: 1 -> 2  (cannot be changed)");
+        assert!(told(json!(1), json!("x".repeat(5000)), How::InPlace).ends_with("xxx... (5002 bytes)"));
+    }
 
     #[test]
     fn values_of_one_key_stand_together() {
