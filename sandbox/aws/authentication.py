@@ -39,11 +39,14 @@ def refusal(call: Call, bad: BadSignature) -> AwsError:
             "expired": "AccessDenied",
             "body": "XAmzContentSHA256Mismatch",
             "incomplete": "AuthorizationHeaderMalformed",
+            "region": "AuthorizationHeaderMalformed",
         }.get(bad.reason, "SignatureDoesNotMatch")
-        return AwsError(code, message, 400 if bad.reason in ("body", "incomplete") else 403)
+        return AwsError(code, message, 400 if bad.reason in ("body", "incomplete", "region") else 403)
     if call.service == "ec2":
         if bad.reason in ("skewed", "expired"):
             return AwsError("RequestExpired", message, 400)
+        if bad.reason == "region":
+            return AwsError("AuthFailure", message, 401)
         return AwsError("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
     if call.is_json:
         return AwsError("InvalidSignatureException", message, 403 if call.service == "eks" else 400)

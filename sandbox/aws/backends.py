@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
+from botocore.session import get_session
+
 # Read by moto when it is imported: the managed policies that EKS asks for exist only with this.
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
@@ -16,7 +18,10 @@ from moto.iam.models import IAMBackend, iam_backends  # noqa: E402
 from moto.s3.models import S3Backend, s3_backends  # noqa: E402
 from moto.sts.models import STSBackend, sts_backends  # noqa: E402
 
-__all__ = ["ACCOUNT", "LOCK", "ec2", "ecr", "elbv2", "iam", "s3", "sts"]
+__all__ = ["ACCOUNT", "LOCK", "REGIONS", "ec2", "ecr", "elbv2", "iam", "s3", "sts"]
+
+# Where the account can be: AWS's own partition (China's and the governments' have accounts of their own).
+REGIONS = frozenset(get_session().get_available_regions("ec2", "aws"))
 
 # One for everything: a call sees and leaves the backends whole. Held only for moments, never while the world works.
 LOCK = threading.RLock()

@@ -19,7 +19,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::calls::CallLog;
-use super::fault::chain;
+use super::fault::{NO_REGION, chain};
 pub use super::fault::{OrFault, code, fault_of};
 use crate::config::Config;
 use crate::engine::Fault;
@@ -68,6 +68,11 @@ pub enum ConnectError {
     Credentials(String),
     #[error("AWS does not let us in: {0}\nNext: renew the credentials (`aws sso login`, or a new key), then run this again")]
     Refused(String),
+    #[error(
+        "AWS has no region {region} that we know of: {why}\n\
+         Next: did you mean {nearest}? Say it with --region, with region in tritondeploy.toml, or with AWS_REGION"
+    )]
+    NoRegion { region: String, nearest: &'static str, why: String },
     #[error("AWS ({at}) did not answer: {why}\nNext: look at the network, the proxy, the region and the endpoint_url")]
     Unreachable { at: String, why: String },
     #[error("the CA bundle {} cannot be used: {why}\nNext: name a PEM file with certificates in ca_bundle or AWS_CA_BUNDLE", path.display())]
@@ -95,13 +100,7 @@ impl Aws {
         credentials(&sdk).await?;
         let region = sdk.region().map_or_else(|| DEFAULT_REGION.to_owned(), ToString::to_string);
         let sts = aws_sdk_sts::Client::from_conf(aws_sdk_sts::config::Builder::from(&sdk).interceptor(CallLog).build());
-        let who = sts.get_caller_identity().send().await.fault().map_err(|fault| match fault {
-            Fault::Denied(why) => ConnectError::Refused(why),
-            Fault::TryAgain(why) | Fault::Unsure(why) | Fault::Fatal(why) => {
-                let at = sdk.endpoint_url().map_or_else(|| format!("STS in {region}"), str::to_owned);
-                ConnectError::Unreachable { at, why }
-            }
-        })?;
+        let who = sts.get_caller_identity().send().await.fault().map_err(|fault| refusal(fault, &region, sdk.endpoint_url()))?;
         let large = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build();
         Ok(Self {
             region,
@@ -121,6 +120,22 @@ impl Aws {
             sts,
             sdk,
         })
+    }
+}
+
+/// What it means that STS did not say who we are.
+fn refusal(fault: Fault, region: &str, endpoint: Option<&str>) -> ConnectError {
+    let (denied, why) = match fault {
+        Fault::Denied(why) => (true, why),
+        Fault::TryAgain(why) | Fault::Unsure(why) | Fault::Fatal(why) => (false, why),
+    };
+    // AWS's own endpoints have the region in their names, so that one that does not exist is not found; another
+    // endpoint sees it in the signature.
+    let of_region = why.contains(NO_REGION) || (!denied && endpoint.is_none());
+    match super::regions::nearest(region) {
+        Some(nearest) if of_region => ConnectError::NoRegion { region: region.to_owned(), nearest, why },
+        _ if denied => ConnectError::Refused(why),
+        _ => ConnectError::Unreachable { at: endpoint.map_or_else(|| format!("STS in {region}"), str::to_owned), why },
     }
 }
 
@@ -201,4 +216,19 @@ fn nowhere(why: &str) -> String {
     let profile = why.lines().find(|line| line.contains("was not defined"));
     let profile = profile.and_then(|line| line.split_once("not enabled: ").map(|(_, profile)| profile));
     profile.map_or_else(|| everywhere.to_owned(), |profile| format!("{everywhere} ({profile})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_is_not_found_means_a_region_that_does_not_exist_only_where_the_region_is_not_known() {
+        let not_found = || Fault::TryAgain("dns error".to_owned());
+        let told = refusal(not_found(), "us-esat-1", None).to_string();
+        assert!(told.contains("no region us-esat-1") && told.contains("did you mean us-east-1?"), "{told}");
+        assert!(matches!(refusal(not_found(), "us-east-1", None), ConnectError::Unreachable { .. }));
+        assert!(matches!(refusal(not_found(), "us-esat-1", Some("http://a")), ConnectError::Unreachable { .. }));
+        assert!(matches!(refusal(Fault::Denied("expired".to_owned()), "us-esat-1", None), ConnectError::Refused(_)));
+    }
 }

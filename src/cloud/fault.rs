@@ -101,12 +101,18 @@ fn told(code: &str, status: u16, message: &str, request: Option<&str>) -> String
     request.map_or_else(|| what.clone(), |id| format!("{what} (request {id})"))
 }
 
+/// What a service says of a signature for a region that it does not know.
+pub(super) const NO_REGION: &str = "scoped to a valid region";
+
 fn sorted(code: &str, status: u16, told: String) -> Fault {
     match code {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
             Fault::Denied(format!("the AWS credentials have expired: {told}"))
         }
         "RequestTimeTooSkewed" => Fault::Denied(format!("this machine's clock is wrong: {told}")),
+        "AuthFailure" | "InvalidSignatureException" | "SignatureDoesNotMatch" if told.contains(NO_REGION) => {
+            Fault::Denied(format!("AWS does not accept the region: {told}"))
+        }
         "AuthFailure"
         | "InvalidAccessKeyId"
         | "InvalidClientTokenId"

@@ -6,6 +6,7 @@ pub mod docker;
 mod fault;
 pub mod inventory;
 pub mod kube;
+mod regions;
 pub mod tags;
 pub mod token;
 

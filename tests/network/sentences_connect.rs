@@ -39,6 +39,18 @@ async fn a_wrong_secret_and_an_unknown_key_are_told_apart_with_the_request_to_as
 }
 
 #[tokio::test]
+async fn a_region_that_does_not_exist_is_named_with_the_nearest_that_does() {
+    let local = LocalAws::start(60);
+    let config = Config { region: Some("us-esat-1".to_owned()), ..at(&local.host) };
+    let refused = refusal(&config, as_user(&local.key, &local.secret)).await;
+    assert!(matches!(refused, ConnectError::NoRegion { nearest: "us-east-1", .. }), "{refused}");
+    let told = refused.to_string();
+    for words in ["us-esat-1", "scoped to a valid region", "request ", "Next: did you mean us-east-1?"] {
+        assert!(told.contains(words), "no {words:?} in {told}");
+    }
+}
+
+#[tokio::test]
 async fn an_endpoint_where_nobody_answers_is_told_at_once() {
     let begun = Instant::now();
     let nobody = refusal(&at("127.0.0.1:1"), as_user("key", "secret")).await;

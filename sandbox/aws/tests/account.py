@@ -52,14 +52,13 @@ class Account(unittest.TestCase):
             lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", "", "", 3, "")
             self.fail("something is left:\n" + "\n".join(lines))
 
-    def client(self, service: str, **credentials: str) -> Any:
+    def client(self, service: str, **other: str) -> Any:
         keys = {"aws_access_key_id": self.server.access_key, "aws_secret_access_key": self.server.secret_key}
         return boto3.client(
             service,
-            region_name="us-east-1",
             endpoint_url=f"http://127.0.0.1:{self.server.port}",
             config=Config(retries={"total_max_attempts": 1}, signature_version="s3v4" if service == "s3" else None),
-            **(keys | credentials),
+            **({"region_name": "us-east-1"} | keys | other),
         )
 
     def refused(self, code: str, call: Callable[..., Any], **params: Any) -> str:

@@ -42,6 +42,20 @@ class Signatures(Account):
                 self.refused(unknown, getattr(self.client(service, aws_access_key_id="AKIA" + "2" * 16), call))
                 self.refused(wrong, getattr(self.client(service, aws_secret_access_key="wrong"), call))
 
+    def test_a_region_that_does_not_exist_is_refused_as_the_service_refuses_it(self) -> None:
+        # Messages as users of AWS show them: hashicorp/terraform-provider-aws#34865, aws/aws-sdk-js-v3#5576.
+        codes = {
+            "sts": ("SignatureDoesNotMatch", "get_caller_identity"),
+            "ec2": ("AuthFailure", "describe_vpcs"),
+            "eks": ("InvalidSignatureException", "list_clusters"),
+            "ecr": ("InvalidSignatureException", "describe_repositories"),
+            "s3": ("AuthorizationHeaderMalformed", "list_buckets"),
+        }
+        for service, (code, call) in codes.items():
+            client = self.client(service, region_name="us-esat-1")
+            self.assertIn("scoped to a valid region, not 'us-esat-1'", self.refused(code, getattr(client, call)))
+        self.client("ec2", region_name="eu-central-1").describe_vpcs()
+
     def test_odd_names_are_signed_as_the_sdk_signs_them(self) -> None:
         s3 = self.client("s3")
         s3.create_bucket(Bucket="odd-names")
