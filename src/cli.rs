@@ -28,7 +28,7 @@ pub struct Cli {
     /// JSON for scripts: one object a line while it runs, one object at the end
     #[arg(long, global = true, help_heading = "For every command")]
     pub json: bool,
-    /// Log file with every AWS call and its request id [default: a new one in $XDG_STATE_HOME/tritondeploy/NAME]
+    /// Log file with every AWS call and its request id [default: a new one in $XDG_STATE_HOME/tritondeploy/NAME, which keeps 20; none for `token`]
     #[arg(long, global = true, help_heading = "For every command", value_name = "FILE")]
     pub log: Option<PathBuf>,
     #[command(subcommand)]
@@ -47,7 +47,7 @@ pub enum Command {
     PushModels,
     /// Classify one photo through the deployment's WebSocket
     Infer(Infer),
-    /// Show how everything stands, with the cause when something is wrong
+    /// Show how everything stands, with the cause when something is wrong or not as configured (exit code 1)
     Status,
     /// Take everything away and prove that nothing is left
     Down(Ask),

@@ -35,7 +35,9 @@ pub enum Error {
     )]
     Build(String),
     #[error(
-        "{registry} does not let us push: {why}\nNext: check that the caller may ecr:GetAuthorizationToken, ecr:PutImage and ecr:*LayerUpload"
+        "{registry} does not let us push: {why}\n\
+         Next: check that the caller may ecr:GetAuthorizationToken (on *), and on the repository ecr:BatchCheckLayerAvailability, \
+         ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload and ecr:PutImage"
     )]
     Credentials { registry: String, why: String },
     #[error(
@@ -227,6 +229,23 @@ mod tests {
     async fn an_engine_that_is_not_there_is_told_with_what_to_do() {
         let why = Engine::at("unix:///nowhere/docker.sock").await.err().unwrap().to_string();
         assert!(why.contains("/nowhere/docker.sock") && why.contains("DOCKER_HOST"), "{why}");
+    }
+
+    #[test]
+    fn every_right_that_a_push_needs_is_named() {
+        // ECR guide, "IAM permissions for pushing an image".
+        let told = refused("r", "denied: User is not authorized".to_owned()).to_string();
+        for action in [
+            "GetAuthorizationToken",
+            "BatchCheckLayerAvailability",
+            "InitiateLayerUpload",
+            "UploadLayerPart",
+            "CompleteLayerUpload",
+            "PutImage",
+        ] {
+            assert!(told.contains(&format!("ecr:{action}")), "no {action} in {told}");
+        }
+        assert!(!told.contains("ecr:*") && told.lines().count() == 2, "{told}");
     }
 
     #[test]

@@ -22,10 +22,15 @@ pub(super) async fn run(start: &Start, output: Option<PathBuf>) -> Result<(), Er
     let Some(cluster) = cluster else {
         return Err(Error::failed(format!("there is no cluster {name} that answers yet"), start.again("up")));
     };
-    let text = serde_yaml_ng::to_string(&render(start, &cloud, &cluster)?);
-    let text = text.map_err(|why| Error::failed(why.to_string(), ""))?;
+    let kubeconfig = render(start, &cloud, &cluster)?;
+    let text = serde_yaml_ng::to_string(&kubeconfig).map_err(|why| Error::failed(why.to_string(), ""))?;
     let Some(path) = output else {
-        show::line(text.trim_end());
+        // The same either way: kubectl reads JSON too.
+        if start.json() {
+            show::json(&kubeconfig);
+        } else {
+            show::line(text.trim_end());
+        }
         return Ok(());
     };
     write(&path, &text)

@@ -95,10 +95,15 @@ impl Start {
         config::load(&self.config, self.name.as_deref(), self.region.as_deref())
     }
 
-    /// Configuration, log file and clients. Region and endpoint are then those that the clients found.
+    /// Configuration, log file and clients.
     async fn cloud(&self, command: &str) -> Result<Arc<Cloud>, Error> {
-        let mut config = self.config()?;
+        let config = self.config()?;
         log::open(self.log.as_deref(), &config.name, command)?;
+        Self::connect(config).await
+    }
+
+    /// The clients. Region and endpoint are then those that they found.
+    async fn connect(mut config: Config) -> Result<Arc<Cloud>, Error> {
         let aws = Aws::connect(&config).await.map_err(|why| {
             let told = why.to_string();
             let (why, next) = told.split_once("\nNext: ").unwrap_or((&told, ""));

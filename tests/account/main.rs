@@ -8,6 +8,7 @@ mod local_aws;
 mod sentences;
 mod sentences_broken;
 mod sentences_bucket;
+mod sentences_commands;
 mod sentences_crash;
 mod sentences_drift;
 mod sentences_foreign;

@@ -100,6 +100,12 @@ fn what_cannot_work_is_said_before_anything_is_created() {
                 .join("\n")
         });
     });
+    refused("a region that does not exist", 1, &["no region us-esat-1", "did you mean us-east-1?"], &|user| {
+        user.env.insert("AWS_REGION".into(), "us-esat-1".into());
+    });
+    refused("pods without nodes", 2, &["nodes.desired", "write at least 1"], &|user| {
+        user.edit(|text| format!("{text}\n[nodes]\nmin = 0\ndesired = 0\n"));
+    });
     refused("a broken model repository", 1, &["config.pbtxt", "efficientnet_lite0"], &|user| {
         std::fs::remove_file(user.path("models/efficientnet_lite0/config.pbtxt")).unwrap();
     });

@@ -12,6 +12,7 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     let sandbox = Sandbox::start();
     let before = sandbox.dump();
     let user = User::of(&sandbox);
+    somebodys_ca_is_trusted(&user);
 
     let up = user.does(&["up", "--yes", "--json"]).json();
     let label = up["facts"]["label"].as_str().unwrap_or_default().to_lowercase();
@@ -20,7 +21,9 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     a_photo_of_ones_own_is_classified(&user);
     status_says_that_it_is_healthy(&user);
     kubectl_works_with_our_kubeconfig(&user);
+    the_pod_has_the_ca(&user);
     up_twice_changes_nothing(&sandbox);
+    what_was_changed_by_hand_is_told_and_put_back(&user);
     a_changed_model_is_pushed_and_answers(&user);
     a_broken_model_is_refused_and_the_former_still_answers(&user);
 
@@ -57,15 +60,46 @@ fn status_says_that_it_is_healthy(user: &User) {
     }
 }
 
+/// The sandbox speaks plain HTTP: any certificate will do.
+fn somebodys_ca_is_trusted(user: &User) {
+    let system = std::fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap();
+    let (first, _) = system.split_once("-----END CERTIFICATE-----").unwrap();
+    std::fs::write(user.path("roots.pem"), format!("{first}-----END CERTIFICATE-----\n")).unwrap();
+    user.edit(|text| format!("ca_bundle = \"roots.pem\"\n{text}"));
+}
+
+/// The pod is ready, so that its gateway has read it.
+fn the_pod_has_the_ca(user: &User) {
+    let map = kubectl(user, &["get", "configmap", "gateway", "-n", "triton", "-o", "json"]);
+    assert!(map["data"]["ca.pem"].as_str().unwrap_or_default().starts_with("-----BEGIN CERTIFICATE-----"), "{map}");
+    assert!(map["data"]["gateway.toml"].as_str().unwrap_or_default().contains("ca_bundle"), "{map}");
+}
+
+fn what_was_changed_by_hand_is_told_and_put_back(user: &User) {
+    let open = r#"{"spec": {"loadBalancerSourceRanges": ["0.0.0.0/0"]}}"#;
+    kubectl(user, &["patch", "service", "triton-server", "-n", "triton", "--type", "merge", "-p", open, "-o", "json"]);
+    let told = user.run(&["status"]);
+    let field = r#"spec.loadBalancerSourceRanges: ["0.0.0.0/0"] -> ["198.18.0.0/15"]"#;
+    assert!(told.code == Some(1) && told.out.contains(field) && !told.out.contains("Healthy"), "{}", told.out);
+    assert!(told.err.contains("not as configured: kube/service") && told.err.contains("next: tritondeploy up"), "{}", told.err);
+    let status = user.run(&["status", "--json"]).json();
+    assert_eq!((&status["healthy"], &status["drift"][0]["node"]), (&false.into(), &"kube/service".into()), "{status}");
+    let mended = user.does(&["up", "--yes", "--json"]).json();
+    assert_eq!(mended["outcome"]["changed"], 1, "{mended}");
+    status_says_that_it_is_healthy(user);
+}
+
+fn kubectl(user: &User, args: &[&str]) -> Value {
+    let config = user.path("kubeconfig");
+    let all = [&["kubectl", "--kubeconfig", config.to_str().unwrap()], args].concat();
+    let ran = user.other(crate::sandbox::cache().join("bin/cluster"), &all);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    serde_json::from_str(&ran.out).unwrap()
+}
+
 fn kubectl_works_with_our_kubeconfig(user: &User) {
     user.does(&["kubeconfig", "--output", "kubeconfig"]);
-    let config = user.path("kubeconfig");
-    let ran = user.other(
-        crate::sandbox::cache().join("bin/cluster"),
-        &["kubectl", "--kubeconfig", config.to_str().unwrap(), "get", "nodes,pods", "-A", "-o", "json"],
-    );
-    assert_eq!(ran.code, Some(0), "{}", ran.err);
-    let items: Value = serde_json::from_str(&ran.out).unwrap();
+    let items = kubectl(user, &["get", "nodes,pods", "-A", "-o", "json"]);
     let kinds: Vec<&str> = items["items"].as_array().unwrap().iter().filter_map(|item| item["kind"].as_str()).collect();
     assert!(kinds.contains(&"Node") && kinds.contains(&"Pod"), "{kinds:?}");
 }
@@ -74,6 +108,7 @@ fn up_twice_changes_nothing(sandbox: &Sandbox) {
     sandbox.ask("POST", "reset-calls");
     let writes = sandbox.kubernetes_writes().len();
     let mut offline = User::of(sandbox);
+    somebodys_ca_is_trusted(&offline);
     offline.env.insert("DOCKER_HOST".to_owned(), "unix:///nonexistent/docker.sock".to_owned());
     let again = offline.does(&["up", "--yes", "--json"]).json();
     assert_eq!(again["outcome"]["changed"], 0, "{again}");
