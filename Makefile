@@ -4,6 +4,7 @@
 #   make demo   a local AWS and Kubernetes, `tritondeploy up` on it, and a real photograph classified (40 min cold, 4 warm)
 #   make test   every test, the whole path included (60 min cold, 15 warm)
 #   make lint   formatting and lints
+#   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes (25 min, longer the first time)
 #   make dist   tritondeploy and its gateway, optimised and stripped, in $(DIST)
 
 SHELL := /bin/bash
@@ -13,7 +14,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 TARGET := x86_64-unknown-linux-gnu
 DIST ?= $(CACHE)/dist
 
-.PHONY: help demo test lint dist
+.PHONY: help demo test lint bench dist
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -29,6 +30,9 @@ lint:
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cd sandbox/cluster && test -z "$$(gofmt -l .)" && go vet ./...
 	git ls-files -z | xargs -0 grep -lZ '^#!/usr/bin/env bash' | xargs -0 -n 1 bash -n
+
+bench:
+	@gateway/bench/run bench
 
 dist:
 	cargo build --release --locked -p tritondeploy -p tritondeploy-gateway

@@ -1,0 +1,36 @@
+//! docs/benchmarks.md.
+
+use std::fmt::Write;
+
+use super::{Report, arms, bar, value};
+
+const ABOUT: &str = include_str!("about.md");
+
+/// The whole page.
+pub(super) fn page(report: &Report, machine: &str) -> String {
+    let mut page = format!(
+        "{ABOUT}\n## The machine\n{machine}- each side {} blocks of {} s, 64 distinct payloads, every answer compared with the one expected\n",
+        report.length.blocks, report.length.seconds
+    );
+    page.push_str("\n## Bars\n| what | found (95 % interval) | bar | |\n|---|---|---|---|\n");
+    for verdict in report.verdicts() {
+        let met = verdict.met().map_or("", |met| if met { "met" } else { "**missed**" });
+        let _ = writeln!(page, "| {} | {} | {} | {met} |", verdict.what, value(verdict), bar(verdict));
+    }
+    page.push_str("\n![Each figure by its bar](benchmarks.svg)\n");
+    for (title, found) in &report.rows {
+        let _ = write!(page, "\n## {title}\n");
+        match found {
+            Ok(found) => {
+                let tables = found.arms.iter().map(arms).collect::<Vec<_>>().join("\n");
+                let notes = found.notes.iter().map(|note| format!("\n{note}\n")).collect::<String>();
+                page.push_str(&tables);
+                page.push_str(&notes);
+            }
+            Err(why) => {
+                let _ = writeln!(page, "Not measured: {why}");
+            }
+        }
+    }
+    page
+}
