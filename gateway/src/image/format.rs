@@ -66,6 +66,8 @@ const MARKS: [(usize, &[u8], Format); 18] = [
 /// Names the format of a file.
 pub(super) fn sniff(bytes: &[u8]) -> Result<Format, ImageError> {
     let mark = MARKS.iter().find(|(at, mark, _)| bytes.get(*at..).is_some_and(|rest| rest.starts_with(mark)));
+    // Sound and moving pictures begin as WebP does, but for the name.
+    let mark = mark.filter(|(.., format)| *format != Format::WebP || bytes.starts_with(b"RIFF"));
     match mark {
         Some((.., format)) => Ok(*format),
         None if bytes.is_empty() => Err(ImageError::Unknown("nothing, it is empty".to_owned())),

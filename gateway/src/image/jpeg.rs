@@ -1,6 +1,8 @@
-//! JPEG, by libjpeg-turbo without its fast (inexact) paths.
+//! JPEG, by libjpeg-turbo. Exact means: without its fast paths.
 
-use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Image, PixelFormat};
+use std::cell::RefCell;
+
+use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Image, PixelFormat, ScalingFactor};
 
 use super::pixels::{Opened, Pixels};
 use super::{Format, ImageError, Limits};
@@ -8,25 +10,62 @@ use super::{Format, ImageError, Limits};
 /// The second byte of the end-of-image marker.
 const END: u8 = 0xd9;
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError> {
-    let mut decompressor = Decompressor::new().map_err(|e| damaged(&e))?;
-    let header = decompressor.read_header(bytes).map_err(|e| match e {
+/// Scans of a progressive file. Real ones have about ten; each may cost as much as the whole picture, and next to
+/// none of the sender's bytes (libjpeg-turbo, "Two Issues with the JPEG Standard").
+const SCANS: u32 = 100;
+
+/// How many times larger than needed a picture is decoded in [`super::Quality::Fast`]: what is thrown away by the
+/// decoder is thrown away without the care of our resize, which needs some to work on.
+const SPARE: usize = 2;
+
+thread_local! {
+    static DECODER: RefCell<Option<Decompressor>> = const { RefCell::new(None) };
+}
+
+/// Decodes in full, or where `need` tells how much of a picture of given width and height is needed, at the smallest
+/// fraction of its size that is well above that.
+pub(super) fn decode(bytes: &[u8], limits: &Limits, need: Option<Need<'_>>) -> Result<Opened, ImageError> {
+    DECODER.with_borrow_mut(|decoder| {
+        let decoder = match decoder {
+            Some(decoder) => decoder,
+            None => decoder.insert(Decompressor::new().map_err(|e| damaged(&e))?),
+        };
+        decode_with(decoder, bytes, limits, need)
+    })
+}
+
+/// From a picture's width and height to those that are needed.
+pub(super) type Need<'a> = &'a dyn Fn((usize, usize)) -> Result<(usize, usize), ImageError>;
+
+fn decode_with(decoder: &mut Decompressor, bytes: &[u8], limits: &Limits, need: Option<Need<'_>>) -> Result<Opened, ImageError> {
+    let header = decoder.read_header(bytes).map_err(|e| match e {
         turbojpeg::Error::BadColorspace(_) | turbojpeg::Error::BadSubsamp(_) => variant("its colour components are unusual"),
         other => damaged(&other),
     })?;
+    let whole = (header.width, header.height);
+    limits.check(whole.0, whole.1)?;
+    let scale = match need {
+        Some(need) if !header.is_lossless => smallest(whole, need(whole)?),
+        _ => ScalingFactor::ONE,
+    };
+    let set_up = |decoder: &mut Decompressor| {
+        decoder.set_scan_limit(SCANS)?;
+        decoder.set_fast_upsample(need.is_some())?;
+        decoder.set_scaling_factor(scale)
+    };
+    set_up(decoder).map_err(|e| damaged(&e))?;
+
+    let header = header.scaled(scale);
     let (width, height) = (header.width, header.height);
-    limits.check(width, height)?;
     let format = match header.colorspace {
         Colorspace::Gray => PixelFormat::GRAY,
         Colorspace::RGB | Colorspace::YCbCr => PixelFormat::RGBX,
         Colorspace::CMYK | Colorspace::YCCK => PixelFormat::CMYK,
     };
-    let pitch = width * format.size();
-    let mut pixels = vec![0; pitch * height];
-    let image = Image { pixels: &mut pixels[..], width, pitch, height, format };
-    if let Err(error) = decompressor.decompress(bytes, image) {
+    let mut pixels = vec![0; width * height * format.size()];
+    if let Err(error) = decoder.decompress(bytes, image(&mut pixels, &header, format)) {
         // Damage inside the picture is painted over, as every viewer does; a file that ends too soon is refused.
-        if !is_warning(&error) || !(has_end(bytes) || has_spare(bytes, &header, format, &pixels)) {
+        if !is_warning(&error) || !(has_end(bytes) || has_spare(decoder, bytes, &header, format, &pixels)) {
             return Err(damaged(&error));
         }
     }
@@ -39,7 +78,19 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError
             Pixels::Cmyk(pixels)
         }
     };
-    Ok(Opened { width, height, pixels })
+    Ok(Opened { width, height, whole, pixels })
+}
+
+fn image<'a>(pixels: &'a mut [u8], header: &DecompressHeader, format: PixelFormat) -> Image<&'a mut [u8]> {
+    let (width, height) = (header.width, header.height);
+    Image { pixels, width, pitch: width * format.size(), height, format }
+}
+
+/// The smallest of the fractions that libjpeg-turbo has quick code for.
+fn smallest((width, height): (usize, usize), (wide, high): (usize, usize)) -> ScalingFactor {
+    let fractions = [ScalingFactor::ONE_EIGHTH, ScalingFactor::ONE_QUARTER, ScalingFactor::ONE_HALF];
+    let enough = |f: &ScalingFactor| f.scale(width) >= SPARE * wide && f.scale(height) >= SPARE * high;
+    fractions.into_iter().find(enough).unwrap_or(ScalingFactor::ONE)
 }
 
 fn damaged(error: &turbojpeg::Error) -> ImageError {
@@ -88,14 +139,12 @@ fn has_end(bytes: &[u8]) -> bool {
 /// Whether a file without an end-of-image marker has bytes to spare after its last row: then the picture is whole,
 /// and nothing but the marker is missing. (Eight bytes, for so far does the decoder read ahead.) Only a plain JPEG
 /// can be: a progressive one shows nothing before its last scan has ended.
-fn has_spare(bytes: &[u8], header: &DecompressHeader, format: PixelFormat, pixels: &[u8]) -> bool {
+fn has_spare(decoder: &mut Decompressor, bytes: &[u8], header: &DecompressHeader, format: PixelFormat, pixels: &[u8]) -> bool {
     if header.is_progressive || bytes.len() < 8 {
         return false;
     }
     let shorter = [&bytes[..bytes.len() - 8], &[0xff, END]].concat();
     let mut again = vec![0; pixels.len()];
-    let (width, height, pitch) = (header.width, header.height, header.width * format.size());
-    let image = Image { pixels: &mut again[..], width, pitch, height, format };
-    let decoded = Decompressor::new().and_then(|mut d| d.decompress(&shorter, image));
+    let decoded = decoder.decompress(&shorter, image(&mut again, header, format));
     decoded.err().is_none_or(|e| is_warning(&e)) && again == pixels
 }

@@ -3,7 +3,9 @@
 //! The reference is pillow 11.0.0: a [`Preset`] says which of its calls. Every rule here is its behaviour, held to it
 //! byte for byte by `tests/pillow.rs`. All of this is work for a thread of its own: nothing here waits.
 
+mod bmp;
 mod format;
+mod gif;
 mod jpeg;
 mod pixels;
 mod png;
@@ -11,6 +13,9 @@ mod preset;
 mod resample;
 mod taps;
 mod tensor;
+mod thumbnail;
+mod turn;
+mod webp;
 mod wide;
 mod window;
 
@@ -18,10 +23,12 @@ use serde::Deserialize;
 use tritondeploy_wire::Datatype;
 
 use self::pixels::{Opened, Pixels};
+use self::turn::Turn;
 
 pub use format::Format;
 pub use preset::{Convert, Filter, Orientation, Preset, Resize};
 pub use tensor::Layout;
+pub use thumbnail::{THUMBNAILS, Thumbnail, thumbnail};
 
 /// Width and height of what the models of protocol v0 see.
 pub const SIDE: usize = 224;
@@ -83,7 +90,7 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
     /// A known format that is not read.
-    #[error("the image is {0}, which is not supported; send JPEG or PNG")]
+    #[error("the image is {0}, which is not supported; send JPEG, PNG, WebP, GIF or BMP")]
     Unsupported(Format),
     /// A variant of a format that is not read.
     #[error("the {format} image cannot be read: {why}")]
@@ -136,6 +143,18 @@ pub enum ImageError {
         /// In pixels.
         to_height: u64,
     },
+    /// A model whose input has no pixels.
+    #[error("an image cannot be made as small as nothing")]
+    Empty,
+    /// A thumbnail of a size that is not made.
+    #[error("a thumbnail is {} to {} pixels long, not {longest}", THUMBNAILS.start(), THUMBNAILS.end())]
+    Thumbnail {
+        /// In pixels.
+        longest: u32,
+    },
+    /// A thumbnail that could not be written.
+    #[error("the thumbnail cannot be written: {0}")]
+    Encode(String),
     /// A model whose input is of a type that images are not written as.
     #[error("an image cannot be written as {0:?}; FP32, FP16 and UINT8 are known")]
     Datatype(Datatype),
@@ -171,12 +190,15 @@ pub fn unit(bytes: &[u8], limits: &Limits) -> Result<Vec<f32>, ImageError> {
     Ok(out.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
 }
 
-/// Decodes an image in its own size.
-fn open(source: Source<'_>, limits: &Limits) -> Result<Opened, ImageError> {
+/// Decodes an image: in its own size, unless `need` says that less will do.
+fn open(source: Source<'_>, limits: &Limits, need: Option<jpeg::Need<'_>>) -> Result<Opened, ImageError> {
     match source {
         Source::Encoded(bytes) => match format::sniff(bytes)? {
-            Format::Jpeg => jpeg::decode(bytes, limits),
+            Format::Jpeg => jpeg::decode(bytes, limits, need),
             Format::Png => png::decode(bytes, limits),
+            Format::WebP => webp::decode(bytes, limits),
+            Format::Gif => gif::decode(bytes, limits),
+            Format::Bmp => bmp::decode(bytes, limits),
             other => Err(ImageError::Unsupported(other)),
         },
         Source::Rgb8 { width, height, pixels } => {
@@ -185,7 +207,15 @@ fn open(source: Source<'_>, limits: &Limits) -> Result<Opened, ImageError> {
             if pixels.is_empty() || pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
                 return Err(ImageError::Rgb8 { width, height, bytes: pixels.len() });
             }
-            Ok(Opened { width: wide, height: high, pixels: Pixels::Rgbx(pixels::spaced(pixels)) })
+            Ok(Opened::new(wide, high, Pixels::Rgbx(pixels::spaced(pixels))))
         }
+    }
+}
+
+/// How the camera was held, where the source says so.
+fn turn(source: &Source<'_>) -> Turn {
+    match source {
+        Source::Encoded(bytes) => format::sniff(bytes).map_or(Turn::NONE, |format| Turn::of(format, bytes)),
+        Source::Rgb8 { .. } => Turn::NONE,
     }
 }

@@ -9,6 +9,8 @@ use super::window::Window;
 pub(super) struct Opened {
     pub(super) width: usize,
     pub(super) height: usize,
+    /// Width and height of the image in full, where it was decoded at a fraction of that.
+    pub(super) whole: (usize, usize),
     pub(super) pixels: Pixels,
 }
 
@@ -27,6 +29,11 @@ pub(super) enum Pixels {
 }
 
 impl Opened {
+    /// An image decoded in full.
+    pub(super) fn new(width: usize, height: usize, pixels: Pixels) -> Self {
+        Self { width, height, whole: (width, height), pixels }
+    }
+
     /// RGB or gray without alpha, in its own size.
     pub(super) fn converted(self) -> Self {
         let pixels = match self.pixels {
@@ -67,7 +74,7 @@ pub(super) fn resized(opened: Opened, window: &Window, filter: Filter) -> Rgb {
             }
             opaque(&p)
         }
-        Pixels::Gray16(p) => resize16(p, window, filter).into_iter().flat_map(|v| [low(v); 3]).collect(),
+        Pixels::Gray16(p) => resize16(&p, window, filter).into_iter().flat_map(|v| [low(v); 3]).collect(),
         Pixels::Index(p, palette) => nearest(&p, window).into_iter().flat_map(|i| palette[usize::from(i)]).collect(),
     };
     Rgb { width: window.x.count, height: window.y.count, pixels }
@@ -93,6 +100,15 @@ fn opaque(rgba: &[u8]) -> Vec<u8> {
 /// A fourth byte after each three.
 pub(super) fn spaced(rgb: &[u8]) -> Vec<u8> {
     rgb.as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [r, g, b, 0]).collect()
+}
+
+/// 256 colours; what the file does not name is black.
+pub(super) fn palette(bytes: &[u8]) -> Box<[[u8; 3]; 256]> {
+    let mut colours = Box::new([[0; 3]; 256]);
+    for (colour, bytes) in colours.iter_mut().zip(bytes.chunks_exact(3)) {
+        colour.copy_from_slice(bytes);
+    }
+    colours
 }
 
 /// a * b / 255, rounded, without a division.

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use png::{BitDepth, ColorType, DecodeOptions, Decoder, DecodingError, Reader, Transformations};
 
-use super::pixels::{Opened, Pixels, spaced};
+use super::pixels::{Opened, Pixels, palette, spaced};
 use super::{Format, ImageError, Limits};
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError> {
@@ -53,7 +53,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError
         (ColorType::GrayscaleAlpha, BitDepth::Eight) => Pixels::GrayAlpha(raw),
         (ColorType::GrayscaleAlpha, _) => Pixels::GrayAlpha(high(&raw)),
     };
-    Ok(Opened { width, height, pixels })
+    Ok(Opened::new(width, height, pixels))
 }
 
 /// Reads up to the first pixel. `strict` minds the chunks' checksums.
@@ -114,13 +114,4 @@ fn unpack(raw: &[u8], width: usize, height: usize, bits: usize) -> Vec<u8> {
 /// The high bytes of 16-bit samples.
 fn high(raw: &[u8]) -> Vec<u8> {
     raw.iter().step_by(2).copied().collect()
-}
-
-/// 256 colours; what the file does not name is black.
-fn palette(bytes: &[u8]) -> Box<[[u8; 3]; 256]> {
-    let mut colours = Box::new([[0; 3]; 256]);
-    for (colour, bytes) in colours.iter_mut().zip(bytes.chunks_exact(3)) {
-        colour.copy_from_slice(bytes);
-    }
-    colours
 }

@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
+use super::turn::Turn;
 use super::window::Window;
-use super::{ImageError, Limits, Quality, Rgb, Source, pixels};
+use super::{ImageError, Limits, Quality, Rgb, Source, jpeg, pixels};
 
 /// How an image becomes a model's input. The default is [`Preset::unit`].
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -103,17 +104,32 @@ impl Preset {
     /// When the bytes are no image that is read, are damaged, the image is too large, or the resized one is smaller
     /// than `size`.
     pub fn apply(&self, source: Source<'_>, size: (usize, usize), quality: Quality, limits: &Limits) -> Result<Rgb, ImageError> {
-        let _ = quality;
-        let opened = super::open(source, limits)?;
-        let opened = match self.convert {
+        let turn = match self.orientation {
+            Orientation::Ignore => Turn::NONE,
+            Orientation::Apply => super::turn(&source),
+        };
+        // As the file holds it, so before the turn.
+        let need = |whole| {
+            let window = self.window(turn.size(whole), size, limits)?;
+            Ok(turn.size((window.x.to, window.y.to)))
+        };
+        let need: Option<jpeg::Need<'_>> = match quality {
+            Quality::Exact => None,
+            Quality::Fast => Some(&need),
+        };
+        let opened = super::open(source, limits, need)?;
+        let opened = turn.apply(match self.convert {
             Convert::Before => opened.converted(),
             Convert::After => opened,
-        };
-        let window = self.window((opened.width, opened.height), size, limits)?;
+        });
+        let window = self.window(opened.whole, size, limits)?.of((opened.width, opened.height));
         Ok(pixels::resized(opened, &window, self.filter))
     }
 
     fn window(&self, image: (usize, usize), size: (usize, usize), limits: &Limits) -> Result<Window, ImageError> {
+        if size.0 == 0 || size.1 == 0 {
+            return Err(ImageError::Empty);
+        }
         match self.resize {
             Resize::Stretch => Ok(Window::stretch(image, size)),
             Resize::ShorterSide(side) => Window::shorter_side(image, side as usize, size, limits.pixels),

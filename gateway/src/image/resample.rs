@@ -16,10 +16,20 @@ pub(super) fn resize<const N: usize>(pixels: &[u8], window: &Window, filter: Fil
     if y.is_same() {
         return across::<N>(&pixels[y.first * line..(y.first + y.count) * line], x, filter);
     }
-    let taps = Taps::new(y, filter);
-    let rows = taps.inputs();
+    let rows = Taps::inputs(y, filter);
     let narrow = across::<N>(&pixels[rows.start * line..rows.end * line], x, filter);
-    down(&narrow, x.count * N, &taps, rows.start)
+    let mut out = vec![0; y.count * x.count * N];
+    for (part, out) in batches(y, filter).zip(out.chunks_mut(Taps::batch(y, filter) * x.count * N)) {
+        down(&narrow, out, x.count * N, &Taps::new(&part, filter), rows.start);
+    }
+    out
+}
+
+/// The axis in parts whose weights take little memory.
+fn batches(axis: &Axis, filter: Filter) -> impl Iterator<Item = Axis> {
+    let (axis, batch) = (*axis, Taps::batch(axis, filter));
+    let part = move |done| Axis { first: axis.first + done, count: batch.min(axis.count - done), ..axis };
+    (0..axis.count).step_by(batch).map(part)
 }
 
 fn byte(sum: i32) -> u8 {
@@ -36,10 +46,8 @@ fn across<const N: usize>(pixels: &[u8], axis: &Axis, filter: Filter) -> Vec<u8>
         }
         return out;
     }
-    let batch = Taps::batch(axis, filter);
-    for done in (0..axis.count).step_by(batch) {
-        let part = Axis { first: axis.first + done, count: batch.min(axis.count - done), ..*axis };
-        let columns = Columns { line: axis.count * N, first: done * N, count: part.count * N };
+    for part in batches(axis, filter) {
+        let columns = Columns { line: axis.count * N, first: (part.first - axis.first) * N, count: part.count * N };
         across_some::<N>(pixels, line, &mut out, &columns, &Taps::new(&part, filter));
     }
     out
@@ -92,28 +100,27 @@ fn across_rows<const N: usize>(pixels: &[u8], line: usize, out: &mut [u8], colum
     }
 }
 
-/// `rows` begins with row `first` of the image.
-fn down(rows: &[u8], line: usize, taps: &Taps, first: usize) -> Vec<u8> {
+/// `rows` begins with row `first` of the image; `out` holds the outputs of the taps.
+fn down(rows: &[u8], out: &mut [u8], line: usize, taps: &Taps, first: usize) {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor was asked whether it has AVX2.
         #[allow(unsafe_code, reason = "the one way to call code for a feature that the processor may lack")]
-        return unsafe { down_avx2(rows, line, taps, first) };
+        return unsafe { down_avx2(rows, out, line, taps, first) };
     }
-    down_rows(rows, line, taps, first)
+    down_rows(rows, out, line, taps, first);
 }
 
 /// The same code, compiled for wider registers.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn down_avx2(rows: &[u8], line: usize, taps: &Taps, first: usize) -> Vec<u8> {
-    down_rows(rows, line, taps, first)
+fn down_avx2(rows: &[u8], out: &mut [u8], line: usize, taps: &Taps, first: usize) {
+    down_rows(rows, out, line, taps, first);
 }
 
 #[inline(always)]
-fn down_rows(rows: &[u8], line: usize, taps: &Taps, first: usize) -> Vec<u8> {
+fn down_rows(rows: &[u8], out: &mut [u8], line: usize, taps: &Taps, first: usize) {
     let weights = taps.fixed();
-    let mut out = vec![0; taps.starts.len() * line];
     let mut sums = vec![0i32; line];
     for (y, out) in out.chunks_exact_mut(line).enumerate() {
         sums.fill(HALF);
@@ -127,29 +134,35 @@ fn down_rows(rows: &[u8], line: usize, taps: &Taps, first: usize) -> Vec<u8> {
             *out = byte(sum);
         }
     }
-    out
 }
 
 /// Blends 16-bit gray, in double precision.
-pub(super) fn resize16(pixels: Vec<u16>, window: &Window, filter: Filter) -> Vec<u16> {
+pub(super) fn resize16(pixels: &[u16], window: &Window, filter: Filter) -> Vec<u16> {
     let Window { x, y } = window;
-    let narrow: Vec<u16> = if x.is_same() {
-        let row = |row: &[u16]| row[x.first..x.first + x.count].to_vec();
-        pixels.chunks_exact(x.from).flat_map(row).collect()
+    let mut narrow = Vec::with_capacity(y.from * x.count);
+    if x.is_same() {
+        narrow.extend(pixels.chunks_exact(x.from).flat_map(|row| &row[x.first..x.first + x.count]));
     } else {
-        let taps = Taps::new(x, filter);
-        let row = |row: &[u16]| taps.exact().map(|(s, w)| word(row[s..].iter().zip(w))).collect::<Vec<_>>();
-        pixels.chunks_exact(x.from).flat_map(row).collect()
-    };
+        narrow.resize(y.from * x.count, 0);
+        for part in batches(x, filter) {
+            let taps = Taps::new(&part, filter);
+            for (row, out) in pixels.chunks_exact(x.from).zip(narrow.chunks_exact_mut(x.count)) {
+                for ((s, w), out) in taps.exact().zip(&mut out[part.first - x.first..]) {
+                    *out = word(row[s..].iter().zip(w));
+                }
+            }
+        }
+    }
     if y.is_same() {
         return narrow[y.first * x.count..(y.first + y.count) * x.count].to_vec();
     }
-    let taps = Taps::new(y, filter);
-    let line = |(s, w): (usize, &[f64])| {
-        let column = |at: usize| word(narrow[s * x.count + at..].iter().step_by(x.count).zip(w));
-        (0..x.count).map(column).collect::<Vec<_>>()
-    };
-    taps.exact().flat_map(line).collect()
+    let mut out = Vec::with_capacity(x.count * y.count);
+    for part in batches(y, filter) {
+        for (s, w) in Taps::new(&part, filter).exact() {
+            out.extend((0..x.count).map(|at| word(narrow[s * x.count + at..].iter().step_by(x.count).zip(w))));
+        }
+    }
+    out
 }
 
 /// Overshoot does not wrap: the reference caps the two bytes of the sum one by one, so that 65600 becomes 65344.
@@ -209,7 +222,10 @@ mod tests {
                 across_rows::<4>(&pixels, width * 4, &mut plain, &columns, &Taps::new(&axis, filter));
                 assert!(across::<4>(&pixels, &axis, filter) == plain, "{width} x {height}");
                 let taps = Taps::new(&Axis::whole(height, 224), filter);
-                assert!(down(&plain, 224 * 4, &taps, 0) == down_rows(&plain, 224 * 4, &taps, 0), "{width} x {height}");
+                let (mut quick, mut slow) = (vec![0; 224 * 224 * 4], vec![0; 224 * 224 * 4]);
+                down(&plain, &mut quick, 224 * 4, &taps, 0);
+                down_rows(&plain, &mut slow, 224 * 4, &taps, 0);
+                assert!(quick == slow, "{width} x {height}");
             }
         }
     }

@@ -3,6 +3,8 @@
 //! Fixed point decides the last bit of every pixel, so the steps (double precision, normalised, then rounded to
 //! 22 bits) are those of the reference and not merely equivalent on paper.
 
+use std::ops::Range;
+
 use super::preset::Filter;
 use super::window::Axis;
 
@@ -23,16 +25,13 @@ pub(super) struct Taps {
 impl Taps {
     /// The weights of what is kept of the axis.
     pub(super) fn new(axis: &Axis, filter: Filter) -> Self {
-        let scale = axis.from as f64 / axis.to as f64;
+        let (scale, support) = measures(axis, filter);
         let stretch = scale.max(1.0);
-        let support = reach(filter) * stretch;
         let room = support.ceil() as usize * 2 + 1;
         let mut taps = Self { starts: Vec::new(), counts: Vec::new(), weights: vec![0.0; room * axis.count], room };
         for (out, weights) in (axis.first..).zip(taps.weights.chunks_exact_mut(room)) {
             let center = (out as f64 + 0.5) * scale;
-            // Casts cut towards zero and stop at it.
-            let start = (center - support + 0.5) as usize;
-            let end = ((center + support + 0.5) as usize).min(axis.from);
+            let Range { start, end } = span(out, scale, support, axis.from);
             let weights = &mut weights[..end - start];
             for (i, weight) in weights.iter_mut().enumerate() {
                 let x = ((i + start) as f64 - center + 0.5) * (1.0 / stretch);
@@ -54,8 +53,8 @@ impl Taps {
     /// How many outputs at a time keep the weights within a few megabytes, however long the axis is.
     pub(super) fn batch(axis: &Axis, filter: Filter) -> usize {
         const WEIGHTS: usize = 1 << 18;
-        let inputs = 2.0 * reach(filter) * (axis.from as f64 / axis.to as f64).max(1.0);
-        (WEIGHTS / (inputs as usize + 1)).max(1)
+        let (_, support) = measures(axis, filter);
+        (WEIGHTS / (support.ceil() as usize * 2 + 1)).max(1)
     }
 
     /// Weights in double precision: `(first input, weights)` per output.
@@ -76,11 +75,24 @@ impl Taps {
         self.room
     }
 
-    /// The inputs that any output uses.
-    pub(super) fn inputs(&self) -> std::ops::Range<usize> {
-        let end = self.starts.iter().zip(&self.counts).map(|(s, n)| s + n).max().unwrap_or(0);
-        self.starts.first().copied().unwrap_or(0)..end
+    /// The inputs that are used by what is kept of the axis.
+    pub(super) fn inputs(axis: &Axis, filter: Filter) -> Range<usize> {
+        let (scale, support) = measures(axis, filter);
+        span(axis.first, scale, support, axis.from).start..span(axis.first + axis.count - 1, scale, support, axis.from).end
     }
+}
+
+/// The inputs of an output.
+fn span(out: usize, scale: f64, support: f64, from: usize) -> Range<usize> {
+    let center = (out as f64 + 0.5) * scale;
+    // Casts cut towards zero and stop at it.
+    (center - support + 0.5) as usize..((center + support + 0.5) as usize).min(from)
+}
+
+/// Inputs per output, and how far the filter reaches among them.
+fn measures(axis: &Axis, filter: Filter) -> (f64, f64) {
+    let scale = axis.from as f64 / axis.to as f64;
+    (scale, reach(filter) * scale.max(1.0))
 }
 
 /// How far a filter reaches, in source pixels at scale 1.
@@ -121,7 +133,8 @@ mod tests {
                     assert!(start + weights.len() <= from);
                     assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-9);
                 }
-                assert!(taps.inputs().end <= from);
+                let inputs = Taps::inputs(&Axis::whole(from, 224), filter);
+                assert!(taps.exact().all(|(s, w)| inputs.start <= s && s + w.len() <= inputs.end));
             }
         }
     }

@@ -67,6 +67,11 @@ impl Window {
         Ok(Self { x: Axis::middle(width, to_width, size.0), y: Axis::middle(height, to_height, size.1) })
     }
 
+    /// The same part of an image that was decoded at a fraction of its size.
+    pub(super) fn of(self, (width, height): (usize, usize)) -> Self {
+        Self { x: Axis { from: width, ..self.x }, y: Axis { from: height, ..self.y } }
+    }
+
     /// Whether the pixels stay as they are (some may be cut off).
     pub(super) fn is_same(&self) -> bool {
         self.x.is_same() && self.y.is_same()

@@ -1,56 +1,11 @@
-"""Makes images of every kind, and what pillow 11.0.0 makes of them, into the folder named on the command line.
+"""Makes images of every kind, and what pillow 11.0.0 makes of them, into the folder named on the command line."""
 
-NAME is the image as a bucket would hold it; NAME.rgb is 224 x 224 RGB, or NAME.refused says why there is none.
-"""
-
-import io
 import random
 import struct
-import sys
 import zlib
-from pathlib import Path
 
-import PIL
-from PIL import Image, ImageFile
-
-assert PIL.__version__ == "11.0.0", PIL.__version__
-OUT = Path(sys.argv[1])
-SIZES = [(1, 1), (2, 3), (1, 300), (300, 1), (223, 225), (224, 224), (224, 100), (100, 224), (37, 53), (640, 480), (451, 1003)]
-
-
-def noise(seed, count):
-    return random.Random(seed).randbytes(count)
-
-
-def picture(mode, size, seed=0):
-    """Slopes, edges and noise: something for every part of a kernel."""
-    width, height = size
-    bands = len(Image.new(mode, (1, 1)).getbands())
-    grain = noise(f"{mode}{size}{seed}", width * height * bands)
-    data = bytearray(width * height * bands)
-    for i in range(0, len(data)):
-        x, y, band = i // bands % width, i // bands // width, i % bands
-        slope = (x * (3 + band) + y * (5 - band)) // 2 % 256
-        block = 255 if (x // 9 + y // 7 + band) % 3 == 0 else 0
-        data[i] = (slope if y % 3 else block if y % 2 else grain[i])
-    return Image.frombytes(mode, size, bytes(data))
-
-
-def expect(name, content):
-    path = OUT / name
-    path.write_bytes(content)
-    try:
-        with Image.open(path) as image:
-            rgb = image.resize((224, 224)).convert("RGB")
-        path.with_name(name + ".rgb").write_bytes(rgb.tobytes())
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        path.with_name(name + ".refused").write_text(f"{error}\n")
-
-
-def saved(image, kind, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
+from formats import bmps, gifs, webps
+from pictures import OUT, SIZES, expect, noise, picture, saved, turned
 
 
 def chunk(kind, data):
@@ -105,9 +60,10 @@ def jpegs():
             name = f"jpeg-sampling{sampling}{'-progressive' if progressive else ''}.jpg"
             expect(name, saved(image, "JPEG", quality=75, subsampling=sampling, progressive=progressive))
     image = picture("RGB", (500, 301))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    expect("jpeg-turned.jpg", saved(image, "JPEG", exif=exif, icc_profile=noise("icc", 3000)))
+    for way in range(10):
+        expect(f"jpeg-turned-{way}.jpg", saved(image, "JPEG", exif=turned(way), icc_profile=noise("icc", 3000)))
+        for mode in ("1", "L", "P", "LA", "RGBA"):
+            expect(f"png-turned-{mode.lower()}-{way}.png", saved(picture("RGB", (61, 47)).convert(mode), "PNG", exif=turned(way)))
     expect("jpeg-low.jpg", saved(image, "JPEG", quality=5))
     expect("jpeg-best.jpg", saved(image, "JPEG", quality=100, subsampling=0, optimize=True))
     expect("jpeg-restarts.jpg", saved(image, "JPEG", restart_marker_blocks=3))
@@ -198,14 +154,18 @@ def damaged():
 
 
 def refused():
+    for kind in ("TIFF", "PPM", "ICO", "TGA", "JPEG2000"):
+        (OUT / f"other-{kind.lower()}").write_bytes(saved(picture("RGB", (48, 48)), kind))
+        (OUT / f"other-{kind.lower()}.refused").write_text("not among the formats that are read\n")
     expect("empty.jpg", b"")
     expect("text.png", b"this is no image\n")
     expect("json.jpg", b'{"a": 1}')
 
 
-OUT.mkdir(parents=True, exist_ok=True)
-ImageFile.MAXBLOCK = 1 << 22  # room for noise at full quality
 jpegs()
 pngs()
 damaged()
 refused()
+webps()
+gifs()
+bmps()
