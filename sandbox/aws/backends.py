@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import threading
 
-from botocore.session import get_session
-
 # Read by moto when it is imported: the managed policies that EKS asks for exist only with this.
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT  # noqa: E402
 from moto.ec2.models import EC2Backend, ec2_backends  # noqa: E402
+from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend  # noqa: E402
 from moto.ecr.models import ECRBackend, ecr_backends  # noqa: E402
 from moto.elbv2.models import ELBv2Backend, elbv2_backends  # noqa: E402
 from moto.iam.models import IAMBackend, iam_backends  # noqa: E402
@@ -20,8 +19,8 @@ from moto.sts.models import STSBackend, sts_backends  # noqa: E402
 
 __all__ = ["ACCOUNT", "LOCK", "REGIONS", "ec2", "ecr", "elbv2", "iam", "s3", "sts"]
 
-# Where the account can be: AWS's own partition (China's and the governments' have accounts of their own).
-REGIONS = frozenset(get_session().get_available_regions("ec2", "aws"))
+# As ec2:DescribeRegions lists them.
+REGIONS = frozenset(region.name for region in RegionsAndZonesBackend.regions)
 
 # One for everything: a call sees and leaves the backends whole. Held only for moments, never while the world works.
 LOCK = threading.RLock()
