@@ -1,8 +1,10 @@
 //! The gateway's configuration file. Every key but `storage.bucket` has a default; unknown keys are errors.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use tritondeploy_wire::v1::Quality;
 
 use crate::{image, storage, triton};
 
@@ -22,6 +24,8 @@ pub struct Config {
     pub storage: storage::Config,
     /// What images may cost.
     pub image: image::Limits,
+    /// Other ways to make tensors of pixels, by name; `unit` and `imagenet` are there without.
+    pub preset: BTreeMap<String, image::Preset>,
     /// Where models come from and go to.
     pub repository: Repository,
     /// The models that a reference to an image runs, in the order of the answer.
@@ -42,7 +46,7 @@ pub struct Repository {
     pub manifest: String,
 }
 
-/// One model of the pair that v0's references run.
+/// One model of a pipeline; those of the pipeline `default` are what v0's references run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pipeline {
@@ -50,9 +54,26 @@ pub struct Pipeline {
     pub alias: String,
     /// The model's name in Triton.
     pub model: String,
+    /// The pipeline that it belongs to.
+    #[serde(default = "default_pipeline")]
+    pub pipeline: String,
     /// What the model's output is.
     #[serde(default)]
     pub scores: Scores,
+    /// How pixels become the model's input.
+    #[serde(default = "default_preset")]
+    pub preset: String,
+    /// How exactly images are decoded; protocol v0 is always exact.
+    #[serde(default)]
+    pub quality: Quality,
+}
+
+fn default_pipeline() -> String {
+    crate::request::DEFAULT.to_owned()
+}
+
+fn default_preset() -> String {
+    "unit".to_owned()
 }
 
 /// What the numbers of a classifier are.
@@ -84,6 +105,10 @@ pub struct Limits {
     pub waiting: usize,
     /// Bytes of requests of one connection that wait; then reading stops.
     pub waiting_bytes: usize,
+    /// Requests of one connection of protocol v1 that may be open; one more is refused.
+    pub window_requests: u32,
+    /// Bytes of requests of one connection of protocol v1 that may be open; more is refused.
+    pub window_bytes: usize,
     /// Requests that run at once, of all connections.
     pub requests: usize,
     /// Longest time for one request from its start.
@@ -101,8 +126,14 @@ const MESSAGE_BYTES: usize = 1 << 30;
 
 impl Default for Config {
     fn default() -> Self {
-        let pipeline =
-            |alias: &str, model: &str| Pipeline { alias: alias.to_owned(), model: model.to_owned(), scores: Scores::Logits };
+        let pipeline = |alias: &str, model: &str| Pipeline {
+            alias: alias.to_owned(),
+            model: model.to_owned(),
+            pipeline: default_pipeline(),
+            scores: Scores::default(),
+            preset: default_preset(),
+            quality: Quality::default(),
+        };
         Self {
             listen: "0.0.0.0:8080".to_owned(),
             admin: "127.0.0.1:8081".to_owned(),
@@ -110,6 +141,7 @@ impl Default for Config {
             triton: triton::Config::default(),
             storage: storage::Config::default(),
             image: image::Limits::default(),
+            preset: BTreeMap::new(),
             repository: Repository::default(),
             pipeline: vec![pipeline("densenet", "densenet_onnx"), pipeline("resnet", "resnet50_onnx")],
             limits: Limits::default(),
@@ -137,6 +169,8 @@ impl Default for Limits {
             running: 4,
             waiting: 1_024,
             waiting_bytes: 1 << 20,
+            window_requests: 64,
+            window_bytes: 64 << 20,
             requests: 256,
             request_seconds: 60,
             write_seconds: 120,
@@ -186,6 +220,17 @@ impl Config {
         Ok(config)
     }
 
+    /// A preset by its name: one of the file, else one of ours.
+    #[must_use]
+    pub fn preset(&self, name: &str) -> Option<image::Preset> {
+        let ours = || match name {
+            "unit" => Some(image::Preset::unit()),
+            "imagenet" => Some(image::Preset::imagenet()),
+            _ => None,
+        };
+        self.preset.get(name).cloned().or_else(ours)
+    }
+
     fn check(&self) -> Result<(), Error> {
         let limits = &self.limits;
         let least = [
@@ -195,11 +240,15 @@ impl Config {
             limits.running,
             limits.waiting,
             limits.waiting_bytes,
+            limits.window_requests as usize,
+            limits.window_bytes,
             limits.requests,
         ];
         let seconds =
             [limits.header_seconds, limits.request_seconds, limits.write_seconds, limits.ping_seconds, limits.idle_seconds];
-        let aliases: std::collections::BTreeSet<_> = self.pipeline.iter().map(|p| &p.alias).collect();
+        let aliases: std::collections::BTreeSet<_> = self.pipeline.iter().map(|p| (&p.pipeline, &p.alias)).collect();
+        let has_default = self.pipeline.iter().any(|p| p.pipeline == crate::request::DEFAULT);
+        let has_presets = self.pipeline.iter().all(|p| self.preset(&p.preset).is_some());
         let wrong = if self.storage.bucket.is_empty() {
             "storage.bucket is missing; name the bucket that holds images and models"
         } else if least.contains(&0) || seconds.contains(&0) {
@@ -210,8 +259,12 @@ impl Config {
             "limits.idle_seconds must be longer than limits.ping_seconds, or clients that only answer pings are dropped"
         } else if self.pipeline.is_empty() {
             "there is no [[pipeline]]"
+        } else if !has_default {
+            "no [[pipeline]] belongs to the pipeline \"default\", which requests that name none ask for"
+        } else if !has_presets {
+            "a [[pipeline]] names a preset that is not there; write a [preset.NAME], or name unit or imagenet"
         } else if aliases.len() != self.pipeline.len() {
-            "two pipelines have the same alias"
+            "two models of a pipeline have the same alias"
         } else {
             return Ok(());
         };

@@ -1,9 +1,10 @@
 //! HTTP on the port of the WebSockets: the upgrade, and the two health paths.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, UPGRADE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use tritondeploy_wire::v1::SUBPROTOCOL;
 
 use crate::models::Readiness;
 
@@ -54,11 +55,33 @@ pub fn ready(readiness: &Readiness, draining: bool) -> Answer {
     answer
 }
 
+/// The subprotocol of an upgrade: None where the client offers none, which is protocol v0.
+///
+/// # Errors
+/// When only others are offered: the answer that lists ours.
+pub fn subprotocol<B>(request: &Request<B>) -> Result<Option<&'static str>, Answer> {
+    let offers = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
+    let mut words = offers.iter().flat_map(|offer| offer.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii).peekable();
+    if words.peek().is_none() {
+        return Ok(None);
+    }
+    if words.any(|word| word == SUBPROTOCOL.as_bytes()) {
+        return Ok(Some(SUBPROTOCOL));
+    }
+    let why = format!("none of the offered subprotocols is spoken here; offer {SUBPROTOCOL}, or none for protocol v0\n");
+    Err(text(StatusCode::BAD_REQUEST, why))
+}
+
 /// The answer to an upgrade that we take, or why we do not. No extension is ever agreed to.
 #[must_use]
-pub fn upgrade<B>(request: &Request<B>) -> Answer {
+pub fn upgrade<B>(request: &Request<B>, subprotocol: Option<&'static str>) -> Answer {
     match tungstenite::handshake::server::create_response_with_body(request, Full::default) {
-        Ok(response) => response,
+        Ok(mut response) => {
+            if let Some(word) = subprotocol {
+                response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(word));
+            }
+            response
+        }
         Err(e) => {
             let mut answer = text(StatusCode::BAD_REQUEST, format!("no WebSocket handshake of RFC 6455: {e}\n"));
             answer.headers_mut().insert("sec-websocket-version", HeaderValue::from_static("13"));

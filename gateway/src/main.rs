@@ -15,6 +15,7 @@ use tritondeploy_gateway::connection::Shutdown;
 use tritondeploy_gateway::loader::Loader;
 use tritondeploy_gateway::log;
 use tritondeploy_gateway::models::Models;
+use tritondeploy_gateway::request::Engine;
 use tritondeploy_gateway::server::Server;
 use tritondeploy_gateway::storage::Storage;
 use tritondeploy_gateway::sync::Mirror;
@@ -105,16 +106,13 @@ async fn serve(config: Config) -> Result<(), String> {
     let storage = Storage::new(&config.storage).await.map_err(|e| e.to_string())?;
     let triton = Triton::connect(&config.triton).map_err(|e| e.to_string())?;
     let needed = config.pipeline.iter().map(|p| p.model.clone()).collect();
-    let models = Arc::new(Models::new(triton.clone(), needed));
+    let models = Arc::new(Models::new(triton.clone(), needed, config.repository.directory.clone()));
     let watched = models.clone();
     tokio::spawn(async move { watched.watch().await });
     release(&config, &storage, &triton, &shutdown).await?;
-    let server = Server {
-        limits: config.limits.clone(),
-        drain_for: Duration::from_secs(config.drain_seconds),
-        protocol: Arc::new(V0::new(config, storage, triton, models.clone())),
-        models,
-    };
+    let (limits, drain_for) = (config.limits.clone(), Duration::from_secs(config.drain_seconds));
+    let engine = Arc::new(Engine::new(config, storage, triton, models.clone()));
+    let server = Server { protocol: Arc::new(V0::new(engine.clone())), engine: Some(engine), models, limits, drain_for };
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     server.run(listener, shutdown).await;

@@ -1,6 +1,7 @@
 //! What Triton's models are doing: whether those that we answer with are ready, and what they take.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +42,14 @@ pub struct ModelState {
     pub reason: String,
 }
 
+impl ModelState {
+    /// Whether it answers.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.state == State::Ready.as_str()
+    }
+}
+
 /// Looks at Triton's models again and again; remembers what they take.
 #[derive(Debug)]
 pub struct Models {
@@ -49,15 +58,18 @@ pub struct Models {
     seen: watch::Sender<Readiness>,
     index: Mutex<Option<Vec<Indexed>>>,
     metadata: Mutex<HashMap<String, Arc<Metadata>>>,
+    /// Triton's repository, where the labels lie too.
+    directory: PathBuf,
+    labels: Mutex<HashMap<String, Option<Arc<Vec<String>>>>>,
 }
 
 impl Models {
     /// Watches nothing until [`Models::watch`] runs. `needed` are the models of the pipelines.
     #[must_use]
-    pub fn new(triton: Triton, needed: Vec<String>) -> Self {
+    pub fn new(triton: Triton, needed: Vec<String>, directory: PathBuf) -> Self {
         let first = Readiness { triton: Some("Triton was not asked yet".to_owned()), ..Readiness::default() };
         let seen = watch::Sender::new(first);
-        Self { triton, needed, seen, index: Mutex::default(), metadata: Mutex::default() }
+        Self { triton, needed, seen, index: Mutex::default(), metadata: Mutex::default(), directory, labels: Mutex::default() }
     }
 
     /// What was seen last.
@@ -92,6 +104,12 @@ impl Models {
         }
         drop(last);
         let ready = readiness.ready;
+        // Greetings tell what the models take.
+        for (name, _) in readiness.models.iter().filter(|(_, model)| model.is_ready()) {
+            if let Err(e) = self.metadata(name).await {
+                tracing::debug!(model = name, "its metadata: {e}");
+            }
+        }
         self.seen.send_if_modified(|seen| {
             let changed = *seen != readiness;
             if changed {
@@ -116,6 +134,33 @@ impl Models {
         Ok(metadata)
     }
 
+    /// What a model takes and gives, where it was asked for already.
+    #[must_use]
+    pub fn known(&self, model: &str) -> Option<Arc<Metadata>> {
+        self.remembered().get(model).cloned()
+    }
+
+    /// Whether a pipeline uses this model.
+    #[must_use]
+    pub fn is_needed(&self, model: &str) -> bool {
+        self.needed.iter().any(|needed| needed == model)
+    }
+
+    /// The names of a model's classes: its `labels.txt`, one a line, where it has one.
+    #[must_use]
+    pub fn labels(&self, model: &str) -> Option<Arc<Vec<String>>> {
+        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = labels.get(model) {
+            return known.clone();
+        }
+        // A name that Triton took is a folder's name and no path; so much is not taken on trust here.
+        let is_name = !model.is_empty() && !model.contains(['/', '\\', '\0']) && model != "." && model != "..";
+        let text = is_name.then(|| std::fs::read_to_string(self.directory.join(model).join("labels.txt")).ok()).flatten();
+        let lines = text.map(|text| Arc::new(text.lines().map(str::to_owned).collect::<Vec<_>>()));
+        labels.insert(model.to_owned(), lines.clone());
+        lines
+    }
+
     /// After an inference that did not fit: the model may have changed since the last look.
     pub fn forget(&self, model: &str) {
         self.remembered().remove(model);
@@ -123,6 +168,7 @@ impl Models {
 
     fn forget_all(&self) {
         self.remembered().clear();
+        self.labels.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Metadata>>> {
@@ -142,7 +188,7 @@ fn readiness(needed: &[String], index: &[Indexed]) -> Readiness {
         };
         models.insert(name.clone(), state);
     }
-    let ready = models.values().all(|m| m.state == State::Ready.as_str());
+    let ready = models.values().all(ModelState::is_ready);
     Readiness { ready, triton: None, models }
 }
 
@@ -152,7 +198,7 @@ fn tell(readiness: &Readiness) {
     } else if let Some(why) = &readiness.triton {
         tracing::warn!("not ready: {why}");
     } else {
-        for (model, state) in readiness.models.iter().filter(|(_, m)| m.state != State::Ready.as_str()) {
+        for (model, state) in readiness.models.iter().filter(|(_, m)| !m.is_ready()) {
             tracing::warn!(model, state = state.state, reason = state.reason, "not ready");
         }
     }

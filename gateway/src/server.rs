@@ -17,10 +17,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::config::Limits;
-use crate::connection::{self, Shutdown};
+use crate::connection::{self, Queue, Shutdown};
 use crate::http::{self as page, Answer, Wanted};
 use crate::models::Models;
 use crate::protocol::Protocol;
+use crate::request::Engine;
+use crate::v1;
 
 /// Request line and headers must fit; browsers' cookies do.
 const HEADER_BYTES: usize = 32 << 10;
@@ -31,8 +33,10 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// Serves the port of the WebSockets.
 #[derive(Debug)]
 pub struct Server<P> {
-    /// Answers the messages.
+    /// Answers the messages of connections without a subprotocol.
     pub protocol: Arc<P>,
+    /// Answers those of protocol v1.
+    pub engine: Option<Arc<Engine>>,
     /// Says whether we are ready.
     pub models: Arc<Models>,
     /// What clients may cost.
@@ -142,7 +146,12 @@ impl<P: Protocol> Shared<P> {
             Wanted::Other => page::upgrade_required(),
             Wanted::WebSocket if draining => page::unavailable("the gateway stops; connect again\n"),
             Wanted::WebSocket => {
-                let answer = page::upgrade(&request);
+                let subprotocol = match page::subprotocol(&request) {
+                    Ok(Some(_)) if self.server.engine.is_none() => return page::upgrade_required(),
+                    Ok(subprotocol) => subprotocol,
+                    Err(answer) => return answer,
+                };
+                let answer = page::upgrade(&request, subprotocol);
                 if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                     return answer;
                 }
@@ -152,13 +161,14 @@ impl<P: Protocol> Shared<P> {
                 };
                 let upgrade = hyper::upgrade::on(&mut request);
                 let shared = self.clone();
-                self.tasks.spawn(async move { shared.websocket(upgrade, peer, permit).await });
+                let v1 = subprotocol.is_some();
+                self.tasks.spawn(async move { shared.websocket(upgrade, v1, peer, permit).await });
                 answer
             }
         }
     }
 
-    async fn websocket(self: Arc<Self>, upgrade: OnUpgrade, peer: SocketAddr, _permit: OwnedSemaphorePermit) {
+    async fn websocket(self: Arc<Self>, upgrade: OnUpgrade, v1: bool, peer: SocketAddr, _permit: OwnedSemaphorePermit) {
         let parts = match upgrade.await.map(|upgraded| upgraded.downcast::<TokioIo<TcpStream>>()) {
             Ok(Ok(parts)) => parts,
             Ok(Err(_)) => return tracing::error!(%peer, "the upgraded connection is no TCP stream"),
@@ -167,10 +177,19 @@ impl<P: Protocol> Shared<P> {
         let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
         let start = Instant::now();
         tracing::debug!(connection = number, %peer, "connected");
-        let Server { protocol, limits, .. } = &self.server;
+        let Server { protocol, engine, limits, .. } = &self.server;
         let stream = parts.io.into_inner();
         let early = parts.read_buf.to_vec();
-        let summary = connection::serve(stream, early, number, protocol.clone(), limits, &self.shutdown).await;
+        let summary = match engine {
+            Some(engine) if v1 => {
+                let session = v1::Session::new(engine.clone(), number, limits);
+                connection::serve(stream, early, session, limits, &self.shutdown).await
+            }
+            _ => {
+                let queue = Queue::new(protocol.clone(), number, limits.clone());
+                connection::serve(stream, early, queue, limits, &self.shutdown).await
+            }
+        };
         let seconds = start.elapsed().as_secs_f64();
         let (requests, end) = (summary.requests, summary.end.to_string());
         tracing::info!(connection = number, %peer, requests, seconds, end, "disconnected");

@@ -1,14 +1,14 @@
-//! One WebSocket: reads while work runs, answers in order, pings, and closes at once.
+//! One WebSocket: reads while work runs, pings, and closes at once. What is said on it is its [`Session`]'s.
 
 mod end;
 mod queue;
+mod session;
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::SplitSink;
-use futures::{Sink, SinkExt, StreamExt};
+use futures::{FutureExt, Sink, SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 use tokio_tungstenite::WebSocketStream;
@@ -17,10 +17,10 @@ use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message};
 
 pub use end::End;
+pub use queue::Queue;
+pub use session::Session;
 
 use crate::config::Limits;
-use crate::protocol::Protocol;
-use queue::Queue;
 
 /// Frames of control that may come while our writes are stuck; each may cost a pong in memory.
 const CONTROL_FRAMES: usize = 64;
@@ -34,19 +34,15 @@ pub struct Shutdown {
     pub kill: CancellationToken,
 }
 
+/// Bytes of answers that are handed to the socket together.
+const TOGETHER: usize = 32 << 10;
+
 type Socket = WebSocketStream<TcpStream>;
 
 /// Speaks with one client until either side ends it; the TCP connection is closed when this returns.
 ///
 /// `early` is what the client sent behind its upgrade request.
-pub async fn serve<P: Protocol>(
-    stream: TcpStream,
-    early: Vec<u8>,
-    connection: u64,
-    protocol: Arc<P>,
-    limits: &Limits,
-    shutdown: &Shutdown,
-) -> Summary {
+pub async fn serve<S: Session>(stream: TcpStream, early: Vec<u8>, session: S, limits: &Limits, shutdown: &Shutdown) -> Summary {
     let config = WebSocketConfig::default()
         // The default of 128 KiB would be most of an idle connection's memory; big frames get room of their own.
         .read_buffer_size(8 << 10)
@@ -55,20 +51,12 @@ pub async fn serve<P: Protocol>(
         .max_frame_size(Some(limits.message_bytes));
     let socket = WebSocketStream::from_partially_read(stream, early, Role::Server, Some(config)).await;
     let (sink, mut source) = socket.split();
-    let mut talk = Talk {
-        sink,
-        writing: None,
-        control: 0,
-        heard: Instant::now(),
-        draining: false,
-        limits,
-        queue: Queue::new(protocol, connection, limits.clone()),
-    };
+    let mut talk = Talk { sink, writing: None, control: 0, heard: Instant::now(), draining: false, limits, session };
     let end = talk.run(&mut source, shutdown).await;
-    let requests = talk.queue.count();
-    let Talk { sink, queue, .. } = talk;
+    let requests = talk.session.count();
+    let Talk { sink, session, .. } = talk;
     // Closing must not wait for work that nobody will read.
-    drop(queue);
+    drop(session);
     if let Ok(socket) = sink.reunite(source) {
         end::close(socket, &end).await;
     }
@@ -84,7 +72,7 @@ pub struct Summary {
     pub requests: u64,
 }
 
-struct Talk<'l, P> {
+struct Talk<'l, S> {
     sink: SplitSink<Socket, Message>,
     /// Since when something is on its way to the client.
     writing: Option<Instant>,
@@ -94,17 +82,17 @@ struct Talk<'l, P> {
     heard: Instant,
     draining: bool,
     limits: &'l Limits,
-    queue: Queue<P>,
+    session: S,
 }
 
-impl<P: Protocol> Talk<'_, P> {
+impl<S: Session> Talk<'_, S> {
     async fn run(&mut self, source: &mut futures::stream::SplitStream<Socket>, shutdown: &Shutdown) -> End {
         let mut ping = self.pings();
         loop {
-            if self.draining && self.queue.is_empty() && self.writing.is_none() {
+            if self.draining && self.session.is_empty() && self.writing.is_none() {
                 return End::Drained;
             }
-            let reading = self.control < CONTROL_FRAMES && (self.draining || self.queue.has_room());
+            let reading = self.control < CONTROL_FRAMES && self.session.has_room();
             let deadline = self.deadline(reading);
             tokio::select! {
                 frame = source.next(), if reading => {
@@ -112,8 +100,8 @@ impl<P: Protocol> Talk<'_, P> {
                         return end;
                     }
                 }
-                answer = self.queue.next(), if self.writing.is_none() => {
-                    if let Err(e) = self.send(answer) {
+                answer = self.session.next(), if self.writing.is_none() => {
+                    if let Err(e) = self.send_all(answer) {
                         return End::from(e);
                     }
                 }
@@ -134,7 +122,10 @@ impl<P: Protocol> Talk<'_, P> {
                     }
                 }
                 () = sleep_until(deadline) => return self.overdue(),
-                () = shutdown.drain.cancelled(), if !self.draining => self.draining = true,
+                () = shutdown.drain.cancelled(), if !self.draining => {
+                    self.draining = true;
+                    self.session.drain();
+                }
                 () = shutdown.kill.cancelled() => return End::Drained,
             }
         }
@@ -173,9 +164,7 @@ impl<P: Protocol> Talk<'_, P> {
         };
         self.heard = Instant::now();
         match message {
-            // What comes after the drain began is not answered: the client sees 1001 and may ask elsewhere.
-            Message::Text(_) | Message::Binary(_) if self.draining => {}
-            Message::Text(_) | Message::Binary(_) => self.queue.push(message),
+            Message::Text(_) | Message::Binary(_) => self.session.push(message),
             Message::Close(_) => return Some(End::Closed),
             // tungstenite has queued the pong; the flush sends it even while reading pauses.
             Message::Ping(_) => {
@@ -187,10 +176,22 @@ impl<P: Protocol> Talk<'_, P> {
         None
     }
 
+    /// Begins to write this answer and those that are ready with it, so that many small ones leave in one packet.
+    fn send_all(&mut self, first: Message) -> Result<(), Error> {
+        let mut bytes = first.len();
+        self.send(first)?;
+        while bytes < TOGETHER {
+            let Some(answer) = self.session.next().now_or_never() else { break };
+            bytes += answer.len();
+            self.send(answer)?;
+        }
+        Ok(())
+    }
+
     /// Begins to write; `flush` finishes it.
     fn send(&mut self, message: Message) -> Result<(), Error> {
         Pin::new(&mut self.sink).start_send(message)?;
-        self.writing = Some(Instant::now());
+        self.writing.get_or_insert_with(Instant::now);
         Ok(())
     }
 }

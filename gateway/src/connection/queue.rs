@@ -8,11 +8,12 @@ use std::task::{Poll, ready};
 use tokio_util::task::AbortOnDropHandle;
 use tungstenite::Message;
 
+use super::Session;
 use crate::config::Limits;
 use crate::protocol::{Protocol, RequestId};
 
 /// Dropping it gives up every request in it.
-pub(super) struct Queue<P> {
+pub struct Queue<P> {
     protocol: Arc<P>,
     connection: u64,
     /// Requests so far.
@@ -20,29 +21,35 @@ pub(super) struct Queue<P> {
     running: VecDeque<AbortOnDropHandle<Message>>,
     waiting: VecDeque<(RequestId, Message)>,
     waiting_bytes: usize,
+    draining: bool,
     limits: Limits,
 }
 
 impl<P: Protocol> Queue<P> {
-    pub(super) fn new(protocol: Arc<P>, connection: u64, limits: Limits) -> Self {
+    /// For the connection of this number in this process.
+    #[must_use]
+    pub fn new(protocol: Arc<P>, connection: u64, limits: Limits) -> Self {
         let (running, waiting) = (VecDeque::new(), VecDeque::new());
-        Self { protocol, connection, count: 0, running, waiting, waiting_bytes: 0, limits }
+        Self { protocol, connection, count: 0, running, waiting, waiting_bytes: 0, draining: false, limits }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.running.is_empty()
+    fn start(&mut self) {
+        while self.running.len() < self.limits.running {
+            let Some((id, message)) = self.waiting.pop_front() else { return };
+            self.waiting_bytes -= message.len();
+            let protocol = self.protocol.clone();
+            let task = tokio::spawn(async move { protocol.answer(id, message).await });
+            self.running.push_back(AbortOnDropHandle::new(task));
+        }
     }
+}
 
-    pub(super) fn count(&self) -> u64 {
-        self.count
-    }
-
-    /// Whether another request may be read.
-    pub(super) fn has_room(&self) -> bool {
-        self.waiting.len() < self.limits.waiting && self.waiting_bytes < self.limits.waiting_bytes
-    }
-
-    pub(super) fn push(&mut self, message: Message) {
+impl<P: Protocol> Session for Queue<P> {
+    fn push(&mut self, message: Message) {
+        // What comes after the drain began is not answered: the client sees 1001 and may ask elsewhere.
+        if self.draining {
+            return;
+        }
         self.count += 1;
         let id = RequestId { connection: self.connection, request: self.count };
         self.waiting_bytes += message.len();
@@ -50,11 +57,9 @@ impl<P: Protocol> Queue<P> {
         self.start();
     }
 
-    /// The next answer in order. Cancel safe. Pends for ever when nothing runs.
-    ///
     /// An answered request makes room for the next one only once its answer is taken, so that a client that does not
     /// read cannot pile up answers.
-    pub(super) async fn next(&mut self) -> Message {
+    async fn next(&mut self) -> Message {
         let answer = poll_fn(|cx| {
             let Some(first) = self.running.front_mut() else { return Poll::Pending };
             let answer = ready!(std::pin::Pin::new(first).poll(cx));
@@ -69,13 +74,19 @@ impl<P: Protocol> Queue<P> {
         })
     }
 
-    fn start(&mut self) {
-        while self.running.len() < self.limits.running {
-            let Some((id, message)) = self.waiting.pop_front() else { return };
-            self.waiting_bytes -= message.len();
-            let protocol = self.protocol.clone();
-            let task = tokio::spawn(async move { protocol.answer(id, message).await });
-            self.running.push_back(AbortOnDropHandle::new(task));
-        }
+    fn has_room(&self) -> bool {
+        self.draining || self.waiting.len() < self.limits.waiting && self.waiting_bytes < self.limits.waiting_bytes
+    }
+
+    fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
     }
 }

@@ -1,23 +1,17 @@
-//! Protocol v0: reads a request, runs it, writes its answer.
+//! Protocol v0: reads a request, has it run, writes its answer.
 
-mod error;
 mod run;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
-use tritondeploy_wire::v0::{self as wire, Request};
+use tokio::time::Instant;
+use tritondeploy_wire::v0::{self as wire, Object, Request, View};
 use tungstenite::Message;
 
-pub use error::Error;
-
-use crate::config::Config;
-use crate::models::Models;
 use crate::protocol::{Protocol, RequestId};
-use crate::storage::Storage;
-use crate::triton::Triton;
+use crate::request::{DEFAULT, Done, Engine, Error, Job, Source, Target, Until, micros};
+use crate::triton::{Inference, Tensor};
 use run::Run;
 
 /// Below this, reading a message takes less than handing it to another thread.
@@ -26,67 +20,45 @@ const SMALL: usize = 16 << 10;
 /// Answers v0 requests.
 #[derive(Debug)]
 pub struct V0 {
-    config: Config,
-    storage: Storage,
-    triton: Triton,
-    models: Arc<Models>,
-    /// Requests that may run at once, of all connections.
-    requests: Semaphore,
-    /// Decoding, reading and writing that may run at once: as many as there are cores.
-    work: Semaphore,
+    engine: Arc<Engine>,
 }
 
 impl V0 {
-    /// Needs a storage and a Triton that the same configuration describes.
+    /// With this data path.
     #[must_use]
-    pub fn new(config: Config, storage: Storage, triton: Triton, models: Arc<Models>) -> Self {
-        let requests = Semaphore::new(config.limits.requests);
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self { config, storage, triton, models, requests, work: Semaphore::new(cores) }
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
     }
 
     async fn try_answer(&self, message: Message, run: &mut Run) -> Result<String, Error> {
-        let _running = self.requests.acquire().await.map_err(|_| Error::Internal)?;
-        let limit = self.config.limits.request_seconds;
-        match timeout(Duration::from_secs(limit), self.run(message, run)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Error::Timeout(limit)),
-        }
-    }
-
-    async fn run(&self, message: Message, run: &mut Run) -> Result<String, Error> {
-        let read = move || Ok(Request::parse(message.to_text().map_err(|_| Error::NotUtf8)?)?);
-        let request = if run.bytes < SMALL { read()? } else { self.off_thread(read).await? };
+        let _turn = self.engine.turn().await?;
+        // v0's clients know no deadline; a request's time begins with its turn.
+        let until = Until::after(Instant::now(), Duration::from_secs(self.engine.config.limits.request_seconds));
+        let read = move || Ok(Request::parse(message.to_text().map_err(|_| Error::Message("the message is not UTF-8".into()))?)?);
+        let request = if run.bytes < SMALL { read()? } else { self.engine.off_thread(read).await? };
         run.parsed();
-        match request {
-            Request::Pipelines(object) => {
-                run.form = "pipelines";
-                self.pipelines(&object, run).await
-            }
-            Request::Image { model, object } => {
-                run.form = "image";
-                run.model = Some(model.clone());
-                self.image(&model, &object, run).await
-            }
-            Request::Tensors { model, inputs } => {
-                run.form = "tensors";
-                run.model = Some(model.clone());
-                self.tensors(&model, inputs, run).await
-            }
-        }
+        let object = |object: Object| Source::Object { bucket: object.bucket, key: object.key };
+        let (form, source, targets) = match request {
+            Request::Pipelines(of) => ("pipelines", object(of), self.engine.pipeline(DEFAULT)?),
+            Request::Image { model, object: of } => ("image", object(of), vec![self.named(model, run)]),
+            Request::Tensors { model, inputs } => ("tensors", tensors(inputs), vec![self.named(model, run)]),
+        };
+        run.form = form;
+        let job = Job { source, targets, thumbnail: None, until };
+        let Done { models, timings, .. } = self.engine.run(&job).await?;
+        run.timings = timings;
+        let answers = models.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let start = Instant::now();
+        let text = self.engine.off_thread(move || written(&job.targets, &answers, form == "pipelines")).await?;
+        run.timings.encode = micros(start);
+        Ok(text)
     }
 
-    /// Work for a processor, where it does not hold up the sockets.
-    async fn off_thread<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: FnOnce() -> Result<T, Error> + Send + 'static,
-    {
-        let _core = self.work.acquire().await.map_err(|_| Error::Internal)?;
-        tokio::task::spawn_blocking(work).await.map_err(|e| {
-            tracing::error!("work ended without a result: {e}");
-            Error::Internal
-        })?
+    /// v0 names models as Triton does.
+    fn named(&self, model: String, run: &mut Run) -> Target {
+        run.model = Some(model.clone());
+        let target = self.engine.target(&model);
+        Target { alias: model.clone(), model, ..target }
     }
 }
 
@@ -99,7 +71,24 @@ impl Protocol for V0 {
     }
 }
 
-/// Microseconds, for logs.
-fn micros(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+fn tensors(inputs: Vec<wire::Tensor>) -> Source {
+    let tensor = |t: wire::Tensor| Tensor { name: t.name, datatype: t.datatype, shape: t.shape, data: t.data.into() };
+    Source::Tensors(inputs.into_iter().map(tensor).collect())
+}
+
+fn written(targets: &[Target], answers: &[Inference], by_alias: bool) -> Result<String, Error> {
+    let all = || targets.iter().zip(answers);
+    let text = if by_alias {
+        wire::aliased(all().map(|(target, answer)| (target.alias.as_str(), answer.outputs.iter().map(view))))
+    } else {
+        wire::flat(answers.iter().flat_map(|answer| answer.outputs.iter().map(view)))
+    };
+    text.map_err(|e| Error::Malformed {
+        model: targets.iter().map(|target| target.model.as_str()).collect::<Vec<_>>().join(", "),
+        why: e.to_string(),
+    })
+}
+
+fn view(tensor: &Tensor) -> View<'_> {
+    View { name: &tensor.name, datatype: tensor.datatype, shape: &tensor.shape, data: &tensor.data }
 }

@@ -90,9 +90,9 @@ impl<P: Protocol> Running<P> {
         let address = listener.local_addr().unwrap();
         let protocol = Arc::new(protocol);
         let triton = Triton::connect(&triton::Config::default()).unwrap();
-        let models = Arc::new(Models::new(triton, vec!["m".to_owned()]));
+        let models = Arc::new(Models::new(triton, vec!["m".to_owned()], "/none".into()));
         let shutdown = Shutdown::default();
-        let server = Server { protocol: protocol.clone(), models, limits, drain_for };
+        let server = Server { protocol: protocol.clone(), engine: None, models, limits, drain_for };
         let server = tokio::spawn(server.run(listener, shutdown.clone()));
         Self { address, protocol, shutdown, server }
     }

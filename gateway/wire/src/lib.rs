@@ -3,5 +3,6 @@
 pub mod datatype;
 pub mod manifest;
 pub mod v0;
+pub mod v1;
 
 pub use datatype::Datatype;

@@ -1,0 +1,115 @@
+//! Why a request has no result, in words for people and in protocol v1's codes for programs.
+
+use tritondeploy_wire::v0;
+use tritondeploy_wire::v1::{Code, Failure};
+
+use crate::{image, storage, triton};
+
+/// Why a request has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The message is none of its protocol.
+    #[error("{0}")]
+    Message(String),
+    /// No request of v0.
+    #[error(transparent)]
+    Request(#[from] v0::Invalid),
+    /// What is asked for by name is not there.
+    #[error("{0}")]
+    Unknown(String),
+    /// The object could not be read.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// The bytes are no image that we read.
+    #[error("{of}: {source}")]
+    Image {
+        /// The object's key, or what the client calls it.
+        of: String,
+        /// Why.
+        source: image::ImageError,
+    },
+    /// The model takes something else than an image.
+    #[error("model {model} cannot take an image: {why}")]
+    Shape {
+        /// The model.
+        model: String,
+        /// What it takes.
+        why: String,
+    },
+    /// Triton or the model failed.
+    #[error("model {model}: {source}")]
+    Model {
+        /// The model.
+        model: String,
+        /// What Triton says.
+        source: triton::Error,
+    },
+    /// The model answered with something that cannot be used.
+    #[error("model {model} answered something that cannot be used: {why}")]
+    Malformed {
+        /// The model.
+        model: String,
+        /// What does not fit.
+        why: String,
+    },
+    /// Everybody together asks for more than can be done.
+    #[error("{0}; try again in a moment")]
+    Overloaded(&'static str),
+    /// It took too long.
+    #[error("the request took longer than {0} ms")]
+    Deadline(u128),
+    /// A bug or a broken machine; the log has more.
+    #[error("internal error; the gateway's log tells more")]
+    Internal,
+}
+
+impl Error {
+    /// The code of protocol v1.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Message(_) | Self::Request(_) | Self::Shape { .. } => Code::BadRequest,
+            Self::Unknown(_) => Code::UnknownModel,
+            Self::Storage(storage::Error::NotFoundOrForbidden { .. }) => Code::NotFoundOrForbidden,
+            Self::Storage(storage::Error::TooLarge { .. }) => Code::TooLarge,
+            // The same request may well succeed in a moment, as with a model that is not there.
+            Self::Storage(storage::Error::Unavailable(_)) => Code::Overloaded,
+            Self::Storage(storage::Error::Config(_)) => Code::Internal,
+            Self::Image { source: image::ImageError::TooLarge { .. }, .. } => Code::TooLarge,
+            Self::Image { .. } => Code::UnsupportedImage,
+            Self::Model { source, .. } => match source {
+                triton::Error::NoModel(_) => Code::UnknownModel,
+                triton::Error::Invalid(_) => Code::BadRequest,
+                triton::Error::Unreachable(_) | triton::Error::Busy(_) | triton::Error::Timeout(_) => Code::ModelUnavailable,
+                triton::Error::Failed(_) | triton::Error::Garbled(_) => Code::ModelError,
+                triton::Error::Endpoint(_) => Code::Internal,
+            },
+            Self::Malformed { .. } => Code::ModelError,
+            Self::Overloaded(_) => Code::Overloaded,
+            Self::Deadline(_) => Code::Deadline,
+            Self::Internal => Code::Internal,
+        }
+    }
+
+    /// What a client of protocol v1 is told.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let code = self.code();
+        let retry_after_ms = match code {
+            Code::Overloaded => Some(50),
+            // A model that loads takes seconds.
+            Code::ModelUnavailable => Some(500),
+            _ => None,
+        };
+        Failure { retry_after_ms, ..Failure::new(code, self.to_string()) }
+    }
+
+    /// Whether the gateway or what is behind it failed, rather than the request.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        match self.code() {
+            Code::ModelUnavailable | Code::ModelError | Code::Internal | Code::Deadline => true,
+            _ => matches!(self, Self::Storage(storage::Error::Unavailable(_))),
+        }
+    }
+}

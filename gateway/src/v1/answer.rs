@@ -1,0 +1,125 @@
+//! From what the data path gave to the terminal message of a request.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tritondeploy_wire::v1::{self as wire, Answer, ModelResult, Outcome, OutputHeader, ServerMessage, Timings};
+use tungstenite::Message;
+
+use super::session::text;
+use super::{Asked, Runner};
+use crate::protocol::RequestId;
+use crate::request::{Done, Engine, Error, Target, micros, top};
+use crate::triton::Inference;
+
+/// More classes than anybody looks at; who wants more asks for the tensors.
+const CLASSES: u32 = 1000;
+
+impl Runner for Engine {
+    fn greeting(&self) -> wire::Greeting {
+        self.hello()
+    }
+
+    async fn run(&self, id: RequestId, asked: Asked) -> Message {
+        let answered = self.answered(&asked).await;
+        log(id, &asked, answered.as_ref().map(|(_, timings)| timings));
+        match answered {
+            Ok((message, _)) => message,
+            Err(e) => text(&ServerMessage::Error { id: Some(asked.infer.id), failure: e.failure() }),
+        }
+    }
+}
+
+impl Engine {
+    async fn answered(&self, asked: &Asked) -> Result<(Message, Timings), Error> {
+        let _turn = self.turn_now()?;
+        if asked.infer.top_k.is_some_and(|k| k == 0 || k > CLASSES) {
+            return Err(Error::Message(format!("top_k is between 1 and {CLASSES}")));
+        }
+        let job = self.job(asked)?;
+        let Done { mut models, thumbnail, mut timings } = Engine::run(self, &job).await?;
+        // A request whose every model failed has failed; else what failed is told in its place.
+        if models.iter().all(Result::is_err)
+            && let Some(Err(first)) = models.drain(..).next()
+        {
+            return Err(first);
+        }
+        let start = Instant::now();
+        let mut parts: Vec<&[u8]> = Vec::new();
+        let results = job.targets.iter().zip(&models).map(|(target, model)| {
+            let outcome = match model {
+                Ok(inference) => match asked.infer.top_k {
+                    Some(k) => {
+                        self.classes(target, inference, k as usize).unwrap_or_else(|e| Outcome::Error { error: e.failure() })
+                    }
+                    None => tensors(inference, &mut parts),
+                },
+                Err(e) => Outcome::Error { error: e.failure() },
+            };
+            ModelResult { alias: target.alias.clone(), model: target.model.clone(), outcome }
+        });
+        let results = results.collect();
+        let thumbnail = thumbnail.as_ref().map(|thumbnail| {
+            parts.push(&thumbnail.jpeg);
+            wire::Thumbnail { part: parts.len() as u32 - 1, width: thumbnail.width, height: thumbnail.height }
+        });
+        timings.encode = micros(start);
+        timings.total = micros(asked.received);
+        let answer = ServerMessage::Result(Answer { id: asked.infer.id, results, thumbnail, timings });
+        let message = if parts.is_empty() {
+            text(&answer)
+        } else {
+            let frame = wire::encode(&answer, &parts).map_err(|e| {
+                tracing::error!("an answer cannot be written: {e}");
+                Error::Internal
+            })?;
+            Message::binary(frame)
+        };
+        Ok((message, timings))
+    }
+
+    fn classes(&self, target: &Target, inference: &Inference, k: usize) -> Result<Outcome, Error> {
+        let malformed = |why: String| Error::Malformed { model: target.model.clone(), why };
+        let output = inference.outputs.first().ok_or_else(|| malformed("it has no output".to_owned()))?;
+        let labels: Option<Arc<Vec<String>>> = self.models.labels(&target.model);
+        let top = top(output, target.scores, k, labels.as_ref().map(|labels| labels.as_slice())).map_err(malformed)?;
+        Ok(Outcome::Top { version: inference.version.clone(), top })
+    }
+}
+
+fn tensors<'i>(inference: &'i Inference, parts: &mut Vec<&'i [u8]>) -> Outcome {
+    let output = |tensor: &'i crate::triton::Tensor| {
+        parts.push(&tensor.data);
+        OutputHeader {
+            name: tensor.name.clone(),
+            datatype: tensor.datatype.as_str().to_owned(),
+            shape: tensor.shape.clone(),
+            part: parts.len() as u32 - 1,
+        }
+    };
+    let outputs = inference.outputs.iter().map(output).collect();
+    Outcome::Outputs { version: inference.version.clone(), outputs }
+}
+
+/// One line a request, as v0 writes it; a trace context of the client's is on it, no payload is.
+fn log(id: RequestId, asked: &Asked, answered: Result<&Timings, &Error>) {
+    let (request, total_us) = (id.to_string(), micros(asked.received));
+    let (client_id, trace) = (asked.infer.id, asked.infer.traceparent.as_deref());
+    match answered {
+        Ok(Timings { fetch, decode, prepare, queue, infer, encode, .. }) => tracing::info!(
+            request,
+            client_id,
+            trace,
+            fetch_us = fetch,
+            decode_us = decode,
+            prepare_us = prepare,
+            queue_us = queue,
+            infer_us = infer,
+            encode_us = encode,
+            total_us,
+            "answered"
+        ),
+        Err(e) if e.is_ours() => tracing::error!(request, client_id, trace, total_us, code = %e.code(), error = %e, "failed"),
+        Err(e) => tracing::warn!(request, client_id, trace, total_us, code = %e.code(), error = %e, "refused"),
+    }
+}

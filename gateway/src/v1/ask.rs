@@ -1,0 +1,96 @@
+//! From a request of protocol v1 to a job of the data path.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tritondeploy_wire::v1::{self as wire, Infer, TensorHeader};
+
+use super::Asked;
+use crate::request::{DEFAULT, Engine, Error, Job, Source, Target, Until};
+use crate::triton::{Datatype, Tensor};
+
+/// More models than any request asks for.
+const MODELS: usize = 64;
+
+/// The largest thumbnail.
+const THUMBNAIL: u32 = 1024;
+
+impl Engine {
+    /// # Errors
+    /// When it makes no sense: what does not.
+    pub(super) fn job(&self, asked: &Asked) -> Result<Job, Error> {
+        let Asked { infer, parts, received } = asked;
+        let most = Duration::from_secs(self.config.limits.request_seconds);
+        let time = infer.deadline_ms.map_or(most, |ms| Duration::from_millis(ms).min(most));
+        let source = self.source(infer, parts)?;
+        if infer.thumbnail.is_some_and(|longest| longest == 0 || longest > THUMBNAIL) {
+            return bad(format!("a thumbnail has between 1 and {THUMBNAIL} pixels"));
+        }
+        if infer.thumbnail.is_some() && matches!(source, Source::Tensors(_)) {
+            return bad("tensors have no thumbnail");
+        }
+        Ok(Job { source, targets: self.targets(infer)?, thumbnail: infer.thumbnail, until: Until::after(*received, time) })
+    }
+
+    fn targets(&self, infer: &Infer) -> Result<Vec<Target>, Error> {
+        let mut targets = match (&infer.pipeline, &infer.models) {
+            (Some(_), Some(_)) => return bad("both a pipeline and models are asked for"),
+            (pipeline, None) => self.pipeline(pipeline.as_deref().unwrap_or(DEFAULT))?,
+            (None, Some(models)) if models.is_empty() || models.len() > MODELS => {
+                return bad(format!("between 1 and {MODELS} models can be asked for at once"));
+            }
+            (None, Some(models)) => models.iter().map(|model| self.target(model)).collect(),
+        };
+        if let Some(name) = &infer.preset {
+            let preset = self.config.preset(name).map(Arc::new);
+            let preset = preset.ok_or_else(|| Error::Unknown(format!("there is no preset {name:?}")))?;
+            targets.iter_mut().for_each(|target| target.preset = preset.clone());
+        }
+        if let Some(quality) = infer.quality {
+            targets.iter_mut().for_each(|target| target.quality = quality);
+        }
+        Ok(targets)
+    }
+
+    fn source(&self, infer: &Infer, parts: &[Bytes]) -> Result<Source, Error> {
+        let wanted = match &infer.source {
+            wire::Source::S3 { .. } => 0,
+            wire::Source::Image {} | wire::Source::Rgb8 { .. } => 1,
+            wire::Source::Tensors(tensors) => tensors.len(),
+        };
+        if parts.len() != wanted {
+            return bad(format!("the source takes {wanted} parts; the message has {}", parts.len()));
+        }
+        Ok(match &infer.source {
+            wire::Source::S3 { bucket, key } => {
+                Source::Object { bucket: bucket.clone().unwrap_or_else(|| self.config.storage.bucket.clone()), key: key.clone() }
+            }
+            wire::Source::Image {} => Source::Encoded(parts[0].clone()),
+            wire::Source::Rgb8 { width, height } => Source::Rgb8 { width: *width, height: *height, pixels: parts[0].clone() },
+            wire::Source::Tensors(tensors) => Source::Tensors(tensors.iter().zip(parts).map(tensor).collect::<Result<_, _>>()?),
+        })
+    }
+}
+
+fn tensor((header, data): (&TensorHeader, &Bytes)) -> Result<Tensor, Error> {
+    let TensorHeader { name, datatype, shape } = header;
+    let Some(datatype) = Datatype::parse(datatype) else {
+        return bad(format!("input {name}: {datatype:?} is no datatype of Triton's"));
+    };
+    let elements = shape.iter().try_fold(1u64, |product, length| product.checked_mul(u64::try_from(*length).ok()?));
+    let Some(elements) = elements else {
+        return bad(format!("input {name}: {shape:?} is no shape"));
+    };
+    // BYTES elements carry their own lengths; Triton checks them.
+    if let Some(size) = datatype.size()
+        && elements.checked_mul(size as u64) != Some(data.len() as u64)
+    {
+        return bad(format!("input {name}: {datatype} {shape:?} does not have {} bytes", data.len()));
+    }
+    Ok(Tensor { name: name.clone(), datatype, shape: shape.clone(), data: data.clone() })
+}
+
+fn bad<T>(why: impl Into<String>) -> Result<T, Error> {
+    Err(Error::Message(why.into()))
+}

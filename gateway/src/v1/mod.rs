@@ -1,0 +1,37 @@
+//! Protocol v1: many requests at once on one connection, answers as they finish.
+
+mod answer;
+mod ask;
+mod greeting;
+mod session;
+mod streams;
+
+use std::future::Future;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tritondeploy_wire::v1::{Greeting, Infer};
+use tungstenite::Message;
+
+pub use session::Session;
+
+use crate::protocol::RequestId;
+
+/// What a session's requests are handed to.
+pub trait Runner: Send + Sync + 'static {
+    /// The first message of a connection.
+    fn greeting(&self) -> Greeting;
+    /// The terminal message of a request: its result, or its error. Dropping the future gives the request up.
+    fn run(&self, id: RequestId, asked: Asked) -> impl Future<Output = Message> + Send;
+}
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// What is asked for.
+    pub infer: Infer,
+    /// The parts of its frame.
+    pub parts: Vec<Bytes>,
+    /// When its last byte came.
+    pub received: Instant,
+}

@@ -1,0 +1,283 @@
+//! The requests of one connection: which ids are open, what the window still allows, and what is to be sent.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+use tritondeploy_wire::v1::{Cancelled, ClientMessage, Code, Failure, Frame, Infer, LARGEST_ID, Reason, ServerMessage, Window};
+use tungstenite::Message;
+
+use super::streams::Streams;
+use super::{Asked, Runner};
+use crate::config::Limits;
+use crate::protocol::RequestId;
+
+/// Messages that wait for a client that does not read; then we do not read either.
+const OUTBOX: usize = 256;
+
+/// One connection of protocol v1. Dropping it gives up every request in it.
+pub struct Session<R> {
+    runner: Arc<R>,
+    connection: u64,
+    count: u64,
+    /// The window that holds, and the largest that may be asked for.
+    window: Window,
+    largest: Window,
+    open: HashMap<u64, Open>,
+    open_bytes: u64,
+    streams: Streams,
+    tasks: JoinSet<(u64, u64, Message)>,
+    outbox: VecDeque<Message>,
+    draining: bool,
+}
+
+/// A request without its terminal message. An id may come again once it is closed, so each has a number of its own.
+struct Open {
+    number: u64,
+    bytes: u64,
+    stream: Option<u64>,
+    /// None: it waits in its stream.
+    task: Option<AbortHandle>,
+}
+
+impl<R: Runner> Session<R> {
+    /// For the connection of this number in this process.
+    #[must_use]
+    pub fn new(runner: Arc<R>, connection: u64, limits: &Limits) -> Self {
+        let largest = Window { requests: limits.window_requests, bytes: limits.window_bytes as u64 };
+        let mut session = Self {
+            connection,
+            count: 0,
+            window: largest,
+            largest,
+            open: HashMap::new(),
+            open_bytes: 0,
+            streams: Streams::default(),
+            tasks: JoinSet::new(),
+            outbox: VecDeque::new(),
+            draining: false,
+            runner,
+        };
+        let greeting = session.runner.greeting();
+        session.say(&ServerMessage::Hello(greeting));
+        session
+    }
+
+    fn say(&mut self, message: &ServerMessage) {
+        self.outbox.push_back(text(message));
+    }
+
+    fn fail(&mut self, id: Option<u64>, failure: Failure) {
+        self.say(&ServerMessage::Error { id, failure });
+    }
+
+    fn hear(&mut self, message: Message) -> Result<(), String> {
+        let received = Instant::now();
+        let bytes = message.len() as u64;
+        let (said, parts) = match message {
+            Message::Text(text) => (serde_json::from_str(text.as_str()).map_err(|e| e.to_string())?, Vec::new()),
+            Message::Binary(whole) => {
+                let frame = Frame::parse(&whole).map_err(|e| e.to_string())?;
+                let said = serde_json::from_slice(frame.header).map_err(|e| e.to_string())?;
+                (said, frame.parts.into_iter().map(|part| whole.slice(part)).collect())
+            }
+            _ => return Ok(()),
+        };
+        match said {
+            ClientMessage::Infer(infer) => self.infer(infer, parts, bytes, received),
+            ClientMessage::Cancel { id } => {
+                self.cancel(id, Reason::Asked);
+                Ok(())
+            }
+            ClientMessage::Window { requests, bytes } => {
+                self.window.requests = requests.unwrap_or(self.window.requests).clamp(1, self.largest.requests);
+                self.window.bytes = bytes.unwrap_or(self.window.bytes).clamp(1, self.largest.bytes);
+                self.say(&ServerMessage::Window(self.window));
+                Ok(())
+            }
+            ClientMessage::Stream { stream, drop } => self.streams.open(stream, drop),
+            ClientMessage::EndStream { stream } => self.streams.end(stream),
+        }
+    }
+
+    fn infer(&mut self, infer: Infer, parts: Vec<Bytes>, bytes: u64, received: Instant) -> Result<(), String> {
+        self.count += 1;
+        let id = infer.id;
+        if id > LARGEST_ID {
+            return Err(format!("the id {id} is over 2^53-1"));
+        }
+        if self.open.contains_key(&id) {
+            return Err(format!("the id {id} is open already; the request with it goes on"));
+        }
+        if self.draining {
+            self.fail(Some(id), Failure::new(Code::Draining, "the gateway stops; connect again"));
+            return Ok(());
+        }
+        let Window { requests, bytes: most } = self.window;
+        if self.open.len() >= requests as usize {
+            let why = format!("{} requests are open, as many as the window allows", self.open.len());
+            self.fail(Some(id), Failure::new(Code::FlowControl, why));
+            return Ok(());
+        }
+        // One request alone may be larger than the window, or it could never be sent.
+        if !self.open.is_empty() && self.open_bytes + bytes > most {
+            let why = format!("with its {bytes} bytes {} would be open; the window allows {most}", self.open_bytes + bytes);
+            self.fail(Some(id), Failure::new(Code::FlowControl, why));
+            return Ok(());
+        }
+        let (number, stream) = (self.count, infer.stream);
+        let asked = Asked { infer, parts, received };
+        let superseded = match stream {
+            None => {
+                let task = self.spawn(number, asked);
+                self.open.insert(id, Open { number, bytes, stream: None, task: Some(task) });
+                None
+            }
+            Some(stream) => {
+                let superseded = self.streams.push(stream, number, asked)?;
+                self.open.insert(id, Open { number, bytes, stream: Some(stream), task: None });
+                superseded
+            }
+        };
+        self.open_bytes += bytes;
+        if let Some(old) = superseded {
+            self.cancel(old, Reason::Superseded);
+        }
+        if let Some(stream) = stream {
+            self.go_on(stream);
+        }
+        Ok(())
+    }
+
+    fn spawn(&mut self, number: u64, asked: Asked) -> AbortHandle {
+        let (runner, id) = (self.runner.clone(), asked.infer.id);
+        let name = RequestId { connection: self.connection, request: number };
+        self.tasks.spawn(async move { (id, number, runner.run(name, asked).await) })
+    }
+
+    /// Sends what is next in a stream, and starts what may run.
+    fn go_on(&mut self, stream: u64) {
+        while let Some((id, number, message)) = self.streams.finished(stream) {
+            if self.close(id, number) {
+                self.outbox.push_back(message);
+            }
+        }
+        while let Some((number, asked)) = self.streams.startable(stream) {
+            let id = asked.infer.id;
+            let task = self.spawn(number, asked);
+            if let Some(open) = self.open.get_mut(&id) {
+                open.task = Some(task);
+            }
+        }
+    }
+
+    fn cancel(&mut self, id: u64, reason: Reason) {
+        // It may just have been answered: then this comes too late, which is no mistake.
+        let Some(open) = self.open.get(&id) else { return };
+        if let Some(task) = &open.task {
+            task.abort();
+        }
+        let (number, stream) = (open.number, open.stream);
+        self.close(id, number);
+        self.say(&ServerMessage::Cancelled(Cancelled { id, reason }));
+        if let Some(stream) = stream {
+            self.streams.remove(stream, number);
+            self.go_on(stream);
+        }
+    }
+
+    /// Forgets an open request; says whether it was open.
+    fn close(&mut self, id: u64, number: u64) -> bool {
+        if self.open.get(&id).is_none_or(|open| open.number != number) {
+            return false;
+        }
+        if let Some(open) = self.open.remove(&id) {
+            self.open_bytes -= open.bytes;
+        }
+        true
+    }
+
+    /// Takes what a task ended with.
+    fn ended(&mut self, id: u64, number: u64, message: Message) {
+        match self.open.get(&id) {
+            Some(Open { number: n, stream: Some(stream), .. }) if *n == number => {
+                let stream = *stream;
+                self.streams.finish(stream, number, message);
+                self.go_on(stream);
+            }
+            // The answer to a request that was cancelled meanwhile is nobody's.
+            _ => {
+                if self.close(id, number) {
+                    self.outbox.push_back(message);
+                }
+            }
+        }
+    }
+
+    /// A task that panicked: its request is still owed its terminal message.
+    fn broken(&mut self, task: tokio::task::Id) {
+        let is_it = |open: &Open| open.task.as_ref().is_some_and(|handle| handle.id() == task);
+        let Some((id, number, stream)) =
+            self.open.iter().find(|(_, open)| is_it(open)).map(|(id, open)| (*id, open.number, open.stream))
+        else {
+            return;
+        };
+        self.close(id, number);
+        self.fail(Some(id), Failure::new(Code::Internal, "internal error; the gateway's log tells more"));
+        if let Some(stream) = stream {
+            self.streams.remove(stream, number);
+            self.go_on(stream);
+        }
+    }
+}
+
+impl<R: Runner> crate::connection::Session for Session<R> {
+    fn push(&mut self, message: Message) {
+        if let Err(why) = self.hear(message) {
+            self.fail(None, Failure::new(Code::BadRequest, why));
+        }
+    }
+
+    async fn next(&mut self) -> Message {
+        loop {
+            if let Some(message) = self.outbox.pop_front() {
+                return message;
+            }
+            match self.tasks.join_next().await {
+                // Woken by the push of a request that makes it some.
+                None => std::future::pending().await,
+                Some(Ok((id, number, message))) => self.ended(id, number, message),
+                Some(Err(e)) if e.is_cancelled() => {}
+                Some(Err(e)) => {
+                    tracing::error!(connection = self.connection, "a request ended without an answer: {e}");
+                    self.broken(e.id());
+                }
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.outbox.len() < OUTBOX
+    }
+
+    fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.outbox.is_empty()
+    }
+
+    fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+        self.say(&ServerMessage::Goaway { reason: "the gateway stops; connect again".to_owned() });
+    }
+}
+
+/// A message without parts.
+pub(super) fn text(message: &ServerMessage) -> Message {
+    // These types have no map with keys that are no strings, the one thing that fails.
+    Message::text(serde_json::to_string(message).unwrap_or_default())
+}
