@@ -96,13 +96,7 @@ impl Models {
             Ok(index) => readiness(&self.needed, index),
             Err(e) => Readiness { triton: Some(e.to_string()), ..Readiness::default() },
         };
-        // Another version, another config, another Triton: whatever was remembered may be wrong.
-        let mut last = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        if *last != index.clone().ok() {
-            *last = index.ok();
-            self.forget_all();
-        }
-        drop(last);
+        self.compare(index.ok());
         let ready = readiness.ready;
         // Greetings tell what the models take.
         for (name, _) in readiness.models.iter().filter(|(_, model)| model.is_ready()) {
@@ -119,6 +113,15 @@ impl Models {
             changed
         });
         ready
+    }
+
+    /// Another version, another config, another Triton: whatever was remembered may be wrong.
+    fn compare(&self, index: Option<Vec<Indexed>>) {
+        let mut last = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last != index {
+            *last = index;
+            self.forget_all();
+        }
     }
 
     /// What a model takes and gives.

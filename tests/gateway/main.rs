@@ -4,6 +4,7 @@
 mod inference;
 #[path = "../network/local_aws.rs"]
 mod local_aws;
+mod multiplexed;
 mod world;
 
 use std::fs;

@@ -1,5 +1,5 @@
-//! An async client for the gateway. It speaks protocol v0: one connection, answers in the order of
-//! the requests.
+//! An async client for the gateway. [`v1::Client`] speaks protocol v1: many requests at once. [`Client`] speaks
+//! protocol v0, as the first clients do: one connection, answers in the order of the requests.
 //!
 //! ```no_run
 //! # async fn classify() -> Result<(), tritondeploy_client::Error> {
@@ -11,25 +11,20 @@
 //! # Ok(()) }
 //! ```
 
+mod socket;
+pub mod v1;
+
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::tungstenite::Message;
 pub use tritondeploy_wire::v0::{Answer, Object, Output, Request, Tensor, Values};
 
-/// From the first packet to the end of the upgrade.
-const CONNECT: Duration = Duration::from_secs(10);
 /// From a request to its answer: a model's first inference may take some seconds.
 const ANSWER: Duration = Duration::from_secs(60);
 /// The Close handshake.
 const CLOSE: Duration = Duration::from_secs(2);
-/// As large as the gateway's own default.
-const LARGEST: usize = 64 << 20;
-
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -57,7 +52,7 @@ pub enum Error {
 
 /// A connection to a gateway.
 pub struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: socket::Socket,
 }
 
 impl Client {
@@ -67,13 +62,7 @@ impl Client {
     /// When nothing answers there as a WebSocket within ten seconds.
     pub async fn connect(url: &str) -> Result<Self, Error> {
         let failed = |why: String| Error::Connect { url: url.to_owned(), why };
-        let config = WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
-        match timeout(CONNECT, connect_async_with_config(url, Some(config), true)).await {
-            Ok(Ok((socket, _))) => Ok(Self { socket }),
-            Ok(Err(tungstenite::Error::Http(answer))) => Err(failed(format!("HTTP {}", answer.status()))),
-            Ok(Err(why)) => Err(failed(why.to_string())),
-            Err(_) => Err(failed(format!("nothing within {} s", CONNECT.as_secs()))),
-        }
+        Ok(Self { socket: socket::connect(url).await.map_err(failed)? })
     }
 
     /// Asks, and waits for the answer. After an error other than `Refused` the connection is of no

@@ -4,6 +4,7 @@ mod end;
 mod queue;
 mod session;
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -181,6 +182,11 @@ impl<S: Session> Talk<'_, S> {
         let mut bytes = first.len();
         self.send(first)?;
         while bytes < TOGETHER {
+            // The sink holds one message; another in its place before it is ready would be the first one's loss.
+            match poll_fn(|cx| self.sink.poll_ready_unpin(cx)).now_or_never() {
+                None => break,
+                Some(ready) => ready?,
+            }
             let Some(answer) = self.session.next().now_or_never() else { break };
             bytes += answer.len();
             self.send(answer)?;

@@ -140,10 +140,6 @@ impl Engine {
         self.off_thread(move || {
             let start = Instant::now();
             let failed = |source| Error::Image { of, source };
-            let quality = match quality {
-                Quality::Exact => image::Quality::Exact,
-                Quality::Fast => image::Quality::Fast,
-            };
             let written = preset.apply(picture.source(), (fit.width, fit.height), quality, &limits).and_then(|rgb| {
                 let decoded = micros(start);
                 preset.write(&rgb, fit.layout, fit.datatype, &mut buffer)?;

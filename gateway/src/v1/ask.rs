@@ -67,6 +67,9 @@ impl Engine {
                 Source::Object { bucket: bucket.clone().unwrap_or_else(|| self.config.storage.bucket.clone()), key: key.clone() }
             }
             wire::Source::Image {} => Source::Encoded(parts[0].clone()),
+            wire::Source::Rgb8 { width, height } if u64::from(*width) * u64::from(*height) * 3 != parts[0].len() as u64 => {
+                return bad(format!("{width} x {height} pixels do not have {} bytes", parts[0].len()));
+            }
             wire::Source::Rgb8 { width, height } => Source::Rgb8 { width: *width, height: *height, pixels: parts[0].clone() },
             wire::Source::Tensors(tensors) => Source::Tensors(tensors.iter().zip(parts).map(tensor).collect::<Result<_, _>>()?),
         })

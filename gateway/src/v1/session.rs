@@ -136,7 +136,13 @@ impl<R: Runner> Session<R> {
                 None
             }
             Some(stream) => {
-                let superseded = self.streams.push(stream, number, asked)?;
+                let superseded = match self.streams.push(stream, number, asked) {
+                    Ok(superseded) => superseded,
+                    Err(why) => {
+                        self.fail(Some(id), Failure::new(Code::BadRequest, why));
+                        return Ok(());
+                    }
+                };
                 self.open.insert(id, Open { number, bytes, stream: Some(stream), task: None });
                 superseded
             }

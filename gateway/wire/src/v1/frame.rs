@@ -81,6 +81,10 @@ impl<'a> Frame<'a> {
             return Err(short);
         }
         let header = bytes.get(4..4 + length).ok_or(short)?;
+        // serde would take a list for an object.
+        if !header.trim_ascii_start().starts_with(b"{") {
+            return Err(Malformed::Header("it is no JSON object".to_owned()));
+        }
         let Lengths { parts } = serde_json::from_slice(header).map_err(|e| Malformed::Header(e.to_string()))?;
         if parts.len() > MOST_PARTS {
             return Err(Malformed::Parts(parts.len()));
