@@ -29,6 +29,7 @@ pub use format::Format;
 pub use preset::{Convert, Filter, Orientation, Preset, Resize};
 pub use tensor::Layout;
 pub use thumbnail::{THUMBNAILS, Thumbnail, thumbnail};
+pub use tritondeploy_wire::v1::Quality;
 
 /// Width and height of what the models of protocol v0 see.
 pub const SIDE: usize = 224;
@@ -47,17 +48,6 @@ pub enum Source<'a> {
         /// `width * height * 3` bytes.
         pixels: &'a [u8],
     },
-}
-
-/// How exact a decoder is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Quality {
-    /// The reference's pixels, to the last bit.
-    #[default]
-    Exact,
-    /// A JPEG that is far larger than the input is decoded at a fraction of its size: quicker, and a little off.
-    Fast,
 }
 
 /// Decoded pixels: rows from top to bottom of red, green and blue, without gaps.

@@ -10,7 +10,7 @@ use tritondeploy_wire::v1::{Quality, Timings};
 use super::fit::Fit;
 use super::{Done, Engine, Error, Job, Source, Target};
 use crate::image::{self, Preset, Thumbnail};
-use crate::triton::{self, Inference, Input, Payload, Tensor};
+use crate::triton::{self, Inference, Input, Options, Payload, Tensor};
 
 /// Tensors up to this are copied to where Triton reads them without going to another thread: it takes less.
 const SMALL: usize = 1 << 20;
@@ -177,7 +177,8 @@ impl Engine {
 
     async fn infer(&self, job: &Job, target: &Target, inputs: Vec<Input>) -> Result<Inference, Error> {
         let model = &target.model;
-        let answer = self.triton.infer(model, inputs, Some(job.until.deadline)).await;
+        let options = Options { deadline: Some(job.until.deadline.into_std()), outputs: Vec::new() };
+        let answer = self.triton.infer_with(model, inputs, &options).await;
         answer.map_err(|source| {
             if matches!(source, triton::Error::Invalid(_) | triton::Error::NoModel(_)) {
                 self.models.forget(model);

@@ -13,9 +13,6 @@ use crate::triton::{Datatype, Tensor};
 /// More models than any request asks for.
 const MODELS: usize = 64;
 
-/// The largest thumbnail.
-const THUMBNAIL: u32 = 1024;
-
 impl Engine {
     /// # Errors
     /// When it makes no sense: what does not.
@@ -24,9 +21,6 @@ impl Engine {
         let most = Duration::from_secs(self.config.limits.request_seconds);
         let time = infer.deadline_ms.map_or(most, |ms| Duration::from_millis(ms).min(most));
         let source = self.source(infer, parts)?;
-        if infer.thumbnail.is_some_and(|longest| longest == 0 || longest > THUMBNAIL) {
-            return bad(format!("a thumbnail has between 1 and {THUMBNAIL} pixels"));
-        }
         if infer.thumbnail.is_some() && matches!(source, Source::Tensors(_)) {
             return bad("tensors have no thumbnail");
         }
