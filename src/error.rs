@@ -23,7 +23,7 @@ pub enum Error {
         /// What to do about it.
         next: String,
         /// What was found or done all the same: part of what `--json` ends with.
-        found: Value,
+        found: Box<Value>,
     },
     /// The user stopped it.
     #[error("{why}")]
@@ -35,7 +35,7 @@ pub enum Error {
         /// What to do about it.
         next: String,
         /// What was done until then: part of what `--json` ends with.
-        found: Value,
+        found: Box<Value>,
     },
 }
 
@@ -47,21 +47,21 @@ impl Error {
 
     /// A failure that changed nothing.
     pub fn failed(why: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::Failed { why: why.into(), exists: Vec::new(), next: next.into(), found: Value::Null }
+        Self::Failed { why: why.into(), exists: Vec::new(), next: next.into(), found: Box::default() }
     }
 
     /// The user stopped it before anything was changed.
     #[must_use]
     pub fn unchanged() -> Self {
         let why = "stopped; nothing was changed";
-        Self::Interrupted { why, exists: Vec::new(), next: String::new(), found: Value::Null }
+        Self::Interrupted { why, exists: Vec::new(), next: String::new(), found: Box::default() }
     }
 
     /// The same, with what was found or done all the same.
     #[must_use]
     pub fn with(mut self, value: Value) -> Self {
         if let Self::Failed { found, .. } | Self::Interrupted { found, .. } = &mut self {
-            *found = value;
+            **found = value;
         }
         self
     }

@@ -15,7 +15,6 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Cli, Command};
@@ -177,7 +176,7 @@ fn fault(why: &Fault, doing: &str) -> Error {
 fn ended(outcome: &Outcome, next: String) -> Result<(), Error> {
     let exists = outcome.exists.iter().chain(&outcome.untold).map(ToString::to_string).collect();
     if outcome.interrupted && outcome.troubles.is_empty() {
-        return Err(Error::Interrupted { why: "stopped", exists, next, found: Value::Null });
+        return Err(Error::Interrupted { why: "stopped", exists, next, found: Box::default() });
     }
     if outcome.ok() {
         return Ok(());
@@ -186,7 +185,7 @@ fn ended(outcome: &Outcome, next: String) -> Result<(), Error> {
     if !outcome.blocked.is_empty() {
         why.push(format!("not tried for that: {}", words::brief(&outcome.blocked)));
     }
-    Err(Error::Failed { why: why.join("\n  "), exists, next, found: Value::Null })
+    Err(Error::Failed { why: why.join("\n  "), exists, next, found: Box::default() })
 }
 
 /// Each cause with the nodes that it stopped, and its evidence, without saying a line twice.

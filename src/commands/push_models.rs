@@ -27,7 +27,7 @@ pub(super) async fn run(start: &Start) -> Result<(), Error> {
             why: "stopped; the former models still answer, and what was uploaded is kept",
             exists: Vec::new(),
             next: start.again("push-models"),
-            found: serde_json::Value::Null,
+            found: Box::default(),
         },
         why => fault(&why, "push the models"),
     })?;

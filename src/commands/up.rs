@@ -40,10 +40,9 @@ pub(super) async fn run(start: &Start, yes: bool) -> Result<(), Error> {
     if start.json() {
         let facts = show::facts_json(outcome.facts.iter().map(|(_, fact)| fact));
         let found = json!({"outcome": outcome, "facts": facts, "seconds": outcome.took.as_secs_f64()});
-        return match ended {
-            Ok(()) => Ok(show::json(&found)),
-            Err(error) => Err(error.with(found)),
-        };
+        ended.map_err(|error| error.with(found.clone()))?;
+        show::json(&found);
+        return Ok(());
     }
     ended?;
     show::facts(outcome.facts.iter().map(|(_, fact)| fact));

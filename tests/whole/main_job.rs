@@ -23,6 +23,7 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     kubectl_works_with_our_kubeconfig(&user);
     the_pod_has_the_ca(&user);
     up_twice_changes_nothing(&sandbox);
+    a_newer_gateway_is_planned_in_words(&user);
     what_was_changed_by_hand_is_told_and_put_back(&user);
     a_changed_model_is_pushed_and_answers(&user);
     a_broken_model_is_refused_and_the_former_still_answers(&user);
@@ -73,6 +74,19 @@ fn the_pod_has_the_ca(user: &User) {
     let map = kubectl(user, &["get", "configmap", "gateway", "-n", "triton", "-o", "json"]);
     assert!(map["data"]["ca.pem"].as_str().unwrap_or_default().starts_with("-----BEGIN CERTIFICATE-----"), "{map}");
     assert!(map["data"]["gateway.toml"].as_str().unwrap_or_default().contains("ca_bundle"), "{map}");
+}
+
+fn a_newer_gateway_is_planned_in_words(user: &User) {
+    let program = Path::new(env!("CARGO_BIN_EXE_tritondeploy"));
+    let newer = user.path("newer");
+    std::fs::create_dir(&newer).unwrap();
+    std::fs::copy(program, newer.join("tritondeploy")).unwrap();
+    let mut gateway = std::fs::read(program.with_file_name("tritondeploy-gateway")).unwrap();
+    gateway.push(0);
+    std::fs::write(newer.join("tritondeploy-gateway"), gateway).unwrap();
+    let plan = user.other(newer.join("tritondeploy"), &["plan"]).out;
+    let told = ["+ gateway-image", "~ kube/deployment\n      manifest: known after gateway-image\n", "1 to create, 1 to change."];
+    assert!(told.iter().all(|words| plan.contains(words)), "{plan}");
 }
 
 fn what_was_changed_by_hand_is_told_and_put_back(user: &User) {
