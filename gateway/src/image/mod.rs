@@ -11,6 +11,7 @@ mod pixels;
 mod png;
 mod preset;
 mod resample;
+mod scratch;
 mod taps;
 mod tensor;
 mod thumbnail;
@@ -122,7 +123,7 @@ pub enum ImageError {
         bytes: usize,
     },
     /// An image that the preset's resize makes too large, or smaller than what is to be cut out of it.
-    #[error("the image, {width} x {height} pixels, is too long or too small: its resize to {to_width} x {to_height} is not done")]
+    #[error("the image, {width} x {height} pixels, is too narrow or too small to be resized to {to_width} x {to_height}")]
     Resized {
         /// In pixels.
         width: usize,

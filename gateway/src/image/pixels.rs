@@ -3,6 +3,7 @@
 use super::Rgb;
 use super::preset::Filter;
 use super::resample::{nearest, resize, resize16};
+use super::scratch;
 use super::window::Window;
 
 /// A decoded image: rows from top to bottom, no gaps, channels interleaved.
@@ -52,7 +53,11 @@ impl Opened {
 pub(super) fn resized(opened: Opened, window: &Window, filter: Filter) -> Rgb {
     let pixels = match opened.pixels {
         Pixels::Gray(p) => resize::<1>(&p, window, filter).into_iter().flat_map(|v| [v; 3]).collect(),
-        Pixels::Rgbx(p) => opaque(&resize::<4>(&p, window, filter)),
+        Pixels::Rgbx(p) => {
+            let rgb = opaque(&resize::<4>(&p, window, filter));
+            scratch::keep(p);
+            rgb
+        }
         Pixels::Cmyk(p) => resize::<4>(&p, window, filter).as_chunks().0.iter().flat_map(inked).collect(),
         Pixels::GrayAlpha(mut p) => {
             if !window.is_same() {

@@ -130,10 +130,17 @@ impl Preset {
         if size.0 == 0 || size.1 == 0 {
             return Err(ImageError::Empty);
         }
-        match self.resize {
-            Resize::Stretch => Ok(Window::stretch(image, size)),
-            Resize::ShorterSide(side) => Window::shorter_side(image, side as usize, size, limits.pixels),
+        let window = match self.resize {
+            Resize::Stretch => Window::stretch(image, size),
+            Resize::ShorterSide(side) => Window::shorter_side(image, side as usize, size, limits.pixels)?,
+        };
+        // Rows are made wider before they become fewer: a column of one pixel would grow to gigabytes between.
+        if window.x.count as u128 * image.1 as u128 > limits.pixels.into() {
+            let (width, height) = image;
+            let (to_width, to_height) = (window.x.to as u64, window.y.to as u64);
+            return Err(ImageError::Resized { width, height, to_width, to_height });
         }
+        Ok(window)
     }
 }
 

@@ -64,19 +64,31 @@ fn across_some<const N: usize>(pixels: &[u8], line: usize, out: &mut [u8], colum
     #[cfg(target_arch = "x86_64")]
     if N == 4 && std::arch::is_x86_feature_detected!("avx2") {
         let steps = Steps::new(taps);
-        for (y, out) in out.chunks_exact_mut(columns.line).enumerate() {
-            let row = &pixels[y * line..];
-            // The last step of a row may read into the next; there is none after the last.
-            if row.len() < steps.reach * N {
-                across_rows::<N>(&row[..line], line, out, columns, taps);
-                continue;
-            }
+        // The last step of a row may read into the next; there is none after the last.
+        let safe = (pixels.len() / N).checked_sub(steps.reach).map_or(0, |spare| spare * N / line + 1);
+        let (quick, slow) = out.split_at_mut(safe * columns.line);
+        let row = |y: usize| &pixels[y * line..];
+        let mut y = 0;
+        let mut fours = quick.chunks_exact_mut(columns.line * 4);
+        for out in &mut fours {
+            let mut outs = out.chunks_exact_mut(columns.line);
+            let outs = std::array::from_fn(|_| &mut outs.next().unwrap_or_default()[columns.first..][..columns.count]);
             // SAFETY: the processor was asked whether it has AVX2.
             #[allow(unsafe_code, reason = "the one way to call code for a feature that the processor may lack")]
             unsafe {
-                wide::row(row, &mut out[columns.first..][..columns.count], &steps);
+                wide::across([row(y), row(y + 1), row(y + 2), row(y + 3)], outs, &steps);
             }
+            y += 4;
         }
+        for out in fours.into_remainder().chunks_exact_mut(columns.line) {
+            // SAFETY: as above.
+            #[allow(unsafe_code, reason = "the one way to call code for a feature that the processor may lack")]
+            unsafe {
+                wide::across([row(y)], [&mut out[columns.first..][..columns.count]], &steps);
+            }
+            y += 1;
+        }
+        across_rows::<N>(&pixels[y * line..], line, slow, columns, taps);
         return;
     }
     across_rows::<N>(pixels, line, out, columns, taps);
@@ -102,37 +114,35 @@ fn across_rows<const N: usize>(pixels: &[u8], line: usize, out: &mut [u8], colum
 
 /// `rows` begins with row `first` of the image; `out` holds the outputs of the taps.
 fn down(rows: &[u8], out: &mut [u8], line: usize, taps: &Taps, first: usize) {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor was asked whether it has AVX2.
-        #[allow(unsafe_code, reason = "the one way to call code for a feature that the processor may lack")]
-        return unsafe { down_avx2(rows, out, line, taps, first) };
-    }
-    down_rows(rows, out, line, taps, first);
-}
-
-/// The same code, compiled for wider registers.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn down_avx2(rows: &[u8], out: &mut [u8], line: usize, taps: &Taps, first: usize) {
-    down_rows(rows, out, line, taps, first);
-}
-
-#[inline(always)]
-fn down_rows(rows: &[u8], out: &mut [u8], line: usize, taps: &Taps, first: usize) {
     let weights = taps.fixed();
     let mut sums = vec![0i32; line];
     for (y, out) in out.chunks_exact_mut(line).enumerate() {
-        sums.fill(HALF);
         let weights = &weights[y * taps.room()..][..taps.counts[y]];
-        for (row, weight) in rows[(taps.starts[y] - first) * line..].chunks_exact(line).zip(weights) {
-            for (sum, &value) in sums.iter_mut().zip(row) {
-                *sum = sum.wrapping_add(i32::from(value).wrapping_mul(*weight));
+        let rows = &rows[(taps.starts[y] - first) * line..];
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor was asked whether it has AVX2.
+            #[allow(unsafe_code, reason = "the one way to call code for a feature that the processor may lack")]
+            unsafe {
+                wide::down(rows, line, weights, out);
             }
+            down_row(rows, line, weights, out, &mut sums, line - line % wide::COLUMNS);
+            continue;
         }
-        for (out, &sum) in out.iter_mut().zip(&sums) {
-            *out = byte(sum);
+        down_row(rows, line, weights, out, &mut sums, 0);
+    }
+}
+
+/// The columns from `from` on.
+fn down_row(rows: &[u8], line: usize, weights: &[i32], out: &mut [u8], sums: &mut [i32], from: usize) {
+    sums.fill(HALF);
+    for (row, weight) in rows.chunks_exact(line).zip(weights) {
+        for (sum, &value) in sums[from..].iter_mut().zip(&row[from..]) {
+            *sum = sum.wrapping_add(i32::from(value).wrapping_mul(*weight));
         }
+    }
+    for (out, &sum) in out[from..].iter_mut().zip(&sums[from..]) {
+        *out = byte(sum);
     }
 }
 
@@ -222,10 +232,18 @@ mod tests {
                 across_rows::<4>(&pixels, width * 4, &mut plain, &columns, &Taps::new(&axis, filter));
                 assert!(across::<4>(&pixels, &axis, filter) == plain, "{width} x {height}");
                 let taps = Taps::new(&Axis::whole(height, 224), filter);
-                let (mut quick, mut slow) = (vec![0; 224 * 224 * 4], vec![0; 224 * 224 * 4]);
-                down(&plain, &mut quick, 224 * 4, &taps, 0);
-                down_rows(&plain, &mut slow, 224 * 4, &taps, 0);
-                assert!(quick == slow, "{width} x {height}");
+                let weights = taps.fixed();
+                let mut sums = vec![0; 224 * 4];
+                for line in [224 * 4, 301, 33, 31, 1] {
+                    let rows = &plain[..line * height];
+                    let (mut quick, mut slow) = (vec![0; 224 * line], vec![0; 224 * line]);
+                    down(rows, &mut quick, line, &taps, 0);
+                    for (y, out) in slow.chunks_exact_mut(line).enumerate() {
+                        let weights = &weights[y * taps.room()..][..taps.counts[y]];
+                        down_row(&rows[taps.starts[y] * line..], line, weights, out, &mut sums[..line], 0);
+                    }
+                    assert!(quick == slow, "{width} x {height}, {line}");
+                }
             }
         }
     }
