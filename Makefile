@@ -5,6 +5,7 @@
 #   make test   every test, the whole path included (60 min cold, 15 warm)
 #   make lint   formatting and lints
 #   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes (25 min, longer the first time)
+#   make soak   ten minutes of mixed load with cancels: every answer verified, memory flat
 #   make dist   tritondeploy and its gateway, optimised and stripped, in $(DIST)
 
 SHELL := /bin/bash
@@ -14,7 +15,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 TARGET := x86_64-unknown-linux-gnu
 DIST ?= $(CACHE)/dist
 
-.PHONY: help demo test lint bench dist
+.PHONY: help demo test lint bench soak dist
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -33,6 +34,9 @@ lint:
 
 bench:
 	@gateway/bench/run bench
+
+soak:
+	@gateway/bench/run soak
 
 dist:
 	cargo build --release --locked -p tritondeploy -p tritondeploy-gateway

@@ -7,13 +7,16 @@ mod floor;
 mod frame;
 mod http;
 mod models;
+mod multiplexed;
 mod native;
 mod objects;
 mod path;
 mod payload;
+mod perf_analyzer;
 mod processor;
 mod report;
 mod rows;
+mod soak;
 mod socket;
 mod statistics;
 mod world;
@@ -58,6 +61,13 @@ enum Command {
         #[arg(long)]
         report: Option<PathBuf>,
     },
+    /// Asks everything at once for a while, with cancels; every answer must be right and the gateway's memory flat.
+    Soak {
+        #[command(flatten)]
+        place: Place,
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+    },
     /// Serves the files below a folder as S3 would.
     Objects {
         /// On 127.0.0.1.
@@ -76,6 +86,9 @@ struct Place {
     /// Starts a Triton.
     #[arg(long, default_value = "sandbox/triton/local")]
     triton: PathBuf,
+    /// NVIDIA's load tool, if it is to be asked, too.
+    #[arg(long)]
+    perf_analyzer: Option<PathBuf>,
     /// Lines for the gateway's configuration.
     #[arg(long, default_value = "")]
     config: String,
@@ -108,6 +121,7 @@ async fn run(command: Command) -> Result<bool, Failure> {
             let length = Length { blocks, seconds };
             unless_interrupted(measure(place, &only, length, report)).await
         }
+        Command::Soak { place, minutes } => unless_interrupted(soaked(place, minutes)).await,
     }
 }
 
@@ -128,8 +142,15 @@ impl Place {
             Some(gateway) => gateway.clone(),
             None => std::env::current_exe().doing("finding this program")?.with_file_name("tritondeploy-gateway"),
         };
-        World::start(Programs { gateway, triton: self.triton.clone() }).await
+        let perf_analyzer = self.perf_analyzer.clone();
+        World::start(Programs { gateway, triton: self.triton.clone(), perf_analyzer }).await
     }
+}
+
+async fn soaked(place: Place, minutes: f64) -> Result<bool, Failure> {
+    let mut world = place.start().await?;
+    world.gateway(&place.config).await?;
+    soak::soak(&mut world, minutes).await
 }
 
 async fn measure(place: Place, only: &[String], length: Length, folder: Option<PathBuf>) -> Result<bool, Failure> {

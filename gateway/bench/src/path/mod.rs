@@ -2,6 +2,7 @@
 
 pub(crate) mod direct;
 pub(crate) mod v0;
+pub(crate) mod v1;
 
 use futures::future::LocalBoxFuture;
 

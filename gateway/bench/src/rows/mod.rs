@@ -1,8 +1,11 @@
 //! The rows of the table: what is asked of the gateway, and how it is measured.
 
 mod basics;
+mod idle;
+mod overload;
 mod photographs;
 mod start;
+mod tensors;
 
 use futures::future::LocalBoxFuture;
 
@@ -76,10 +79,17 @@ impl Verdict {
 /// All rows, in the order of the report.
 pub(crate) const ROWS: &[Row] = &[
     Row { name: "direct", title: "Triton itself: tensors in the message and in shared memory", run: basics::direct },
+    Row { name: "null-throughput", title: "Protocol v1, tensors, null model: throughput", run: tensors::throughput },
+    Row { name: "null-latency", title: "Protocol v1, tensors, null model: latency", run: tensors::latency },
+    Row { name: "sleep", title: "Protocol v1, 4 KiB tensors, a model that sleeps 10 ms, 4 instances", run: tensors::sleep },
+    Row { name: "jpeg-exact", title: "Protocol v1, JPEGs of 1280 x 960, top 5, null model: exact", run: photographs::exact },
+    Row { name: "jpeg-fast", title: "Protocol v1, JPEGs of 1280 x 960, top 5, null model: fast", run: photographs::fast },
     Row { name: "v0-photos", title: "Protocol v0, JPEGs of 1280 x 960 by reference, both models", run: photographs::v0 },
     Row { name: "v0-tensors", title: "Protocol v0, tensors as JSON, null model", run: basics::v0_tensors },
     Row { name: "v0-sleep", title: "Protocol v0, 4 KiB tensors, a model that sleeps 10 ms, 4 instances", run: basics::v0_sleep },
     Row { name: "start", title: "Cold start, and the binary", run: start::run },
+    Row { name: "idle", title: "10,000 idle connections", run: idle::run },
+    Row { name: "overload", title: "Ten times what the model can do", run: overload::run },
 ];
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! Photographs: what the gateway costs beside the work that anybody would have.
 
 use futures::future::LocalBoxFuture;
+use tritondeploy_gateway::image::Quality;
 
 use super::{Bar, Found, Table, Verdict};
 use crate::compare::{Arm, Length, alternate};
 use crate::failure::Failure;
-use crate::native::References;
+use crate::models::NULL;
+use crate::native::{Pixels, References};
 use crate::path::v0;
+use crate::path::v1::{self, Request};
 use crate::processor::Role;
 use crate::world::World;
 
@@ -30,4 +33,31 @@ pub(super) fn v0(world: &mut World, length: Length) -> LocalBoxFuture<'_, Result
         };
         Ok(Found { arms: vec![Table { clients: CLIENTS, arms }], verdicts: vec![verdict], notes: Vec::new() })
     })
+}
+
+/// JPEGs in the message, bit for bit as v0 reads them.
+pub(super) fn exact(world: &mut World, length: Length) -> LocalBoxFuture<'_, Result<Found, Failure>> {
+    Box::pin(jpeg(world, length, Quality::Exact, "exact", 1.10))
+}
+
+/// JPEGs in the message, decoded at a fraction of their size.
+pub(super) fn fast(world: &mut World, length: Length) -> LocalBoxFuture<'_, Result<Found, Failure>> {
+    Box::pin(jpeg(world, length, Quality::Fast, "fast", 1.25))
+}
+
+async fn jpeg(world: &mut World, length: Length, quality: Quality, word: &str, bar: f64) -> Result<Found, Failure> {
+    let (ports, watched) = (world.ports, world.watched());
+    let requests = Request::photos(&world.photos, &NULL, quality)?;
+    let mut arms = [
+        Arm::new("v1, the JPEG in the message", v1::clients(ports.gateway, requests, CLIENTS).await?),
+        Arm::new("loop: decode, resize, write", Pixels::new(&world.photos, quality)),
+    ];
+    let arms = alternate(&mut arms, length, &watched).await?;
+    let verdict = Verdict {
+        what: format!("v1, JPEG, top 5, {word}: gateway CPU by the loop's"),
+        found: arms[0].cpu_over(Role::Gateway, &arms[1], Role::Tool),
+        unit: "",
+        bar: Bar::AtMost(bar),
+    };
+    Ok(Found { arms: vec![Table { clients: CLIENTS, arms }], verdicts: vec![verdict], notes: Vec::new() })
 }

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use crate::failure::{Doing, Failure};
+use crate::perf_analyzer::PerfAnalyzer;
 use crate::processor::{Role, Watched};
 use crate::{http, models, payload};
 use process::Process;
@@ -34,6 +35,8 @@ pub(crate) struct Programs {
     pub(crate) gateway: PathBuf,
     /// `sandbox/triton/local`.
     pub(crate) triton: PathBuf,
+    /// NVIDIA's load tool.
+    pub(crate) perf_analyzer: Option<PathBuf>,
 }
 
 /// What runs. All of it ends, and its files go, when this is dropped.
@@ -135,12 +138,28 @@ impl World {
         Ok(())
     }
 
-    /// An error if the gateway has ended.
+    /// An error with its last words if the gateway or Triton has ended.
     pub(crate) fn watch_over(&mut self) -> Result<(), Failure> {
+        self.triton.lives().map_err(|e| Failure(format!("Triton: {e}")))?;
         match &mut self.gateway {
             Some(gateway) => gateway.lives().map_err(|e| Failure(format!("the gateway: {e}"))),
             None => Err(Failure("the gateway was not started".to_owned())),
         }
+    }
+
+    /// Starts Triton again if it has ended; says whether it had.
+    pub(crate) fn revive_triton(&mut self) -> Result<bool, Failure> {
+        if self.triton.lives().is_ok() {
+            return Ok(false);
+        }
+        let repository = self.folder.path().join("models");
+        self.triton = start_triton(&self.programs.triton, &repository, self.ports, self.folder.path())?;
+        Ok(true)
+    }
+
+    /// NVIDIA's load tool, where it is there.
+    pub(crate) fn perf_analyzer(&self) -> Option<PerfAnalyzer> {
+        self.programs.perf_analyzer.as_ref().map(|program| PerfAnalyzer::new(program, self.folder.path()))
     }
 
     /// The gateway's process id; 0 while there is none.
