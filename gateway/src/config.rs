@@ -111,6 +111,12 @@ pub struct Limits {
     pub window_bytes: usize,
     /// Requests that run at once, of all connections.
     pub requests: usize,
+    /// Bytes of the messages of requests that run at once, of all connections of protocol v1; more is refused.
+    pub bytes: usize,
+    /// Requests that one model may have in flight; as many as it answers without a growing queue, but never more.
+    pub model_requests: usize,
+    /// Requests that one model may have in flight however slow it is.
+    pub model_requests_least: usize,
     /// Longest time for one request from its start.
     pub request_seconds: u64,
     /// Longest time for writing one answer.
@@ -172,6 +178,9 @@ impl Default for Limits {
             window_requests: 64,
             window_bytes: 64 << 20,
             requests: 256,
+            bytes: 512 << 20,
+            model_requests: 256,
+            model_requests_least: 4,
             request_seconds: 60,
             write_seconds: 120,
             ping_seconds: 60,
@@ -243,6 +252,9 @@ impl Config {
             limits.window_requests as usize,
             limits.window_bytes,
             limits.requests,
+            limits.bytes,
+            limits.model_requests,
+            limits.model_requests_least,
         ];
         let seconds =
             [limits.header_seconds, limits.request_seconds, limits.write_seconds, limits.ping_seconds, limits.idle_seconds];

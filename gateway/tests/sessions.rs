@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tritondeploy_gateway::config::Limits;
 use tritondeploy_gateway::connection::Session as _;
 use tritondeploy_gateway::protocol::RequestId;
-use tritondeploy_gateway::v1::{Asked, Runner, Session};
+use tritondeploy_gateway::v1::{Asked, Room, Runner, Session};
 use tritondeploy_wire::v1::{self as wire, Greeting, Window};
 use tungstenite::Message;
 
@@ -29,6 +29,10 @@ impl Runner for Hands {
         let limits = wire::Limits { message_bytes: 0, object_bytes: 0, pixels: 0, deadline_ms: 0 };
         let (protocol, server) = (String::new(), String::new());
         Greeting { protocol, server, features: vec![], window, limits, models: vec![], pipelines: vec![] }
+    }
+
+    fn room(&self, _: usize) -> Option<Room> {
+        Some(None)
     }
 
     async fn run(&self, _: RequestId, asked: Asked) -> Message {

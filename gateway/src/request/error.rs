@@ -1,5 +1,7 @@
 //! Why a request has no result, in words for people and in protocol v1's codes for programs.
 
+use std::time::Duration;
+
 use tritondeploy_wire::v0;
 use tritondeploy_wire::v1::{Code, Failure};
 
@@ -55,6 +57,9 @@ pub enum Error {
     /// Everybody together asks for more than can be done.
     #[error("{0}; try again in a moment")]
     Overloaded(&'static str),
+    /// The model has as much to do as it can; what a request to it takes just now.
+    #[error("the model has as many requests as it can answer; try again in a moment")]
+    Busy(Duration),
     /// It took too long.
     #[error("the request took longer than {0} ms")]
     Deadline(u128),
@@ -87,7 +92,7 @@ impl Error {
                 triton::Error::Endpoint(_) => Code::Internal,
             },
             Self::Malformed { .. } => Code::ModelError,
-            Self::Overloaded(_) => Code::Overloaded,
+            Self::Overloaded(_) | Self::Busy(_) => Code::Overloaded,
             Self::Deadline(_) => Code::Deadline,
             Self::Internal => Code::Internal,
         }
@@ -98,7 +103,10 @@ impl Error {
     pub fn failure(&self) -> Failure {
         let code = self.code();
         let retry_after_ms = match code {
-            Code::Overloaded => Some(50),
+            Code::Overloaded => Some(match self {
+                Self::Busy(usual) => u64::try_from(usual.as_millis()).unwrap_or(u64::MAX).clamp(1, 1000),
+                _ => 50,
+            }),
             // A model that loads takes seconds.
             Code::ModelUnavailable => Some(500),
             _ => None,

@@ -23,6 +23,8 @@ pub struct Job {
     pub thumbnail: Option<u32>,
     /// When nobody wants the answer any more.
     pub until: Until,
+    /// Whether a model that has too much to do refuses; else it is asked all the same.
+    pub may_refuse: bool,
 }
 
 /// Where the input comes from.

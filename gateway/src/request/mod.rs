@@ -5,12 +5,13 @@ mod classes;
 mod error;
 mod fit;
 mod job;
+mod limit;
 mod run;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 pub use classes::top;
 pub use error::Error;
@@ -36,6 +37,10 @@ pub struct Engine {
     pipelines: BTreeMap<String, Vec<Target>>,
     /// Requests that may run at once, of all connections.
     requests: Semaphore,
+    /// KiB of messages of requests that run, of all connections.
+    bytes: Arc<Semaphore>,
+    /// Requests in flight of each model.
+    limits: limit::Models,
     /// Decoding, reading and writing that may run at once: as many as there are cores.
     work: Semaphore,
 }
@@ -55,8 +60,10 @@ impl Engine {
             });
         }
         let requests = Semaphore::new(config.limits.requests);
+        let bytes = Arc::new(Semaphore::new(kib(config.limits.bytes).min(Semaphore::MAX_PERMITS)));
+        let limits = limit::Models::new(config.limits.model_requests_least, config.limits.model_requests);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self { config, models, storage, triton, pipelines, requests, work: Semaphore::new(cores) }
+        Self { config, models, storage, triton, pipelines, requests, bytes, limits, work: Semaphore::new(cores) }
     }
 
     /// Every pipeline, by name.
@@ -101,6 +108,12 @@ impl Engine {
         self.requests.try_acquire().map_err(|_| Error::Overloaded("too many requests run"))
     }
 
+    /// Room for a message at once, or None: all requests together hold as many bytes as they may.
+    #[must_use]
+    pub fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        self.bytes.clone().try_acquire_many_owned(u32::try_from(kib(bytes)).ok()?).ok()
+    }
+
     /// Work for a processor, where it does not hold up the sockets.
     ///
     /// # Errors
@@ -116,4 +129,9 @@ impl Engine {
             Error::Internal
         })?
     }
+}
+
+/// Rounded up, so that nothing is free.
+fn kib(bytes: usize) -> usize {
+    bytes.div_ceil(1024).max(1)
 }

@@ -52,6 +52,12 @@ impl Engine {
     }
 
     async fn stages(&self, job: &Job) -> Result<Done, Error> {
+        // Nothing is fetched and decoded for models that would all refuse it.
+        let full = |target: &Target| self.models.known(&target.model).is_some() && self.limits.of(&target.model).is_full();
+        if job.may_refuse && job.targets.iter().all(full) {
+            let usual = job.targets.first().and_then(|target| self.limits.of(&target.model).usual());
+            return Err(Error::Busy(usual.unwrap_or_default()));
+        }
         let mut timings = Timings { queue: micros(job.until.since), ..Timings::default() };
         let (picture, of) = match &job.source {
             Source::Tensors(tensors) => {
@@ -177,8 +183,20 @@ impl Engine {
 
     async fn infer(&self, job: &Job, target: &Target, inputs: Vec<Input>) -> Result<Inference, Error> {
         let model = &target.model;
+        // Only models that Triton knows are counted, or clients could fill the memory with names.
+        let limit = self.models.metadata(model).await.ok().map(|_| self.limits.of(model));
+        let running = match &limit {
+            Some(limit) if job.may_refuse => Some(limit.enter().ok_or_else(|| Error::Busy(limit.usual().unwrap_or_default()))?),
+            Some(limit) => Some(limit.push_in()),
+            None => None,
+        };
         let options = Options { deadline: Some(job.until.deadline.into_std()), outputs: Vec::new() };
         let answer = self.triton.infer_with(model, inputs, &options).await;
+        if answer.is_ok()
+            && let Some(running) = running
+        {
+            running.answered();
+        }
         answer.map_err(|source| {
             if matches!(source, triton::Error::Invalid(_) | triton::Error::NoModel(_)) {
                 self.models.forget(model);

@@ -44,7 +44,7 @@ impl V0 {
             Request::Tensors { model, inputs } => ("tensors", tensors(inputs), vec![self.named(model, run)]),
         };
         run.form = form;
-        let job = Job { source, targets, thumbnail: None, until };
+        let job = Job { source, targets, thumbnail: None, until, may_refuse: false };
         let Done { models, timings, .. } = self.engine.run(&job).await?;
         run.timings = timings;
         let answers = models.into_iter().collect::<Result<Vec<_>, _>>()?;

@@ -7,7 +7,7 @@ use tritondeploy_wire::v1::{self as wire, Answer, ModelResult, Outcome, OutputHe
 use tungstenite::Message;
 
 use super::session::text;
-use super::{Asked, Runner};
+use super::{Asked, Room, Runner};
 use crate::protocol::RequestId;
 use crate::request::{Done, Engine, Error, Target, micros, top};
 use crate::triton::Inference;
@@ -18,6 +18,10 @@ const CLASSES: u32 = 1000;
 impl Runner for Engine {
     fn greeting(&self) -> wire::Greeting {
         self.hello()
+    }
+
+    fn room(&self, bytes: usize) -> Option<Room> {
+        Engine::room(self, bytes).map(Some)
     }
 
     async fn run(&self, id: RequestId, asked: Asked) -> Message {

@@ -17,14 +17,20 @@ impl Engine {
     /// # Errors
     /// When it makes no sense: what does not.
     pub(super) fn job(&self, asked: &Asked) -> Result<Job, Error> {
-        let Asked { infer, parts, received } = asked;
+        let Asked { infer, parts, received, .. } = asked;
         let most = Duration::from_secs(self.config.limits.request_seconds);
         let time = infer.deadline_ms.map_or(most, |ms| Duration::from_millis(ms).min(most));
         let source = self.source(infer, parts)?;
         if infer.thumbnail.is_some() && matches!(source, Source::Tensors(_)) {
             return bad("tensors have no thumbnail");
         }
-        Ok(Job { source, targets: self.targets(infer)?, thumbnail: infer.thumbnail, until: Until::after(*received, time) })
+        Ok(Job {
+            source,
+            targets: self.targets(infer)?,
+            thumbnail: infer.thumbnail,
+            until: Until::after(*received, time),
+            may_refuse: true,
+        })
     }
 
     fn targets(&self, infer: &Infer) -> Result<Vec<Target>, Error> {

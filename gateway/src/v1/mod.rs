@@ -9,6 +9,7 @@ mod streams;
 use std::future::Future;
 
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tritondeploy_wire::v1::{Greeting, Infer};
 use tungstenite::Message;
@@ -21,12 +22,17 @@ use crate::protocol::RequestId;
 pub trait Runner: Send + Sync + 'static {
     /// The first message of a connection.
     fn greeting(&self) -> Greeting;
+    /// Room for a request's message among those of all connections; None: there is none.
+    fn room(&self, bytes: usize) -> Option<Room>;
     /// The terminal message of a request: its result, or its error. Dropping the future gives the request up.
     fn run(&self, id: RequestId, asked: Asked) -> impl Future<Output = Message> + Send;
 }
 
+/// A request's share of the bytes that may be held; given back when it is dropped. None where nobody counts.
+pub type Room = Option<OwnedSemaphorePermit>;
+
 /// A request as it came.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Asked {
     /// What is asked for.
     pub infer: Infer,
@@ -34,4 +40,6 @@ pub struct Asked {
     pub parts: Vec<Bytes>,
     /// When its last byte came.
     pub received: Instant,
+    /// What its message takes of all that may be held.
+    pub room: Room,
 }

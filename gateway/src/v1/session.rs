@@ -127,8 +127,13 @@ impl<R: Runner> Session<R> {
             self.fail(Some(id), Failure::new(Code::FlowControl, why));
             return Ok(());
         }
+        let Some(room) = self.runner.room(bytes as usize) else {
+            let why = "all connections together hold as many bytes as they may; try again in a moment";
+            self.fail(Some(id), Failure { retry_after_ms: Some(50), ..Failure::new(Code::Overloaded, why) });
+            return Ok(());
+        };
         let (number, stream) = (self.count, infer.stream);
-        let asked = Asked { infer, parts, received };
+        let asked = Asked { infer, parts, received, room };
         let superseded = match stream {
             None => {
                 let task = self.spawn(number, asked);

@@ -1,0 +1,235 @@
+//! How many requests one model may have in flight: as many as it answers without a growing queue.
+//!
+//! TCP Vegas' rule on our own count: with the quickest answer of late as the model's own time, what a request takes
+//! more is queueing, and `limit * (1 - quickest / usual)` of the requests in flight are in a queue. A few keep the
+//! model busy; more only make everybody wait.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// With fewer in a queue than this, one more may be let in.
+const FEW: f64 = 2.0;
+
+/// With more than this, one less.
+const MANY: f64 = 4.0;
+
+/// The quickest answer is looked for anew after so many, or after so long, so that a model that became slower is not
+/// starved: with half the limit for a moment, for in a queue no answer is quick.
+const MEMORY: (u32, Duration) = (5000, Duration::from_secs(10));
+
+/// The weight of the newest answer in the usual time.
+const WEIGHT: f64 = 0.1;
+
+/// The limits of all models.
+#[derive(Debug)]
+pub(super) struct Models {
+    least: usize,
+    most: usize,
+    models: Mutex<HashMap<String, Arc<Limit>>>,
+}
+
+impl Models {
+    /// Every model's limit stays between the two.
+    pub(super) fn new(least: usize, most: usize) -> Self {
+        Self { least, most: most.max(least), models: Mutex::default() }
+    }
+
+    /// The limit of a model that exists; names that clients make up must not come here.
+    pub(super) fn of(&self, model: &str) -> Arc<Limit> {
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(limit) = models.get(model) {
+            return limit.clone();
+        }
+        let limit = Arc::new(Limit { least: self.least, most: self.most, state: Mutex::new(State::new(self.least)) });
+        models.insert(model.to_owned(), limit.clone());
+        limit
+    }
+}
+
+/// One model's limit.
+#[derive(Debug)]
+pub(super) struct Limit {
+    least: usize,
+    most: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    limit: f64,
+    running: usize,
+    usual: Option<f64>,
+    quickest: f64,
+    /// Since the quickest was last forgotten.
+    answers: u32,
+    remembers: Instant,
+    /// Answers since the limit was last changed.
+    since_change: u32,
+}
+
+impl State {
+    fn new(limit: usize) -> Self {
+        Self {
+            limit: limit as f64,
+            running: 0,
+            usual: None,
+            quickest: f64::INFINITY,
+            answers: 0,
+            remembers: Instant::now(),
+            since_change: 0,
+        }
+    }
+}
+
+impl Limit {
+    /// Whether one more would be refused just now.
+    pub(super) fn is_full(&self) -> bool {
+        let state = self.state();
+        state.running as f64 + 1.0 > state.limit
+    }
+
+    /// Counts one more, at once; None: it is too many.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Running> {
+        let mut state = self.state();
+        if state.running as f64 + 1.0 > state.limit {
+            return None;
+        }
+        state.running += 1;
+        drop(state);
+        Some(Running { limit: self.clone(), since: Instant::now() })
+    }
+
+    /// Counts one more whatever the limit: for those who cannot be told to come back.
+    pub(super) fn push_in(self: &Arc<Self>) -> Running {
+        self.state().running += 1;
+        Running { limit: self.clone(), since: Instant::now() }
+    }
+
+    /// When it is worth trying again.
+    pub(super) fn usual(&self) -> Option<Duration> {
+        self.state().usual.map(Duration::from_secs_f64)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answered(&self, took: f64) {
+        let mut state = self.state();
+        state.quickest = state.quickest.min(took);
+        state.answers += 1;
+        let usual = state.usual.map_or(took, |usual| usual + WEIGHT * (took - usual));
+        state.usual = Some(usual);
+        state.since_change += 1;
+        // One change for as many answers as are in flight: what it does must be seen before the next.
+        if f64::from(state.since_change) < state.limit {
+            return;
+        }
+        state.since_change = 0;
+        if state.answers >= MEMORY.0 || state.remembers.elapsed() >= MEMORY.1 {
+            (state.quickest, state.usual) = (f64::INFINITY, None);
+            (state.answers, state.remembers) = (0, Instant::now());
+            state.limit = (state.limit / 2.0).floor().max(self.least as f64);
+            return;
+        }
+        let queued = state.limit * (1.0 - state.quickest / usual);
+        // A limit that nobody comes near says nothing.
+        if queued < FEW && (state.running + 1) as f64 >= state.limit / 2.0 {
+            state.limit += 1.0;
+        } else if queued > MANY {
+            state.limit -= 1.0;
+        }
+        state.limit = state.limit.clamp(self.least as f64, self.most as f64);
+    }
+}
+
+/// One request in flight; dropping it ends the count.
+#[derive(Debug)]
+pub(super) struct Running {
+    limit: Arc<Limit>,
+    since: Instant,
+}
+
+impl Running {
+    /// The model answered: what it took counts. Failures and cancels say nothing of the model's time.
+    pub(super) fn answered(self) {
+        self.limit.answered(self.since.elapsed().as_secs_f64());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.limit.state().running -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Reverse;
+    use std::collections::BinaryHeap;
+
+    use super::*;
+
+    /// A model of some instances that each take the same time, asked by more clients than it can serve; microseconds.
+    /// What was answered in the last half, the slowest of it, and the limit at the end.
+    async fn ask(limit: &Arc<Limit>, instances: usize, took: u64, clients: usize, time: u64) -> (u64, u64, f64) {
+        let mut free: Vec<u64> = vec![0; instances];
+        let mut done: BinaryHeap<Reverse<(u64, u64, usize)>> = BinaryHeap::new();
+        let mut running: Vec<Option<Running>> = Vec::new();
+        let (mut now, mut answered, mut slowest) = (0, 0, 0);
+        while now < time {
+            for _ in 0..clients {
+                let Some(one) = limit.enter() else { break };
+                let instance = free.iter_mut().min().unwrap();
+                *instance = (*instance).max(now) + took;
+                done.push(Reverse((*instance, now, running.len())));
+                running.push(Some(one));
+            }
+            let Reverse((end, start, which)) = done.pop().unwrap();
+            tokio::time::advance(Duration::from_micros(end - now)).await;
+            now = end;
+            running[which].take().unwrap().answered();
+            if now > time / 2 {
+                answered += 1;
+                slowest = slowest.max(now - start);
+            }
+        }
+        (answered, slowest, limit.state().limit)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_model_is_kept_busy_and_its_queue_short() {
+        for (instances, took) in [(4, 10_000), (8, 50_000), (16, 2_000)] {
+            let limit = Models::new(4, 256).of("m");
+            let time = 20_000_000;
+            let (answered, slowest, end) = ask(&limit, instances, took, 1000, time).await;
+            let capacity = instances as u64 * time / took / 2;
+            assert!(answered * 100 >= capacity * 97, "{instances}: {answered} of {capacity}, limit {end}");
+            assert!(slowest <= 2 * took, "{instances}: {slowest} us, limit {end}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_model_that_becomes_slower_is_not_starved() {
+        let limit = Models::new(4, 256).of("m");
+        ask(&limit, 8, 5_000, 1000, 10_000_000).await;
+        let (answered, _, end) = ask(&limit, 8, 50_000, 1000, 60_000_000).await;
+        assert!(answered * 100 >= 8 * 20 * 30 * 97, "{answered}, limit {end}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_or_is_cancelled_gives_its_place_back() {
+        let limit = Models::new(2, 2).of("m");
+        let one = limit.enter().unwrap();
+        let two = limit.enter().unwrap();
+        assert!(limit.enter().is_none() && limit.is_full());
+        let pushed = limit.push_in();
+        drop((one, pushed));
+        assert!(!limit.is_full());
+        two.answered();
+        assert!(limit.enter().is_some());
+    }
+}
