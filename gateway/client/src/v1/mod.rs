@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout_at};
 use tritondeploy_wire::v1::{Failure, Greeting};
 
 pub use request::{Reply, Request};
@@ -19,6 +20,12 @@ use self::line::{Command, Line};
 
 /// A request over this goes on the second connection, where small ones do not wait behind it.
 const BULK: usize = 256 << 10;
+
+/// Before a refused request is asked again, where the gateway does not say; doubled each time.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The longest of these.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why there is no answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -97,22 +104,42 @@ impl Client {
         &self.shared.greeting
     }
 
-    /// Asks, and waits for the answer. Dropping the future cancels the request at the gateway.
+    /// Asks, and waits for the answer. What is refused for the moment is asked again when the gateway says so, unless
+    /// the request is to be asked once. Dropping the future cancels the request at the gateway.
     ///
     /// # Errors
     /// The gateway's refusal, or why no answer came.
     pub async fn ask(&self, request: Request) -> Result<Reply, Error> {
-        let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        let time = request.time();
+        let (time, once) = (request.time(), request.is_once());
+        let until = Instant::now() + time;
+        let mut pause = PAUSE;
+        loop {
+            let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
+            // A copy shares the payload.
+            let answer = self.try_ask(id, request.clone(), until).await;
+            let Err(Error::Refused(failure)) = &answer else {
+                return answer.map_err(|e| if matches!(e, Error::TimedOut(_)) { Error::TimedOut(time) } else { e });
+            };
+            let wait = failure.retry_after_ms.map_or(pause, Duration::from_millis).max(pause / 2);
+            // Not all at the same moment: each waits a little longer than its neighbour.
+            let wait = wait + wait.mul_f64((id % 16) as f64 / 16.0);
+            if once || !failure.retryable || Instant::now() + wait >= until {
+                return answer;
+            }
+            sleep(wait).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn try_ask(&self, id: u64, request: Request, until: Instant) -> Result<Reply, Error> {
         let message = request.encode(id)?;
         let line = if message.len() > BULK { &self.shared.bulk } else { &self.shared.quick };
         let (answer, answered) = oneshot::channel();
         let gone = || Error::Protocol("the client's own task ended".to_owned());
         line.send(Command::Ask(line::Asked { id, message, tries: 0, answer })).map_err(|_| gone())?;
         let cancel = Cancel { line, id, done: false };
-        let answered = tokio::time::timeout(time, answered).await;
-        match answered {
-            Err(_) => Err(Error::TimedOut(time)),
+        match timeout_at(until, answered).await {
+            Err(_) => Err(Error::TimedOut(Duration::ZERO)),
             Ok(Err(_)) => Err(gone()),
             Ok(Ok(answer)) => {
                 cancel.not();

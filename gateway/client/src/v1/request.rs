@@ -18,11 +18,12 @@ pub struct Request {
     infer: Infer,
     parts: Vec<Bytes>,
     time: Duration,
+    once: bool,
 }
 
 impl Request {
     fn of(source: Source, parts: Vec<Bytes>) -> Self {
-        Self { infer: Infer { source, ..Infer::default() }, parts, time: TIME }
+        Self { infer: Infer { source, ..Infer::default() }, parts, time: TIME, once: false }
     }
 
     /// An image in the deployment's bucket.
@@ -91,6 +92,17 @@ impl Request {
         self.time = time;
         self.infer.deadline_ms = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         self
+    }
+
+    /// Once: a refusal for the moment (overloaded, a model that loads) is told, not waited out.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
+    pub(super) fn is_once(&self) -> bool {
+        self.once
     }
 
     pub(super) fn time(&self) -> Duration {
