@@ -32,7 +32,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError
         }
         _ => {
             let used = (width * kind.bits()).div_ceil(8);
-            let line = ((width as u64 * u64::from(header.bits) + 31) / 8 & !3) as usize;
+            let line = (width as u64 * u64::from(header.bits)).div_ceil(32) as usize * 4;
             // The padding of the last row may be missing.
             if line < used || ((height - 1) as u128 * line as u128 + used as u128) > data.len() as u128 {
                 return Err(damaged("it ends before its pixels do"));
@@ -91,13 +91,13 @@ impl Kind {
     }
 }
 
-struct Raw<'a> {
+struct Raw {
     kind: Kind,
     /// Red, green and blue each.
-    colours: Option<std::borrow::Cow<'a, [u8]>>,
+    colours: Option<Vec<u8>>,
 }
 
-impl Raw<'_> {
+impl Raw {
     fn pixels<'a>(&self, rows: impl Iterator<Item = &'a [u8]>, width: usize) -> Pixels {
         match self.kind {
             Kind::Bits => Pixels::Index(unpacked(rows, width, 1), palette(&[0, 0, 0, 255, 255, 255])),

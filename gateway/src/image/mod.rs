@@ -170,17 +170,6 @@ impl Limits {
     }
 }
 
-/// Decodes, resizes and scales an image by the preset `unit`: f32 in 0..=1, [3, 224, 224], row-major.
-///
-/// # Errors
-/// When the bytes are no image that is read, are damaged, or the image is too large.
-pub fn unit(bytes: &[u8], limits: &Limits) -> Result<Vec<f32>, ImageError> {
-    let rgb = Preset::unit().apply(Source::Encoded(bytes), (SIDE, SIDE), Quality::Exact, limits)?;
-    let mut out = vec![0; rgb.pixels.len() * 4];
-    Preset::unit().write(&rgb, Layout::Chw, Datatype::Fp32, &mut out)?;
-    Ok(out.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
-}
-
 /// Decodes an image: in its own size, unless `need` says that less will do.
 fn open(source: Source<'_>, limits: &Limits, need: Option<jpeg::Need<'_>>) -> Result<Opened, ImageError> {
     match source {

@@ -1,6 +1,7 @@
 //! How an image becomes a model's input: configuration, with the two ways in common use built in.
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::turn::Turn;
 use super::window::Window;
@@ -22,6 +23,7 @@ pub struct Preset {
     /// Subtracted from each channel's 0..=1.
     pub mean: [f32; 3],
     /// What each channel is divided by after that. Not zero.
+    #[serde(deserialize_with = "divisors")]
     pub std: [f32; 3],
 }
 
@@ -62,6 +64,11 @@ pub enum Orientation {
     Ignore,
     /// The image is turned upright first.
     Apply,
+}
+
+fn divisors<'de, D: Deserializer<'de>>(input: D) -> Result<[f32; 3], D::Error> {
+    let values = <[f32; 3]>::deserialize(input)?;
+    if values.iter().all(|v| v.is_normal()) { Ok(values) } else { Err(D::Error::custom("std must be numbers other than 0")) }
 }
 
 impl Default for Preset {
@@ -164,5 +171,6 @@ mod tests {
         assert_eq!(toml::from_str::<Preset>("resize = \"stretch\"").unwrap(), Preset::unit());
         assert!(toml::from_str::<Preset>("resize = \"fit\"").is_err());
         assert!(toml::from_str::<Preset>("means = [0, 0, 0]").is_err());
+        assert!(toml::from_str::<Preset>("std = [0.2, 0.0, 0.2]").is_err());
     }
 }

@@ -1,7 +1,5 @@
 //! What stands before the pixels of a BMP.
 
-use std::borrow::Cow;
-
 use super::super::ImageError;
 use super::{Kind, damaged, variant};
 
@@ -127,7 +125,7 @@ impl Header {
 
     /// The palette of pixels of up to 8 bits, as red, green and blue each, and how those lie. There is none where it
     /// only says that an index is a gray value; how many colours it names then matters more than the pixels' bits.
-    pub(super) fn colours<'a>(&self, bytes: &'a [u8]) -> Result<(Option<Cow<'a, [u8]>>, Kind), ImageError> {
+    pub(super) fn colours(&self, bytes: &[u8]) -> Result<(Option<Vec<u8>>, Kind), ImageError> {
         let (at, size, count) = self.palette;
         if matches!(self.compression, Compression::Masks(_)) {
             return Err(variant("its masks are unusual"));
