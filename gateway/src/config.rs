@@ -93,6 +93,10 @@ pub enum Scores {
 pub struct Limits {
     /// The longest message of a client; a longer one closes the connection with 1009.
     pub message_bytes: usize,
+    /// Bytes of messages that are not whole yet, of all connections; who would go over it is closed with 1013.
+    pub incoming_bytes: usize,
+    /// Longest time from a message's first byte to its last.
+    pub message_seconds: u64,
     /// Open WebSockets; one more is answered with 503.
     pub connections: usize,
     /// Connections that have not sent a WebSocket upgrade; one more is closed.
@@ -169,6 +173,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes: 64 << 20,
+            incoming_bytes: 512 << 20,
+            message_seconds: 120,
             connections: 10_000,
             handshakes: 1_024,
             header_seconds: 10,
@@ -244,6 +250,7 @@ impl Config {
         let limits = &self.limits;
         let least = [
             limits.message_bytes,
+            limits.incoming_bytes,
             limits.connections,
             limits.handshakes,
             limits.running,
@@ -256,8 +263,14 @@ impl Config {
             limits.model_requests,
             limits.model_requests_least,
         ];
-        let seconds =
-            [limits.header_seconds, limits.request_seconds, limits.write_seconds, limits.ping_seconds, limits.idle_seconds];
+        let seconds = [
+            limits.header_seconds,
+            limits.message_seconds,
+            limits.request_seconds,
+            limits.write_seconds,
+            limits.ping_seconds,
+            limits.idle_seconds,
+        ];
         let aliases: std::collections::BTreeSet<_> = self.pipeline.iter().map(|p| (&p.pipeline, &p.alias)).collect();
         let has_default = self.pipeline.iter().any(|p| p.pipeline == crate::request::DEFAULT);
         let has_presets = self.pipeline.iter().all(|p| self.preset(&p.preset).is_some());
@@ -267,6 +280,8 @@ impl Config {
             "a limit is 0; each must be at least 1"
         } else if limits.message_bytes > MESSAGE_BYTES {
             "limits.message_bytes is over 1 GiB (1073741824)"
+        } else if limits.incoming_bytes < limits.message_bytes {
+            "limits.incoming_bytes is less than limits.message_bytes, so the longest message could never come"
         } else if limits.idle_seconds <= limits.ping_seconds {
             "limits.idle_seconds must be longer than limits.ping_seconds, or clients that only answer pings are dropped"
         } else if self.pipeline.is_empty() {
@@ -334,6 +349,7 @@ mod tests {
             ("", "storage.bucket"),
             ("storage.bucket = \"b\"\nlimits.running = 0", "at least 1"),
             ("storage.bucket = \"b\"\nlimits.message_bytes = 1073741825", "1 GiB"),
+            ("storage.bucket = \"b\"\nlimits.incoming_bytes = 9", "incoming_bytes"),
             ("storage.bucket = \"b\"\nlimits.idle_seconds = 60", "idle_seconds"),
             ("storage.bucket = \"b\"\npipeline = []", "pipeline"),
             ("storage.bucket = \"b\"\npipeline = [{alias=\"a\", model=\"m\"}, {alias=\"a\", model=\"n\"}]", "alias"),

@@ -1,7 +1,10 @@
 //! HTTP on the port of the WebSockets: the upgrade, and the two health paths.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING,
+    UPGRADE,
+};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use tritondeploy_wire::v1::SUBPROTOCOL;
@@ -75,6 +78,12 @@ pub fn subprotocol<B>(request: &Request<B>) -> Result<Option<&'static str>, Answ
 /// The answer to an upgrade that we take, or why we do not. No extension is ever agreed to.
 #[must_use]
 pub fn upgrade<B>(request: &Request<B>, subprotocol: Option<&'static str>) -> Answer {
+    // What follows the headers is frames: a body would be read as such.
+    let has_body = request.headers().contains_key(TRANSFER_ENCODING)
+        || request.headers().get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if has_body {
+        return no_handshake("it has a body");
+    }
     match tungstenite::handshake::server::create_response_with_body(request, Full::default) {
         Ok(mut response) => {
             if let Some(word) = subprotocol {
@@ -82,12 +91,14 @@ pub fn upgrade<B>(request: &Request<B>, subprotocol: Option<&'static str>) -> An
             }
             response
         }
-        Err(e) => {
-            let mut answer = text(StatusCode::BAD_REQUEST, format!("no WebSocket handshake of RFC 6455: {e}\n"));
-            answer.headers_mut().insert("sec-websocket-version", HeaderValue::from_static("13"));
-            answer
-        }
+        Err(e) => no_handshake(&e.to_string()),
     }
+}
+
+fn no_handshake(why: &str) -> Answer {
+    let mut answer = text(StatusCode::BAD_REQUEST, format!("no WebSocket handshake of RFC 6455: {why}\n"));
+    answer.headers_mut().insert("sec-websocket-version", HeaderValue::from_static("13"));
+    answer
 }
 
 /// What this port is for.

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::config::Limits;
-use crate::connection::{self, Queue, Shutdown};
+use crate::connection::{self, Budget, Queue, Shutdown};
 use crate::http::{self as page, Answer, Wanted};
 use crate::models::Models;
 use crate::protocol::Protocol;
@@ -26,6 +26,10 @@ use crate::v1;
 
 /// Request line and headers must fit; browsers' cookies do.
 const HEADER_BYTES: usize = 32 << 10;
+
+/// How many times the longest wait for headers a connection may live that only speaks HTTP. Else those that ask and
+/// never read, which hyper waits for, would keep the others out.
+const HTTP_LIFE: u32 = 3;
 
 /// After the drain's time: for Close frames to leave.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -51,6 +55,7 @@ struct Shared<P> {
     tasks: TaskTracker,
     connections: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
+    incoming: Arc<Budget>,
     number: AtomicU64,
 }
 
@@ -60,6 +65,7 @@ impl<P: Protocol> Server<P> {
         let shared = Arc::new(Shared {
             connections: Arc::new(Semaphore::new(self.limits.connections)),
             handshakes: Arc::new(Semaphore::new(self.limits.handshakes)),
+            incoming: Budget::new(self.limits.incoming_bytes),
             number: AtomicU64::new(0),
             tasks: TaskTracker::new(),
             shutdown,
@@ -119,22 +125,25 @@ impl<P: Protocol> Shared<P> {
             let answer = shared.clone().answer(request, peer);
             async { Ok::<_, Infallible>(answer) }
         });
+        let patience = Duration::from_secs(self.server.limits.header_seconds);
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(self.server.limits.header_seconds))
+            .header_read_timeout(patience)
             .max_buf_size(HEADER_BYTES)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.shutdown.drain.cancelled() => {
+            ended = connection.as_mut() => Ok(ended),
+            () = async { drop(timeout(patience * HTTP_LIFE, self.shutdown.drain.cancelled()).await) } => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                timeout(patience, connection).await
             }
         };
-        if let Err(e) = ended {
-            tracing::debug!(%peer, "HTTP ended: {e}");
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => tracing::debug!(%peer, "HTTP ended: {e}"),
+            Err(_) => tracing::debug!(%peer, "HTTP ended: the client does not read"),
         }
     }
 
@@ -183,11 +192,11 @@ impl<P: Protocol> Shared<P> {
         let summary = match engine {
             Some(engine) if v1 => {
                 let session = v1::Session::new(engine.clone(), number, limits);
-                connection::serve(stream, early, session, limits, &self.shutdown).await
+                connection::serve(stream, early, session, limits, &self.incoming, &self.shutdown).await
             }
             _ => {
                 let queue = Queue::new(protocol.clone(), number, limits.clone());
-                connection::serve(stream, early, queue, limits, &self.shutdown).await
+                connection::serve(stream, early, queue, limits, &self.incoming, &self.shutdown).await
             }
         };
         let seconds = start.elapsed().as_secs_f64();

@@ -12,6 +12,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::Socket;
+use super::incoming::Refusal;
 
 /// For the last bytes to leave.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -38,6 +39,12 @@ pub enum End {
     Stuck,
     /// A message was over the cap.
     TooLarge,
+    /// A message came in too many fragments.
+    Fragments,
+    /// A message did not end.
+    Slow,
+    /// All connections together were sending too much.
+    Overloaded,
     /// A text message was no UTF-8.
     NotUtf8,
     /// The client broke the WebSocket protocol.
@@ -51,6 +58,12 @@ impl From<Error> for End {
             Error::Utf8(_) => Self::NotUtf8,
             Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => Self::Lost,
             Error::Protocol(e) => Self::Protocol(e.to_string()),
+            Error::Io(e) => match Refusal::of(&e) {
+                Some(Refusal::Overloaded) => Self::Overloaded,
+                Some(Refusal::Slow) => Self::Slow,
+                Some(Refusal::Fragments) => Self::Fragments,
+                None => Self::Lost,
+            },
             _ => Self::Lost,
         }
     }
@@ -65,6 +78,9 @@ impl fmt::Display for End {
             Self::Idle => "idle",
             Self::Stuck => "the client does not read",
             Self::TooLarge => "message too large",
+            Self::Fragments => "message in too many fragments",
+            Self::Slow => "message that does not end",
+            Self::Overloaded => "too much is being sent",
             Self::NotUtf8 => "text that is not UTF-8",
             Self::Protocol(why) => return write!(f, "protocol error: {why}"),
         })
@@ -78,6 +94,9 @@ impl End {
             Self::Closed | Self::Lost | Self::Idle | Self::Stuck => return None,
             Self::Drained => (CloseCode::Away, "the gateway stops; connect again"),
             Self::TooLarge => (CloseCode::Size, "the message is too large"),
+            Self::Fragments => (CloseCode::Size, "the message has too many fragments"),
+            Self::Slow => (CloseCode::Policy, "the message did not end in time"),
+            Self::Overloaded => (CloseCode::Again, "too much is being sent just now; try again later"),
             Self::NotUtf8 => (CloseCode::Invalid, "the text is not UTF-8"),
             Self::Protocol(_) => (CloseCode::Protocol, ""),
         };
@@ -101,12 +120,12 @@ pub(super) async fn close(mut socket: Socket, end: &End) {
             true
         }
         // What follows cannot be understood, so the client's Close will not be found in it.
-        End::TooLarge | End::NotUtf8 | End::Protocol(_) => {
+        End::TooLarge | End::Fragments | End::Slow | End::Overloaded | End::NotUtf8 | End::Protocol(_) => {
             say(&mut socket, end).await;
             false
         }
     };
-    let mut stream = socket.into_inner();
+    let mut stream = socket.into_inner().into_inner();
     if stream.shutdown().await.is_ok() && !heard_all {
         let rest = async {
             let mut nothing = [0; 16 << 10];

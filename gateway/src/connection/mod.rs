@@ -1,11 +1,14 @@
 //! One WebSocket: reads while work runs, pings, and closes at once. What is said on it is its [`Session`]'s.
 
 mod end;
+mod frames;
+mod incoming;
 mod queue;
 mod session;
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::SplitSink;
@@ -18,10 +21,12 @@ use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message};
 
 pub use end::End;
+pub use incoming::Budget;
 pub use queue::Queue;
 pub use session::Session;
 
 use crate::config::Limits;
+use incoming::{Incoming, Watch};
 
 /// Frames of control that may come while our writes are stuck; each may cost a pong in memory.
 const CONTROL_FRAMES: usize = 64;
@@ -38,21 +43,31 @@ pub struct Shutdown {
 /// Bytes of answers that are handed to the socket together.
 const TOGETHER: usize = 32 << 10;
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<Incoming>;
 
 /// Speaks with one client until either side ends it; the TCP connection is closed when this returns.
 ///
-/// `early` is what the client sent behind its upgrade request.
-pub async fn serve<S: Session>(stream: TcpStream, early: Vec<u8>, session: S, limits: &Limits, shutdown: &Shutdown) -> Summary {
+/// `early` is what the client sent behind its upgrade request; `budget` is shared by all connections.
+pub async fn serve<S: Session>(
+    stream: TcpStream,
+    early: Vec<u8>,
+    session: S,
+    limits: &Limits,
+    budget: &Arc<Budget>,
+    shutdown: &Shutdown,
+) -> Summary {
     let config = WebSocketConfig::default()
         // The default of 128 KiB would be most of an idle connection's memory; big frames get room of their own.
         .read_buffer_size(8 << 10)
         .write_buffer_size(8 << 10)
         .max_message_size(Some(limits.message_bytes))
         .max_frame_size(Some(limits.message_bytes));
+    let watch = Watch::default();
+    let stream = Incoming::new(stream, &early, watch.clone(), budget, Duration::from_secs(limits.message_seconds));
     let socket = WebSocketStream::from_partially_read(stream, early, Role::Server, Some(config)).await;
     let (sink, mut source) = socket.split();
-    let mut talk = Talk { sink, writing: None, control: 0, heard: Instant::now(), draining: false, limits, session };
+    let mut talk =
+        Talk { sink, writing: None, control: 0, heard: Instant::now(), draining: false, watch, paused: false, limits, session };
     let end = talk.run(&mut source, shutdown).await;
     let requests = talk.session.count();
     let Talk { sink, session, .. } = talk;
@@ -82,6 +97,9 @@ struct Talk<'l, S> {
     /// When the last frame came.
     heard: Instant,
     draining: bool,
+    watch: Watch,
+    /// Whether we did not read just now.
+    paused: bool,
     limits: &'l Limits,
     session: S,
 }
@@ -94,6 +112,10 @@ impl<S: Session> Talk<'_, S> {
                 return End::Drained;
             }
             let reading = self.control < CONTROL_FRAMES && self.session.has_room();
+            if reading && self.paused {
+                self.watch.resume();
+            }
+            self.paused = !reading;
             let deadline = self.deadline(reading);
             tokio::select! {
                 frame = source.next(), if reading => {

@@ -7,13 +7,10 @@ use tokio::net::TcpStream;
 use tritondeploy_gateway::config::Limits;
 
 use crate::Running;
-
-const UPGRADE: &str = "Host: t\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+use crate::raw::UPGRADE;
 
 /// Status, headers in lower case, body of the one answer.
-async fn ask(stream: &mut TcpStream, request: &str) -> (u16, String, String) {
+pub(crate) async fn ask(stream: &mut TcpStream, request: &str) -> (u16, String, String) {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     let reading = async { while !is_whole(&answer) && stream.read_buf(&mut answer).await.is_ok_and(|n| n > 0) {} };

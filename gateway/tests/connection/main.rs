@@ -1,11 +1,15 @@
 //! The connection code through real sockets, with a protocol that sleeps and echoes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod attack_frames;
+mod attack_http;
 mod autobahn;
 mod http;
 mod life;
 mod messages;
+mod neighbour;
 mod python;
+mod raw;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
