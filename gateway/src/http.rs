@@ -14,6 +14,10 @@ use crate::models::Readiness;
 /// Every answer is small and whole.
 pub type Answer = Response<Full<Bytes>>;
 
+/// Only subprotocols that are not spoken here are offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unspoken;
+
 /// What a request wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
@@ -61,8 +65,8 @@ pub fn ready(readiness: &Readiness, draining: bool) -> Answer {
 /// The subprotocol of an upgrade: None where the client offers none, which is protocol v0.
 ///
 /// # Errors
-/// When only others are offered: the answer that lists ours.
-pub fn subprotocol<B>(request: &Request<B>) -> Result<Option<&'static str>, Answer> {
+/// When only others are offered: [`unspoken`] is the answer.
+pub fn subprotocol<B>(request: &Request<B>) -> Result<Option<&'static str>, Unspoken> {
     let offers = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
     let mut words = offers.iter().flat_map(|offer| offer.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii).peekable();
     if words.peek().is_none() {
@@ -71,8 +75,14 @@ pub fn subprotocol<B>(request: &Request<B>) -> Result<Option<&'static str>, Answ
     if words.any(|word| word == SUBPROTOCOL.as_bytes()) {
         return Ok(Some(SUBPROTOCOL));
     }
+    Err(Unspoken)
+}
+
+/// What a client hears that offers only subprotocols that are not spoken here.
+#[must_use]
+pub fn unspoken() -> Answer {
     let why = format!("none of the offered subprotocols is spoken here; offer {SUBPROTOCOL}, or none for protocol v0\n");
-    Err(text(StatusCode::BAD_REQUEST, why))
+    text(StatusCode::BAD_REQUEST, why)
 }
 
 /// The answer to an upgrade that we take, or why we do not. No extension is ever agreed to.

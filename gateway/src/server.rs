@@ -156,9 +156,9 @@ impl<P: Protocol> Shared<P> {
             Wanted::WebSocket if draining => page::unavailable("the gateway stops; connect again\n"),
             Wanted::WebSocket => {
                 let subprotocol = match page::subprotocol(&request) {
-                    Ok(Some(_)) if self.server.engine.is_none() => return page::upgrade_required(),
+                    Ok(Some(_)) if self.server.engine.is_none() => return page::unspoken(),
                     Ok(subprotocol) => subprotocol,
-                    Err(answer) => return answer,
+                    Err(page::Unspoken) => return page::unspoken(),
                 };
                 let answer = page::upgrade(&request, subprotocol);
                 if answer.status() != StatusCode::SWITCHING_PROTOCOLS {

@@ -62,7 +62,8 @@ fn numbers(output: &Tensor) -> Result<Vec<f64>, String> {
     };
     let size = output.datatype.size().unwrap_or(1);
     let shape = output.shape.iter().try_fold(1i64, |product, length| product.checked_mul(*length));
-    if values.is_empty() || shape.and_then(|n| usize::try_from(n).ok()) != Some(values.len()) || data.len() % size != 0 {
+    if values.is_empty() || shape.and_then(|n| usize::try_from(n).ok()) != Some(values.len()) || !data.len().is_multiple_of(size)
+    {
         return Err(format!("{} has {} bytes for the shape {:?}", output.name, data.len(), output.shape));
     }
     Ok(values)
