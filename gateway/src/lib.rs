@@ -7,6 +7,7 @@ pub mod http;
 pub mod image;
 pub mod loader;
 pub mod log;
+pub mod metrics;
 pub mod models;
 pub mod protocol;
 pub mod request;

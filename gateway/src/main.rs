@@ -14,6 +14,7 @@ use tritondeploy_gateway::config::Config;
 use tritondeploy_gateway::connection::Shutdown;
 use tritondeploy_gateway::loader::Loader;
 use tritondeploy_gateway::log;
+use tritondeploy_gateway::metrics;
 use tritondeploy_gateway::models::Models;
 use tritondeploy_gateway::request::Engine;
 use tritondeploy_gateway::server::Server;
@@ -109,6 +110,7 @@ async fn serve(config: Config) -> Result<(), String> {
     let models = Arc::new(Models::new(triton.clone(), needed, config.repository.directory.clone()));
     let watched = models.clone();
     tokio::spawn(async move { watched.watch().await });
+    tokio::spawn(metrics::upkeep());
     release(&config, &storage, &triton, &shutdown).await?;
     let (limits, drain_for) = (config.limits.clone(), Duration::from_secs(config.drain_seconds));
     let engine = Arc::new(Engine::new(config, storage, triton, models.clone()));

@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use crate::metrics;
 use crate::triton::{Error, Indexed, Metadata, State, Triton};
 
 /// Triton sends no event when a model comes or goes.
@@ -96,6 +97,7 @@ impl Models {
             Ok(index) => readiness(&self.needed, index),
             Err(e) => Readiness { triton: Some(e.to_string()), ..Readiness::default() },
         };
+        metrics::triton(&readiness, &self.needed);
         self.compare(index.ok());
         let ready = readiness.ready;
         // Greetings tell what the models take.

@@ -11,6 +11,26 @@ pub trait Protocol: Send + Sync + 'static {
     fn answer(&self, id: RequestId, message: Message) -> impl Future<Output = Message> + Send;
 }
 
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// Protocol v0: no subprotocol.
+    V0,
+    /// Protocol v1.
+    V1,
+}
+
+impl Version {
+    /// `v0` or `v1`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V0 => "v0",
+            Self::V1 => "v1",
+        }
+    }
+}
+
 /// Names a request in the logs: the connection's number in this process, and the request's in its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestId {

@@ -19,8 +19,9 @@ use tokio_util::task::TaskTracker;
 use crate::config::Limits;
 use crate::connection::{self, Budget, Queue, Shutdown};
 use crate::http::{self as page, Answer, Wanted};
+use crate::metrics::{self, Refusal};
 use crate::models::Models;
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, Version};
 use crate::request::Engine;
 use crate::v1;
 
@@ -106,6 +107,7 @@ impl<P: Protocol> Shared<P> {
     fn welcome(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         // Whoever says nothing must not keep others out: what is not upgraded yet has a cap of its own.
         let Ok(handshake) = self.handshakes.clone().try_acquire_owned() else {
+            metrics::refused(Refusal::Handshakes);
             tracing::warn!(%peer, "too many connections without an upgrade; closed");
             return;
         };
@@ -153,18 +155,26 @@ impl<P: Protocol> Shared<P> {
             Wanted::Health => page::health(),
             Wanted::Ready => page::ready(&self.server.models.readiness(), draining),
             Wanted::Other => page::upgrade_required(),
-            Wanted::WebSocket if draining => page::unavailable("the gateway stops; connect again\n"),
+            Wanted::WebSocket if draining => {
+                metrics::refused(Refusal::Draining);
+                page::unavailable("the gateway stops; connect again\n")
+            }
             Wanted::WebSocket => {
                 let subprotocol = match page::subprotocol(&request) {
                     Ok(Some(_)) if self.server.engine.is_none() => return page::unspoken(),
                     Ok(subprotocol) => subprotocol,
-                    Err(page::Unspoken) => return page::unspoken(),
+                    Err(page::Unspoken) => {
+                        metrics::refused(Refusal::Subprotocol);
+                        return page::unspoken();
+                    }
                 };
                 let answer = page::upgrade(&request, subprotocol);
                 if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    metrics::refused(Refusal::Handshake);
                     return answer;
                 }
                 let Ok(permit) = self.connections.clone().try_acquire_owned() else {
+                    metrics::refused(Refusal::Connections);
                     tracing::warn!(%peer, limit = self.server.limits.connections, "too many WebSockets; refused");
                     return page::unavailable("too many connections; try again\n");
                 };
@@ -191,10 +201,12 @@ impl<P: Protocol> Shared<P> {
         let early = parts.read_buf.to_vec();
         let summary = match engine {
             Some(engine) if v1 => {
+                let _open = metrics::Connection::open(Version::V1);
                 let session = v1::Session::new(engine.clone(), number, limits);
                 connection::serve(stream, early, session, limits, &self.incoming, &self.shutdown).await
             }
             _ => {
+                let _open = metrics::Connection::open(Version::V0);
                 let queue = Queue::new(protocol.clone(), number, limits.clone());
                 connection::serve(stream, early, queue, limits, &self.incoming, &self.shutdown).await
             }

@@ -1,5 +1,6 @@
 //! A photo's way through the gateway: bucket, pixels, a real Triton, numbers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -93,11 +94,36 @@ async fn a_photo_is_classified_by_reference_by_model_and_as_tensors() {
         assert!(why.contains(told), "{why}");
     }
 
+    // What was measured of all this.
+    assert_eq!(world.offer("chat, superchat"), 400);
+    let seen = world.metrics();
+    assert_eq!(seen.ended("v0", "ok"), 3.0);
+    let failures = BTreeMap::from([("not_found_or_forbidden", 4.0), ("unsupported_image", 1.0), ("unknown_model", 1.0)]);
+    assert_eq!(seen.failures("v0"), failures);
+    for (stage, count) in [("fetch", 2.0), ("decode", 2.0), ("prepare", 3.0), ("infer", 3.0), ("encode", 3.0), ("total", 3.0)] {
+        assert_eq!(seen.stage("v0", stage), count, "{stage}");
+    }
+    let seconds = |stage: &str| seen.of(&format!("stage_duration_seconds_sum{{protocol=\"v0\",stage=\"{stage}\"}}"));
+    assert!(seconds("infer") > 0.001 && seconds("infer") < seconds("total") && seconds("total") < 60.0);
+    assert_eq!(seen.of("requests_in_flight{protocol=\"v0\"}"), 0.0);
+    assert_eq!(seen.of("connections{protocol=\"v0\"}"), 1.0);
+    assert_eq!(seen.of("connections_refused_total{reason=\"subprotocol\"}"), 1.0);
+    // A tensor's numbers as text, and three answers of a thousand numbers or two.
+    assert!(seen.of("received_bytes_total{protocol=\"v0\"}") > 3.0 * 224.0 * 224.0);
+    assert!(seen.of("sent_bytes_total{protocol=\"v0\"}") > 4.0 * 1000.0);
+    assert_eq!(seen.of("triton_reachable"), 1.0);
+    for model in ["densenet_onnx", "resnet50_onnx"] {
+        assert_eq!(seen.of(&format!("model_ready{{model=\"{model}\"}}")), 1.0);
+    }
+
     // Triton goes and comes back: errors meanwhile, the connection stays.
     world.stop_triton();
     let why = refusal(&mut client, image.clone()).await;
     assert!(why.contains("Triton"), "{why}");
     world.wait_ready(503);
+    let seen = world.metrics();
+    assert_eq!((seen.of("triton_reachable"), seen.of("model_ready{model=\"densenet_onnx\"}")), (0.0, 0.0));
+    assert_eq!(seen.ended("v0", "model_unavailable"), 1.0);
     world.start_triton();
     world.wait_ready(200);
     let mut answered = false;

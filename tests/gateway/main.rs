@@ -4,6 +4,7 @@
 mod inference;
 #[path = "../network/local_aws.rs"]
 mod local_aws;
+mod metrics;
 mod multiplexed;
 mod world;
 

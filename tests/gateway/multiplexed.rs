@@ -1,5 +1,6 @@
 //! Protocol v1 through the Rust client: the same photo by every way in, many at once, and what goes wrong.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -64,7 +65,19 @@ async fn one_photo_by_every_way_in_many_at_once_and_what_goes_wrong() {
         Request::tensors([(header, value.to_le_bytes().repeat(3 * 224 * 224).into())]).models([LITE])
     };
     let values: Vec<f32> = (0..100).map(|i| (i % 5) as f32 / 4.0).collect();
-    let replies: Vec<_> = client.ask_all(values.iter().map(|v| tensor(*v)), 100).collect().await;
+    let asking = client.ask_all(values.iter().map(|v| tensor(*v)), 100).collect::<Vec<_>>();
+    let watching = async {
+        loop {
+            let seen = world.metrics();
+            let in_flight = seen.of("requests_in_flight{protocol=\"v1\"}");
+            if in_flight > 0.0 && seen.of("window_requests") >= in_flight {
+                return seen.of("window_bytes");
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let (replies, open_bytes) = tokio::join!(asking, tokio::time::timeout(Duration::from_secs(60), watching));
+    assert!(open_bytes.unwrap() > 4.0 * 3.0 * 224.0 * 224.0);
     let replies: Vec<Reply> = replies.into_iter().map(Result::unwrap).collect();
     for (i, reply) in replies.iter().enumerate() {
         assert_eq!(reply.parts[0], replies[i % 5].parts[0], "{i}");
@@ -97,6 +110,34 @@ async fn one_photo_by_every_way_in_many_at_once_and_what_goes_wrong() {
     let dropped = tokio::time::timeout(Duration::from_millis(1), client.ask(Request::object("images/cat.png"))).await;
     assert!(dropped.is_err());
     assert!(client.ask(tensor(0.5)).await.is_ok());
+
+    // What was measured of all this; the two that were given up early ended this way or that.
+    let settled = async {
+        loop {
+            let seen = world.metrics();
+            if seen.of("window_requests") == 0.0 && seen.of("requests_in_flight{protocol=\"v1\"}") == 0.0 {
+                return seen;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let seen = tokio::time::timeout(Duration::from_secs(30), settled).await.unwrap();
+    assert_eq!(seen.ended("v1", "ok"), 106.0);
+    let mut failures = seen.failures("v1");
+    // The client asks these again.
+    failures.remove("overloaded");
+    let early = failures.remove("deadline").unwrap_or(0.0) + failures.remove("cancelled").unwrap_or(0.0);
+    assert!((0.0..=2.0).contains(&early), "{early}");
+    let wanted = [("bad_request", 2.0), ("not_found_or_forbidden", 2.0), ("unknown_model", 2.0), ("unsupported_image", 1.0)];
+    assert_eq!(failures, BTreeMap::from(wanted));
+    for (stage, count) in [("fetch", 3.0), ("decode", 5.0), ("infer", 106.0), ("total", 106.0)] {
+        assert_eq!(seen.stage("v1", stage), count, "{stage}");
+    }
+    assert_eq!(seen.of("window_bytes"), 0.0);
+    assert!(seen.of("received_bytes_total{protocol=\"v1\"}") > 101.0 * 4.0 * 3.0 * 224.0 * 224.0);
+    assert!(seen.of("sent_bytes_total{protocol=\"v1\"}") > 101.0 * 4.0 * 1000.0);
+    assert!(seen.of("connections{protocol=\"v1\"}") >= 1.0);
+    assert_eq!(seen.of("connections{protocol=\"v0\"}"), 0.0);
 
     // The gateway restarts: the client connects again, and what is asked meanwhile is answered.
     assert!(world.terminate_gateway());

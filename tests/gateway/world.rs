@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::local_aws::LocalAws;
+use crate::metrics::Metrics;
 
 pub(crate) const BUCKET: &str = "models-of-a-test";
 
@@ -190,6 +191,13 @@ impl World {
         ask(self.listen, &format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
     }
 
+    /// Asks for a WebSocket of this subprotocol; the status.
+    pub(crate) fn offer(&self, subprotocol: &str) -> u16 {
+        let head = "GET / HTTP/1.1\r\nHost: t\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
+        let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+        ask(self.listen, &format!("{head}\r\n{key}\r\nSec-WebSocket-Protocol: {subprotocol}\r\n\r\n")).0
+    }
+
     /// The public WebSocket.
     pub(crate) fn address(&self) -> String {
         format!("ws://127.0.0.1:{}/", self.listen)
@@ -220,6 +228,12 @@ impl World {
 
     pub(crate) fn release(&self) -> (u16, Value) {
         told(ask(self.admin, "GET /v1/release HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        let (status, text) = ask(self.admin, "GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+        assert_eq!(status, 200, "{text}");
+        Metrics::parse(&text)
     }
 
     pub(crate) fn post(&self, manifest: &str) -> (u16, Value) {

@@ -1,4 +1,4 @@
-//! The port on which models are released. It listens on the pod's loopback and no Service exposes it; whoever may
+//! The port on which models are released and metrics are read. It listens on the pod's loopback and no Service exposes it; whoever may
 //! open a port-forward into the pod may use it.
 
 mod probe;
@@ -10,6 +10,7 @@ use axum::Json;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics;
 use crate::sync::{self, Mirror};
 use crate::triton::Triton;
 
@@ -50,9 +52,14 @@ impl Admin {
     /// # Errors
     /// When the listener fails.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
-        let router = Router::new().route("/v1/release", get(current).post(post)).with_state(self);
+        let router =
+            Router::new().route("/v1/release", get(current).post(post)).route("/metrics", get(measured)).with_state(self);
         axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
     }
+}
+
+async fn measured() -> Response {
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render()).into_response()
 }
 
 async fn current(State(admin): State<Admin>) -> Response {

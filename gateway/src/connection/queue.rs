@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use tokio_util::task::AbortOnDropHandle;
+use tritondeploy_wire::v1::Code;
 use tungstenite::Message;
 
 use super::Session;
 use crate::config::Limits;
-use crate::protocol::{Protocol, RequestId};
+use crate::metrics;
+use crate::protocol::{Protocol, RequestId, Version};
 
 /// Dropping it gives up every request in it.
 pub struct Queue<P> {
@@ -46,6 +48,7 @@ impl<P: Protocol> Queue<P> {
 
 impl<P: Protocol> Session for Queue<P> {
     fn push(&mut self, message: Message) {
+        metrics::received(Version::V0, message.len());
         // What comes after the drain began is not answered: the client sees 1001 and may ask elsewhere.
         if self.draining {
             return;
@@ -68,10 +71,13 @@ impl<P: Protocol> Session for Queue<P> {
         })
         .await;
         self.start();
-        answer.unwrap_or_else(|e| {
+        let answer = answer.unwrap_or_else(|e| {
+            metrics::failed(Version::V0, Code::Internal);
             tracing::error!(connection = self.connection, "a request ended without an answer: {e}");
             Message::text(tritondeploy_wire::v0::error("internal error; the gateway's log tells more"))
-        })
+        });
+        metrics::sent(Version::V0, answer.len());
+        answer
     }
 
     fn has_room(&self) -> bool {

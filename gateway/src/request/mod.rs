@@ -6,6 +6,7 @@ mod error;
 mod fit;
 mod job;
 mod limit;
+mod report;
 mod run;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ pub use classes::top;
 pub use error::Error;
 pub use fit::Fit;
 pub use job::{Done, Job, Source, Target, Until};
+pub(crate) use report::Report;
 pub(crate) use run::micros;
 
 use crate::config::Config;

@@ -1,18 +1,16 @@
 //! Protocol v0: reads a request, has it run, writes its answer.
 
-mod run;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tritondeploy_wire::v0::{self as wire, Object, Request, View};
+use tritondeploy_wire::v1::Timings;
 use tungstenite::Message;
 
-use crate::protocol::{Protocol, RequestId};
-use crate::request::{DEFAULT, Done, Engine, Error, Job, Source, Target, Until, micros};
+use crate::protocol::{Protocol, RequestId, Version};
+use crate::request::{DEFAULT, Done, Engine, Error, Job, Report, Source, Target, Until, micros};
 use crate::triton::{Inference, Tensor};
-use run::Run;
 
 /// Below this, reading a message takes less than handing it to another thread.
 const SMALL: usize = 16 << 10;
@@ -30,33 +28,34 @@ impl V0 {
         Self { engine }
     }
 
-    async fn try_answer(&self, message: Message, run: &mut Run) -> Result<String, Error> {
+    async fn try_answer(&self, message: Message, report: &mut Report<'_>) -> Result<(String, Timings), Error> {
+        let arrived = Instant::now();
         let _turn = self.engine.turn().await?;
+        let queue = micros(arrived);
         // v0's clients know no deadline; a request's time begins with its turn.
-        let until = Until::after(Instant::now(), Duration::from_secs(self.engine.config.limits.request_seconds));
+        let begun = Instant::now();
+        let until = Until::after(begun, Duration::from_secs(self.engine.config.limits.request_seconds));
         let read = move || Ok(Request::parse(message.to_text().map_err(|_| Error::Message("the message is not UTF-8".into()))?)?);
-        let request = if run.bytes < SMALL { read()? } else { self.engine.off_thread(read).await? };
-        run.parsed();
+        let request = if report.bytes < SMALL { read()? } else { self.engine.off_thread(read).await? };
+        report.parse = Some(micros(begun));
         let object = |object: Object| Source::Object { bucket: object.bucket, key: object.key };
         let (form, source, targets) = match request {
             Request::Pipelines(of) => ("pipelines", object(of), self.engine.pipeline(DEFAULT)?),
-            Request::Image { model, object: of } => ("image", object(of), vec![self.named(model, run)]),
-            Request::Tensors { model, inputs } => ("tensors", tensors(inputs), vec![self.named(model, run)]),
+            Request::Image { model, object: of } => ("image", object(of), vec![self.named(model, report)]),
+            Request::Tensors { model, inputs } => ("tensors", tensors(inputs), vec![self.named(model, report)]),
         };
-        run.form = form;
+        report.form = form;
         let job = Job { source, targets, thumbnail: None, until, may_refuse: false };
         let Done { models, timings, .. } = self.engine.run(&job).await?;
-        run.timings = timings;
         let answers = models.into_iter().collect::<Result<Vec<_>, _>>()?;
         let start = Instant::now();
         let text = self.engine.off_thread(move || written(&job.targets, &answers, form == "pipelines")).await?;
-        run.timings.encode = micros(start);
-        Ok(text)
+        Ok((text, Timings { queue, encode: micros(start), ..timings }))
     }
 
     /// v0 names models as Triton does.
-    fn named(&self, model: String, run: &mut Run) -> Target {
-        run.model = Some(model.clone());
+    fn named(&self, model: String, report: &mut Report<'_>) -> Target {
+        report.model = Some(model.clone());
         let target = self.engine.target(&model);
         Target { alias: model.clone(), model, ..target }
     }
@@ -64,10 +63,11 @@ impl V0 {
 
 impl Protocol for V0 {
     async fn answer(&self, id: RequestId, message: Message) -> Message {
-        let mut run = Run::new(message.len());
-        let answer = self.try_answer(message, &mut run).await;
-        run.log(id, answer.as_ref().map(String::len));
-        Message::text(answer.unwrap_or_else(|e| wire::error(&e.to_string())))
+        let mut report = Report::begin(Version::V0, id, Instant::now());
+        report.bytes = message.len();
+        let answer = self.try_answer(message, &mut report).await;
+        report.end(answer.as_ref().map(|(text, timings)| (timings, text.len())));
+        Message::text(answer.map_or_else(|e| wire::error(&e.to_string()), |(text, _)| text))
     }
 }
 

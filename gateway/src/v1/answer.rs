@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 use tritondeploy_wire::v1::{self as wire, Answer, ModelResult, Outcome, OutputHeader, ServerMessage, Timings};
 use tungstenite::Message;
 
 use super::session::text;
 use super::{Asked, Room, Runner};
-use crate::protocol::RequestId;
-use crate::request::{Done, Engine, Error, Target, micros, top};
+use crate::protocol::{RequestId, Version};
+use crate::request::{Done, Engine, Error, Report, Target, micros, top};
 use crate::triton::Inference;
 
 /// More classes than anybody looks at; who wants more asks for the tensors.
@@ -25,8 +26,13 @@ impl Runner for Engine {
     }
 
     async fn run(&self, id: RequestId, asked: Asked) -> Message {
+        let mut report = Report::begin(Version::V1, id, asked.received);
+        report.client_id = Some(asked.infer.id);
+        report.trace = asked.infer.traceparent.as_deref();
+        report.form = form(&asked.infer.source);
+        report.bytes = asked.parts.iter().map(Bytes::len).sum();
         let answered = self.answered(&asked).await;
-        log(id, &asked, answered.as_ref().map(|(_, timings)| timings));
+        report.end(answered.as_ref().map(|(message, timings)| (timings, message.len())));
         match answered {
             Ok((message, _)) => message,
             Err(e) => text(&ServerMessage::Error { id: Some(asked.infer.id), failure: e.failure() }),
@@ -105,25 +111,11 @@ fn tensors<'i>(inference: &'i Inference, parts: &mut Vec<&'i [u8]>) -> Outcome {
     Outcome::Outputs { version: inference.version.clone(), outputs }
 }
 
-/// One line a request, as v0 writes it; a trace context of the client's is on it, no payload is.
-fn log(id: RequestId, asked: &Asked, answered: Result<&Timings, &Error>) {
-    let (request, total_us) = (id.to_string(), micros(asked.received));
-    let (client_id, trace) = (asked.infer.id, asked.infer.traceparent.as_deref());
-    match answered {
-        Ok(Timings { fetch, decode, prepare, queue, infer, encode, .. }) => tracing::info!(
-            request,
-            client_id,
-            trace,
-            fetch_us = fetch,
-            decode_us = decode,
-            prepare_us = prepare,
-            queue_us = queue,
-            infer_us = infer,
-            encode_us = encode,
-            total_us,
-            "answered"
-        ),
-        Err(e) if e.is_ours() => tracing::error!(request, client_id, trace, total_us, code = %e.code(), error = %e, "failed"),
-        Err(e) => tracing::warn!(request, client_id, trace, total_us, code = %e.code(), error = %e, "refused"),
+fn form(source: &wire::Source) -> &'static str {
+    match source {
+        wire::Source::S3 { .. } => "s3",
+        wire::Source::Image {} => "image",
+        wire::Source::Rgb8 { .. } => "rgb8",
+        wire::Source::Tensors(_) => "tensors",
     }
 }

@@ -12,7 +12,8 @@ use tungstenite::Message;
 use super::streams::Streams;
 use super::{Asked, Runner};
 use crate::config::Limits;
-use crate::protocol::RequestId;
+use crate::metrics;
+use crate::protocol::{RequestId, Version};
 
 /// Messages that wait for a client that does not read; then we do not read either.
 const OUTBOX: usize = 256;
@@ -26,7 +27,8 @@ pub struct Session<R> {
     window: Window,
     largest: Window,
     open: HashMap<u64, Open>,
-    open_bytes: u64,
+    /// What these take of the window.
+    taken: metrics::Window,
     streams: Streams,
     tasks: JoinSet<(u64, u64, Message)>,
     outbox: VecDeque<Message>,
@@ -53,7 +55,7 @@ impl<R: Runner> Session<R> {
             window: largest,
             largest,
             open: HashMap::new(),
-            open_bytes: 0,
+            taken: metrics::Window::default(),
             streams: Streams::default(),
             tasks: JoinSet::new(),
             outbox: VecDeque::new(),
@@ -70,6 +72,7 @@ impl<R: Runner> Session<R> {
     }
 
     fn fail(&mut self, id: Option<u64>, failure: Failure) {
+        metrics::failed(Version::V1, failure.code);
         self.say(&ServerMessage::Error { id, failure });
     }
 
@@ -122,8 +125,9 @@ impl<R: Runner> Session<R> {
             return Ok(());
         }
         // One request alone may be larger than the window, or it could never be sent.
-        if !self.open.is_empty() && self.open_bytes + bytes > most {
-            let why = format!("with its {bytes} bytes {} would be open; the window allows {most}", self.open_bytes + bytes);
+        if !self.open.is_empty() && self.taken.bytes() + bytes > most {
+            let would = self.taken.bytes() + bytes;
+            let why = format!("with its {bytes} bytes {would} would be open; the window allows {most}");
             self.fail(Some(id), Failure::new(Code::FlowControl, why));
             return Ok(());
         }
@@ -152,7 +156,7 @@ impl<R: Runner> Session<R> {
                 superseded
             }
         };
-        self.open_bytes += bytes;
+        self.taken.open(bytes);
         if let Some(old) = superseded {
             self.cancel(old, Reason::Superseded);
         }
@@ -187,9 +191,7 @@ impl<R: Runner> Session<R> {
     fn cancel(&mut self, id: u64, reason: Reason) {
         // It may just have been answered: then this comes too late, which is no mistake.
         let Some(open) = self.open.get(&id) else { return };
-        if let Some(task) = &open.task {
-            task.abort();
-        }
+        open.task.as_ref().map_or_else(|| metrics::cancelled(Version::V1), AbortHandle::abort);
         let (number, stream) = (open.number, open.stream);
         self.close(id, number);
         self.say(&ServerMessage::Cancelled(Cancelled { id, reason }));
@@ -205,7 +207,7 @@ impl<R: Runner> Session<R> {
             return false;
         }
         if let Some(open) = self.open.remove(&id) {
-            self.open_bytes -= open.bytes;
+            self.taken.close(open.bytes);
         }
         true
     }
@@ -246,6 +248,7 @@ impl<R: Runner> Session<R> {
 
 impl<R: Runner> crate::connection::Session for Session<R> {
     fn push(&mut self, message: Message) {
+        metrics::received(Version::V1, message.len());
         if let Err(why) = self.hear(message) {
             self.fail(None, Failure::new(Code::BadRequest, why));
         }
@@ -254,6 +257,7 @@ impl<R: Runner> crate::connection::Session for Session<R> {
     async fn next(&mut self) -> Message {
         loop {
             if let Some(message) = self.outbox.pop_front() {
+                metrics::sent(Version::V1, message.len());
                 return message;
             }
             match self.tasks.join_next().await {
