@@ -163,9 +163,10 @@ async fn measure(place: Place, only: &[String], length: Length, folder: Option<P
         // A row that cannot be measured says why; the others are measured all the same.
         let found = found.and_then(|found| world.watch_over().map(|()| found));
         report.add(row, found);
-    }
-    if let Some(folder) = folder {
-        report.write(&folder)?;
+        // After each row: a run that is interrupted leaves what it found.
+        if let Some(folder) = &folder {
+            report.write(folder)?;
+        }
     }
     Ok(report.is_whole())
 }

@@ -1,5 +1,6 @@
 //! Everything that is measured: Triton, the gateway and a server of objects, on free ports of this machine.
 
+mod leftovers;
 mod process;
 
 use std::fs;
@@ -15,6 +16,7 @@ use crate::failure::{Doing, Failure};
 use crate::perf_analyzer::PerfAnalyzer;
 use crate::processor::{Role, Watched};
 use crate::{http, models, payload};
+use leftovers::Leftovers;
 use process::Process;
 
 /// The bucket that holds the photographs.
@@ -45,6 +47,7 @@ pub(crate) struct World {
     // In the order in which they are stopped.
     gateway: Option<Process>,
     triton: Process,
+    leftovers: Leftovers,
     objects: Process,
     pub(crate) programs: Programs,
     pub(crate) ports: Ports,
@@ -87,11 +90,12 @@ impl World {
         for (number, photo) in photos.iter().enumerate() {
             fs::write(images.join(format!("{number}.jpg")), photo).doing("writing a photograph")?;
         }
-        let triton = start_triton(&programs.triton, &repository, ports, folder.path())?;
+        let leftovers = Leftovers::new();
+        let triton = start_triton(&programs.triton, &repository, ports, folder.path(), leftovers.prefix())?;
         let this = std::env::current_exe().doing("finding this program")?;
         let arguments = ["objects".to_owned(), ports.objects.to_string(), folder.path().join("objects").display().to_string()];
         let objects = Process::start(&this, &arguments, &[], &folder.path().join("objects.log"))?;
-        let mut world = Self { gateway: None, triton, objects, programs, ports, photos, folder };
+        let mut world = Self { gateway: None, triton, leftovers, objects, programs, ports, photos, folder };
         let start = Instant::now();
         while !answers(ports.triton_http, "/v2/health/ready") || !answers(ports.objects, &format!("/{BUCKET}/{}", key(0))) {
             world.triton.lives().map_err(|e| Failure(format!("Triton: {e}")))?;
@@ -153,7 +157,9 @@ impl World {
             return Ok(false);
         }
         let repository = self.folder.path().join("models");
-        self.triton = start_triton(&self.programs.triton, &repository, self.ports, self.folder.path())?;
+        self.leftovers.clear();
+        let prefix = self.leftovers.prefix();
+        self.triton = start_triton(&self.programs.triton, &repository, self.ports, self.folder.path(), prefix)?;
         Ok(true)
     }
 
@@ -179,8 +185,7 @@ impl World {
     }
 }
 
-fn start_triton(program: &Path, repository: &Path, ports: Ports, folder: &Path) -> Result<Process, Failure> {
-    let prefix = format!("tritondeploy-bench-{}-", std::process::id());
+fn start_triton(program: &Path, repository: &Path, ports: Ports, folder: &Path, prefix: &str) -> Result<Process, Failure> {
     let mut arguments = vec!["-r".to_owned(), repository.display().to_string()];
     for (option, port) in [("-p", ports.triton_http), ("-g", ports.triton_grpc), ("-m", ports.triton_metrics)] {
         arguments.extend([option.to_owned(), port.to_string()]);

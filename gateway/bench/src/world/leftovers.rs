@@ -1,0 +1,72 @@
+//! What a Triton that crashed leaves behind: its models' processes, and their shared memory.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+/// Everything that has this at the beginning of its shared memory's name goes when this is dropped.
+#[derive(Debug)]
+pub(super) struct Leftovers {
+    prefix: String,
+}
+
+impl Leftovers {
+    /// For a Triton that this process starts.
+    pub(super) fn new() -> Self {
+        Self { prefix: format!("tritondeploy-bench-{}-", std::process::id()) }
+    }
+
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Ends the processes, and removes the memory, of a Triton that does not run.
+    pub(super) fn clear(&self) {
+        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Some(pid) =
+                process.file_name().to_str().filter(|name| name.bytes().all(|b| b.is_ascii_digit())).map(str::to_owned)
+            else {
+                continue;
+            };
+            let words = fs::read(process.path().join("cmdline")).unwrap_or_default();
+            // Our own regions are an argument of the Python backend's processes, and of nothing else.
+            if words.split(|byte| *byte == 0).any(|word| word.starts_with(self.prefix.as_bytes())) {
+                drop(Command::new("kill").args(["-KILL", &pid]).stderr(Stdio::null()).status());
+            }
+        }
+        for region in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+            if region.file_name().to_string_lossy().starts_with(&self.prefix) {
+                drop(fs::remove_file(region.path()));
+            }
+        }
+    }
+}
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ours_goes_and_what_is_not_stays() {
+        let leftovers = Leftovers::new();
+        let (ours, others) =
+            (format!("/dev/shm/{}x", leftovers.prefix()), format!("/dev/shm/bench-other-{}", std::process::id()));
+        fs::write(&ours, "x").unwrap();
+        fs::write(&others, "x").unwrap();
+        let mut orphan = Command::new("sh").args(["-c", "sleep 60; :", &format!("{}y", leftovers.prefix())]).spawn().unwrap();
+        // The kernel lets a parent go on before the child's words can be read.
+        let words = format!("/proc/{}/cmdline", orphan.id());
+        while !String::from_utf8_lossy(&fs::read(&words).unwrap()).contains(leftovers.prefix()) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        drop(leftovers);
+        assert!(!fs::exists(&ours).unwrap() && fs::exists(&others).unwrap());
+        assert!(!orphan.wait().unwrap().success());
+        fs::remove_file(others).unwrap();
+    }
+}
