@@ -1,41 +1,35 @@
 //! The calls.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Response, Status};
+use tonic::{Response, Status};
 
+use super::memory::{Memory, Slots};
 use super::proto::grpc_inference_service_client::GrpcInferenceServiceClient;
 use super::proto::{
-    ModelInferRequest, ModelInferResponse, ModelMetadataRequest, RepositoryIndexRequest, RepositoryModelLoadRequest,
-    RepositoryModelUnloadRequest, ServerLiveRequest, ServerMetadataRequest,
-    model_infer_request::{InferInputTensor, InferRequestedOutputTensor},
-    model_metadata_response,
+    ModelMetadataRequest, RepositoryIndexRequest, RepositoryModelLoadRequest, RepositoryModelUnloadRequest, ServerLiveRequest,
+    ServerMetadataRequest, model_metadata_response,
 };
-use super::{Buffer, Config, Datatype, Error, Indexed, Inference, Input, Metadata, State, Tensor, TensorMetadata};
+use super::{Config, Datatype, Error, Indexed, Metadata, State, TensorMetadata, Transport};
+
+/// The generated client.
+pub(super) type Client = GrpcInferenceServiceClient<Channel>;
 
 /// With h2's 64 KiB windows a 602 KB tensor would wait for ten round trips of window updates.
 const WINDOW: u32 = 4 << 20;
 
 /// For the calls that read only what Triton has at hand.
-const QUICK: Duration = Duration::from_secs(5);
-
-/// What an inference may ask for besides its inputs.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// When nobody wants the answer any more.
-    pub deadline: Option<Instant>,
-    /// The outputs that are wanted; all of them where this is empty.
-    pub outputs: Vec<String>,
-}
+pub(super) const QUICK: Duration = Duration::from_secs(5);
 
 /// A client of one Triton; clones share the connection.
 #[derive(Clone, Debug)]
 pub struct Triton {
-    client: GrpcInferenceServiceClient<Channel>,
-    infer_timeout: Duration,
+    pub(super) client: Client,
+    pub(super) memory: Arc<Memory>,
+    pub(super) infer_timeout: Duration,
     load_timeout: Duration,
 }
 
@@ -59,11 +53,28 @@ impl Triton {
         let client = GrpcInferenceServiceClient::new(channel)
             .max_decoding_message_size(config.message_bytes)
             .max_encoding_message_size(config.message_bytes);
+        let memory = match config.transport {
+            Transport::SharedMemory => Memory::offer(client.clone(), config.slot_bytes, config.slots),
+            Transport::Inline => Memory::inline(client.clone()),
+        };
         Ok(Self {
             client,
+            memory,
             infer_timeout: Duration::from_secs(config.infer_seconds),
             load_timeout: Duration::from_secs(config.load_seconds),
         })
+    }
+
+    /// The slots of shared memory, and why they are not used where they are not.
+    #[must_use]
+    pub fn slots(&self) -> Slots {
+        self.memory.slots()
+    }
+
+    /// Slots that Triton may still read though their requests were given up.
+    #[must_use]
+    pub fn quarantined(&self) -> usize {
+        self.slots().quarantined
     }
 
     /// Whether Triton's process answers; no matter which models do.
@@ -99,59 +110,6 @@ impl Triton {
             inputs: answer.inputs.into_iter().map(tensor_metadata).collect::<Result<_, _>>()?,
             outputs: answer.outputs.into_iter().map(tensor_metadata).collect::<Result<_, _>>()?,
         })
-    }
-
-    /// Room for the elements of one tensor, `len` bytes, to be written once and shared by every model that takes it.
-    #[must_use]
-    pub fn buffer(&self, len: usize) -> Buffer {
-        Buffer::inline(len)
-    }
-
-    /// Runs a model's latest version. Dropping the future cancels the request at Triton.
-    ///
-    /// # Errors
-    /// When the inputs do not fit, the model is not ready or fails, or no answer comes in time.
-    pub async fn infer(&self, model: &str, inputs: Vec<Input>) -> Result<Inference, Error> {
-        self.infer_with(model, inputs, &Options::default()).await
-    }
-
-    /// Runs a model as [`Triton::infer`] does, with a deadline, or for some of its outputs.
-    ///
-    /// # Errors
-    /// Those of [`Triton::infer`], and when the deadline passes.
-    pub async fn infer_with(&self, model: &str, inputs: Vec<Input>, options: &Options) -> Result<Inference, Error> {
-        let outputs = options.outputs.iter();
-        let mut message = ModelInferRequest {
-            model_name: model.to_owned(),
-            outputs: outputs.map(|name| InferRequestedOutputTensor { name: name.clone(), ..Default::default() }).collect(),
-            ..Default::default()
-        };
-        for input in inputs {
-            message.inputs.push(InferInputTensor {
-                name: input.name,
-                datatype: input.datatype.as_str().to_owned(),
-                shape: input.shape,
-                parameters: HashMap::new(),
-            });
-            message.raw_input_contents.push(input.data.inline());
-        }
-        let mut client = self.client.clone();
-        let mut request = Request::new(message);
-        let left = options.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if let Some(left) = left {
-            if left.is_zero() {
-                return Err(Error::Deadline);
-            }
-            // As grpc-timeout: Triton gives up by itself too.
-            request.set_timeout(left);
-        }
-        let limit = left.map_or(self.infer_timeout, |left| left.min(self.infer_timeout));
-        let answer = within(limit, client.model_infer(request)).await;
-        match answer {
-            // Ours and Triton's clocks end together; whichever is first.
-            Err(_) if options.deadline.is_some_and(|deadline| deadline <= Instant::now()) => Err(Error::Deadline),
-            answer => outputs_of(answer?),
-        }
     }
 
     /// Every model that Triton sees in its repository, with all versions it has tried.
@@ -203,19 +161,6 @@ fn tensor_metadata(t: model_metadata_response::TensorMetadata) -> Result<TensorM
     Ok(TensorMetadata { datatype: datatype(&t.datatype)?, name: t.name, shape: t.shape })
 }
 
-fn datatype(name: &str) -> Result<Datatype, Error> {
+pub(super) fn datatype(name: &str) -> Result<Datatype, Error> {
     Datatype::parse(name).ok_or_else(|| Error::Garbled(format!("it names the datatype {name:?}")))
-}
-
-fn outputs_of(answer: ModelInferResponse) -> Result<Inference, Error> {
-    if answer.outputs.len() != answer.raw_output_contents.len() {
-        return Err(Error::Garbled(format!(
-            "{} outputs came with the bytes of {}",
-            answer.outputs.len(),
-            answer.raw_output_contents.len()
-        )));
-    }
-    let outputs = answer.outputs.into_iter().zip(answer.raw_output_contents);
-    let outputs = outputs.map(|(o, data)| Ok(Tensor { datatype: datatype(&o.datatype)?, name: o.name, shape: o.shape, data }));
-    Ok(Inference { version: answer.model_version, outputs: outputs.collect::<Result<_, _>>()? })
 }

@@ -44,6 +44,12 @@ impl Error {
         matches!(self, Self::Unreachable(_) | Self::Busy(_) | Self::Timeout(_))
     }
 
+    /// Whether a failed inference is over at Triton. A status that was made on the way (a broken connection, a clock that
+    /// ran out, a cancel) says nothing of the request, which may be running.
+    pub(super) fn is_final(status: &Status) -> bool {
+        status.source().is_none() && !matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded | Code::Unknown)
+    }
+
     /// Sorts a gRPC status. A status without a wire behind it (a transport error) means that Triton is unreachable.
     pub(super) fn of(status: &Status) -> Self {
         let message = status.message().to_owned();

@@ -4,6 +4,8 @@
 
 mod client;
 mod error;
+mod infer;
+mod memory;
 mod payload;
 mod tensor;
 
@@ -11,8 +13,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use client::{Options, Triton};
+pub use client::Triton;
 pub use error::Error;
+pub use infer::Options;
+pub use memory::Slots;
 pub use payload::{Buffer, Input, Payload};
 pub use tensor::{Datatype, Tensor};
 
@@ -30,6 +34,25 @@ pub struct Config {
     pub infer_seconds: u64,
     /// Longest wait for a model to load: building a TensorRT plan inside ONNX Runtime takes minutes.
     pub load_seconds: u64,
+    /// How input tensors get to Triton.
+    pub transport: Transport,
+    /// The longest tensor that goes through shared memory, in bytes; a longer one goes inline.
+    pub slot_bytes: usize,
+    /// Tensors in shared memory at once, each of `slot_bytes` taken from `/dev/shm` when first needed; with none left, tensors
+    /// go inline.
+    pub slots: usize,
+}
+
+/// How input tensors get to Triton.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// In memory that both map, where Triton takes it: it sees the same `/dev/shm`, and (from 2.69 on) was started with
+    /// `--allow-client-shm=true`. Inline otherwise.
+    #[default]
+    SharedMemory,
+    /// In the gRPC messages.
+    Inline,
 }
 
 impl Default for Config {
@@ -40,6 +63,10 @@ impl Default for Config {
             connect_seconds: 2,
             infer_seconds: 60,
             load_seconds: 600,
+            transport: Transport::default(),
+            // An image of 512 x 512 as FP16, or 295 x 295 as FP32; 256 MiB in all, of the pod's 1 GiB of /dev/shm.
+            slot_bytes: 1 << 20,
+            slots: 256,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The elements of input tensors on their way to Triton: written once, shared by every model of a request.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Datatype;
+use super::memory::Lease;
 
 /// A named input with its elements in row-major order.
 #[derive(Clone, Debug)]
@@ -19,19 +21,33 @@ pub struct Input {
     pub data: Payload,
 }
 
-/// The elements of one tensor, to be filled by one writer. What it holds before that is unspecified: write all of it.
+/// The elements of one tensor, to be filled by one writer. What it holds before that is unspecified, and may be another
+/// request's: write all of it.
 #[derive(Debug)]
-pub struct Buffer(Vec<u8>);
+pub struct Buffer(Room);
+
+#[derive(Debug)]
+enum Room {
+    Slot(Lease, usize),
+    Inline(Vec<u8>),
+}
 
 impl Buffer {
+    pub(super) fn slot(lease: Lease, len: usize) -> Self {
+        Self(Room::Slot(lease, len))
+    }
+
     pub(super) fn inline(len: usize) -> Self {
-        Self(vec![0; len])
+        Self(Room::Inline(vec![0; len]))
     }
 
     /// Ends the writing.
     #[must_use]
     pub fn share(self) -> Payload {
-        Payload(self.0.into())
+        Payload(match self.0 {
+            Room::Slot(lease, len) => Place::Slot(Arc::new(lease), len),
+            Room::Inline(bytes) => Place::Inline(bytes.into()),
+        })
     }
 }
 
@@ -39,42 +55,53 @@ impl Deref for Buffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Room::Slot(lease, len) => &lease[..*len],
+            Room::Inline(bytes) => bytes,
+        }
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.0
+        match &mut self.0 {
+            Room::Slot(lease, len) => &mut lease[..*len],
+            Room::Inline(bytes) => bytes,
+        }
     }
 }
 
 /// The elements of one tensor, which nobody changes any more. Clones are cheap and name the same bytes.
 #[derive(Clone, Debug)]
-pub struct Payload(Bytes);
+pub struct Payload(pub(super) Place);
 
-impl Payload {
-    pub(super) fn inline(&self) -> Bytes {
-        self.0.clone()
-    }
+/// Where they are.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// In the first bytes of a slot.
+    Slot(Arc<Lease>, usize),
+    Inline(Bytes),
 }
 
 impl Deref for Payload {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Place::Slot(lease, len) => &lease[..*len],
+            Place::Inline(bytes) => bytes,
+        }
     }
 }
 
 impl From<Bytes> for Payload {
     fn from(bytes: Bytes) -> Self {
-        Self(bytes)
+        Self(Place::Inline(bytes))
     }
 }
 
 impl From<Vec<u8>> for Payload {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes.into())
+        Self(Place::Inline(bytes.into()))
     }
 }

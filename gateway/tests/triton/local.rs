@@ -1,0 +1,115 @@
+//! A Triton of a test's own, with one model that gives back what it gets.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Reads its input only after the sleep that the input's second value asks for.
+const MODEL: &str = "\
+import time
+import triton_python_backend_utils as pb
+class TritonPythonModel:
+    def execute(self, requests):
+        answers = []
+        for request in requests:
+            x = pb.get_input_tensor_by_name(request, 'x').as_numpy()
+            time.sleep(float(x[1]) / 1000)
+            answers.append(pb.InferenceResponse([pb.Tensor('y', x.copy())]))
+        return answers
+";
+
+const CONFIG: &str = "name: \"echo\"\nbackend: \"python\"\nmax_batch_size: 0\n\
+    input [{ name: \"x\" data_type: TYPE_FP32 dims: [ -1 ] }]\noutput [{ name: \"y\" data_type: TYPE_FP32 dims: [ -1 ] }]\n\
+    instance_group [{ kind: KIND_CPU count: 2 }]\n\
+    dynamic_batching {}\n"; // Its queue is what looks at cancels.
+
+pub(crate) struct Local {
+    folder: TempDir,
+    ports: [u16; 3],
+    process: Option<Child>,
+}
+
+impl Local {
+    /// Ready, with the model loaded.
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("echo/1")).unwrap();
+        fs::write(folder.path().join("echo/1/model.py"), MODEL).unwrap();
+        fs::write(folder.path().join("echo/config.pbtxt"), CONFIG).unwrap();
+        let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let ports = listeners.map(|l| l.local_addr().unwrap().port());
+        let mut local = Self { folder, ports, process: None };
+        local.restart().await;
+        local
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.stop();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sandbox/triton/local");
+        let [http, grpc, metrics] = self.ports.map(|port| port.to_string());
+        let mut command = Command::new(script);
+        command.arg("-a").arg("-r").arg(self.folder.path()).args(["-p", &http, "-g", &grpc, "-m", &metrics]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.process = Some(command.spawn().unwrap());
+        let start = Instant::now();
+        while !self.get(self.ports[0], "/v2/models/echo/ready").starts_with("HTTP/1.1 200") {
+            assert!(start.elapsed() < Duration::from_secs(60), "Triton is not ready (made by sandbox/triton/build)");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub(crate) fn stop(&mut self) {
+        if self.process.is_some() {
+            // Killed, it would leave its own regions under /dev/shm.
+            self.signal("TERM");
+        }
+        if let Some(mut process) = self.process.take() {
+            let start = Instant::now();
+            while process.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(20) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    pub(crate) fn grpc(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[1])
+    }
+
+    /// Requests that Triton counts as cancelled.
+    pub(crate) fn cancelled(&self) -> u64 {
+        let metrics = self.get(self.ports[2], "/metrics");
+        let counts = metrics.lines().filter(|l| l.starts_with("nv_inference_request_failure") && l.contains("CANCELED"));
+        counts.filter_map(|l| l.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    }
+
+    fn get(&self, port: u16, path: &str) -> String {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return String::new() };
+        let mut answer = String::new();
+        let asked = write!(stream, "GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+        asked.and_then(|()| stream.read_to_string(&mut answer)).map_or_else(|_| String::new(), |_| answer)
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The names of our kind under /dev/shm.
+pub(crate) fn regions() -> Vec<String> {
+    let names = fs::read_dir("/dev/shm").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("tritondeploy-gateway-")).collect()
+}
