@@ -14,6 +14,7 @@ pub use live::{Connection, Running, Window};
 
 use crate::models::Readiness;
 use crate::protocol::Version;
+use crate::triton::Slots;
 
 /// The content type of what [`render`] gives.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -54,6 +55,11 @@ mod name {
         ("tritondeploy_gateway_triton_reachable", Unit::Count, "1 when Triton answered at the last look, else 0.");
     pub(super) const READY: Described =
         ("tritondeploy_gateway_model_ready", Unit::Count, "1 when the pipelines' model was READY at the last look, else 0.");
+    pub(super) const SLOTS: Described = (
+        "tritondeploy_gateway_shared_memory_slots",
+        Unit::Count,
+        "Slots of shared memory with Triton; those in quarantine may still be read by it, and are not used again until then.",
+    );
 }
 
 static METRICS: LazyLock<All> = LazyLock::new(All::new);
@@ -116,14 +122,20 @@ impl All {
         // It fails only without buckets.
         let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).unwrap_or_else(|_| PrometheusBuilder::new());
         let recorder = builder.build_recorder();
-        for (name, unit, says) in [name::STAGE] {
-            recorder.describe_histogram(KeyName::from_const_str(name), Some(unit), SharedString::const_str(says));
-        }
+        let (stage, unit, says) = name::STAGE;
+        recorder.describe_histogram(KeyName::from_const_str(stage), Some(unit), SharedString::const_str(says));
         for (name, unit, says) in [name::REQUESTS, name::RECEIVED, name::SENT, name::REFUSED] {
             recorder.describe_counter(KeyName::from_const_str(name), Some(unit), SharedString::const_str(says));
         }
-        let gauges =
-            [name::IN_FLIGHT, name::CONNECTIONS, name::WINDOW_REQUESTS, name::WINDOW_BYTES, name::REACHABLE, name::READY];
+        let gauges = [
+            name::IN_FLIGHT,
+            name::CONNECTIONS,
+            name::WINDOW_REQUESTS,
+            name::WINDOW_BYTES,
+            name::REACHABLE,
+            name::READY,
+            name::SLOTS,
+        ];
         for (name, unit, says) in gauges {
             recorder.describe_gauge(KeyName::from_const_str(name), Some(unit), SharedString::const_str(says));
         }
@@ -186,9 +198,12 @@ pub async fn upkeep() {
     }
 }
 
-/// Everything, in Prometheus's text format.
+/// Everything, in Prometheus's text format, with the slots of shared memory as they are now.
 #[must_use]
-pub fn render() -> String {
+pub fn render(slots: &Slots) -> String {
+    for (state, count) in [("free", slots.free), ("used", slots.used), ("quarantined", slots.quarantined)] {
+        gauge(&METRICS.recorder, name::SLOTS, vec![Label::new("state", state)]).set(count as f64);
+    }
     METRICS.handle.render()
 }
 
@@ -246,8 +261,12 @@ mod tests {
 
     #[test]
     fn a_request_that_is_given_up_was_cancelled() {
-        let cancelled =
-            || render().lines().find(|line| line.contains("protocol=\"v0\",outcome=\"cancelled\"")).map(str::to_owned);
+        let cancelled = || {
+            render(&Slots::default())
+                .lines()
+                .find(|line| line.contains("protocol=\"v0\",outcome=\"cancelled\""))
+                .map(str::to_owned)
+        };
         drop(Running::begin(Version::V0));
         assert!(cancelled().unwrap().ends_with("} 1"), "{:?}", cancelled());
     }
@@ -256,7 +275,7 @@ mod tests {
     fn every_metric_is_described() {
         Running::begin(Version::V1).answered(&Timings { infer: 10, ..Timings::default() }, 20);
         triton(&Readiness::default(), &["m".to_owned()]);
-        let text = render();
+        let text = render(&Slots::default());
         let named = |line: &str| line.split(' ').nth(2).map(str::to_owned);
         let types: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE")).filter_map(named).collect();
         let helps: Vec<_> = text.lines().filter(|line| line.starts_with("# HELP")).filter_map(named).collect();

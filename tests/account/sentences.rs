@@ -67,7 +67,7 @@ async fn a_role_with_a_path_is_let_in_by_its_whole_name() {
         ours.sort_unstable();
         ours
     };
-    assert_eq!(entries().await, [role.clone()]);
+    assert_eq!(entries().await, std::slice::from_ref(&role));
 
     // A second operator gets an entry beside the first one's, and changes nothing else.
     local.reset_calls();

@@ -58,8 +58,8 @@ impl Admin {
     }
 }
 
-async fn measured() -> Response {
-    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render()).into_response()
+async fn measured(State(admin): State<Admin>) -> Response {
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(&admin.triton.slots())).into_response()
 }
 
 async fn current(State(admin): State<Admin>) -> Response {

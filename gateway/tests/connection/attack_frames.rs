@@ -27,7 +27,7 @@ async fn a_frame_that_claims_too_much_is_refused_by_its_header() {
         stream.write_all(&header(FIN | BINARY, length)).await.unwrap();
         assert_eq!(ending(&mut stream, SOON).await, Some(1009), "{length:#x}");
     }
-    neighbour.is_unharmed().await;
+    neighbour.unharmed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +46,7 @@ async fn a_claim_costs_no_memory_before_the_bytes_come() {
     // 12.5 GiB are claimed; other tests of this process use some too.
     let grown = resident().saturating_sub(before);
     assert!(grown < 1 << 30, "{} MiB", grown >> 20);
-    neighbour.is_unharmed().await;
+    neighbour.unharmed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +105,7 @@ async fn an_endless_message_of_empty_fragments_is_ended() {
     assert_eq!((close[0], u16::from_be_bytes([close[2], close[3]])), (0x88, 1009));
     drop(reader);
     timeout(Duration::from_secs(10), flooding).await.expect("the connection ends").unwrap();
-    neighbour.is_unharmed().await;
+    neighbour.unharmed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +126,7 @@ async fn a_flood_of_pings_is_answered_and_disturbs_nobody() {
     let reading = async { while !answers.ends_with(b"0 after") && reader.read_buf(&mut answers).await.unwrap() > 0 {} };
     timeout(Duration::from_secs(30), reading).await.expect("an answer");
     drop(flooding.await.unwrap());
-    neighbour.is_unharmed().await;
+    neighbour.unharmed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +137,7 @@ async fn who_pings_and_never_reads_is_dropped() {
     let flood = frame(FIN | PING, &[b'p'; 125]).repeat(1000);
     let flooding = async { while stream.write_all(&flood).await.is_ok() {} };
     timeout(Duration::from_secs(20), flooding).await.expect("the connection ends");
-    neighbour.is_unharmed().await;
+    neighbour.unharmed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,7 +159,7 @@ async fn a_message_that_does_not_end_is_not_waited_for_though_pings_come() {
     assert!(all.windows(4).any(|w| w[0] == 0x88 && w[2..] == 1008u16.to_be_bytes()), "{all:?}");
     // For a while the rest is read and thrown away, lest a reset overtake the Close frame.
     timeout(2 * SOON, dripping).await.expect("it hears of it").unwrap();
-    neighbour.is_unharmed().await;
+    neighbour.unharmed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,7 +189,7 @@ async fn unfinished_messages_have_a_bound_over_all_connections() {
         }
     }
     assert_eq!((held.len(), refused), (4, 4));
-    neighbour.is_unharmed().await;
+    neighbour.unharmed().await;
     // Whose messages end, or whose connections do, make room.
     let mut first = held.remove(0);
     first.write_all(&vec![b'x'; 1 << 20]).await.unwrap();

@@ -39,7 +39,7 @@ async fn an_upgrade_with_a_trick_in_it_is_none() {
         // Some are not even answered.
         assert!(matches!(status, 0 | 400..=499 | 505), "{status} {body}, to {trick:?}");
     }
-    neighbour.is_unharmed().await;
+    neighbour.unharmed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,7 +77,7 @@ async fn headers_that_come_byte_by_byte_are_not_waited_for() {
     };
     timeout(Duration::from_secs(5), dripping).await.expect("it is still listened to");
     assert!(start.elapsed() > Duration::from_millis(900), "{:?}", start.elapsed());
-    neighbour.is_unharmed().await;
+    neighbour.unharmed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +98,7 @@ async fn who_asks_for_health_and_never_reads_gives_its_place_back() {
     // Three times a second, and one to finish in.
     sleep(Duration::from_millis(4500)).await;
     assert_eq!(ask(&mut running.tcp().await, health).await.0, 200);
-    neighbour.is_unharmed().await;
+    neighbour.unharmed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,5 +118,5 @@ async fn a_crowd_that_never_upgrades_costs_only_its_own_kind() {
     sleep(Duration::from_millis(1500)).await;
     assert_eq!(alive(&crowd), 0);
     drop(running.client().await);
-    neighbour.is_unharmed().await;
+    neighbour.unharmed().await;
 }

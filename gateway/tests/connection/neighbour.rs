@@ -40,7 +40,7 @@ impl Neighbour {
     }
 
     /// Its connection lived on, and every answer came in time.
-    pub(crate) async fn is_unharmed(self) {
+    pub(crate) async fn unharmed(self) {
         self.stop.store(true, Ordering::Relaxed);
         let (count, slowest) = self.talking.await.unwrap();
         assert!(slowest < UNHARMED, "{count} exchanges, the slowest took {slowest:?}");
