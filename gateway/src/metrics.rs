@@ -279,7 +279,7 @@ mod tests {
         let named = |line: &str| line.split(' ').nth(2).map(str::to_owned);
         let types: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE")).filter_map(named).collect();
         let helps: Vec<_> = text.lines().filter(|line| line.starts_with("# HELP")).filter_map(named).collect();
-        assert_eq!(types.len(), 11, "{text}");
+        assert_eq!(types.len(), 12, "{text}");
         assert_eq!(helps, types);
     }
 }
