@@ -1,6 +1,8 @@
 """Holds one mutating call until a test says otherwise: before it is applied, or before its answer is sent.
 
 A client killed meanwhile has crashed just there: with a call that was never made, or one whose answer was lost.
+What the same client asks for beside the held call is held too, and never applied, unless one action was named: how much
+of it would come through before the kill is a matter of the machine's speed.
 """
 
 from __future__ import annotations
@@ -47,14 +49,18 @@ class Holding:
         with self._lock:
             ours = call.mutating and call.principal is not None and call.principal.arn.endswith(self._who)
             ours = ours and self._action in ("", call.action)
-            if not self._left or not ours:
+            if not ours:
                 return True
-            self._left -= 1
-            if self._left:
-                return True
-            self._held = call
-        if self._when == "after":
-            return True
+            beside = self._held is not None and not self._action
+            if not beside:
+                if not self._left:
+                    return True
+                self._left -= 1
+                if self._left:
+                    return True
+                self._held = call
+                if self._when == "after":
+                    return True
         self._go.wait(LONGEST)
         return False
 
