@@ -118,17 +118,8 @@ impl<R: Runner> Session<R> {
             self.fail(Some(id), Failure::new(Code::Draining, "the gateway stops; connect again"));
             return Ok(());
         }
-        let Window { requests, bytes: most } = self.window;
-        if self.open.len() >= requests as usize {
-            let why = format!("{} requests are open, as many as the window allows", self.open.len());
-            self.fail(Some(id), Failure::new(Code::FlowControl, why));
-            return Ok(());
-        }
-        // One request alone may be larger than the window, or it could never be sent.
-        if !self.open.is_empty() && self.taken.bytes() + bytes > most {
-            let would = self.taken.bytes() + bytes;
-            let why = format!("with its {bytes} bytes {would} would be open; the window allows {most}");
-            self.fail(Some(id), Failure::new(Code::FlowControl, why));
+        if let Some(failure) = self.beyond(bytes) {
+            self.fail(Some(id), failure);
             return Ok(());
         }
         let Some(room) = self.runner.room(bytes as usize) else {
@@ -138,32 +129,39 @@ impl<R: Runner> Session<R> {
         };
         let (number, stream) = (self.count, infer.stream);
         let asked = Asked { infer, parts, received, room };
-        let superseded = match stream {
-            None => {
-                let task = self.spawn(number, asked);
-                self.open.insert(id, Open { number, bytes, stream: None, task: Some(task) });
-                None
-            }
-            Some(stream) => {
-                let superseded = match self.streams.push(stream, number, asked) {
-                    Ok(superseded) => superseded,
-                    Err(why) => {
-                        self.fail(Some(id), Failure::new(Code::BadRequest, why));
-                        return Ok(());
-                    }
-                };
-                self.open.insert(id, Open { number, bytes, stream: Some(stream), task: None });
-                superseded
-            }
+        let Some(stream) = stream else {
+            let task = Some(self.spawn(number, asked));
+            self.taken.open(bytes);
+            self.open.insert(id, Open { number, bytes, stream, task });
+            return Ok(());
         };
-        self.taken.open(bytes);
-        if let Some(old) = superseded {
-            self.cancel(old, Reason::Superseded);
-        }
-        if let Some(stream) = stream {
-            self.go_on(stream);
+        match self.streams.push(stream, number, asked) {
+            Ok(superseded) => {
+                self.taken.open(bytes);
+                self.open.insert(id, Open { number, bytes, stream: Some(stream), task: None });
+                if let Some(old) = superseded {
+                    self.cancel(old, Reason::Superseded);
+                }
+                self.go_on(stream);
+            }
+            Err(why) => self.fail(Some(id), Failure::new(Code::BadRequest, why)),
         }
         Ok(())
+    }
+
+    /// Why the window has no room for a message of so many bytes, if it has none.
+    fn beyond(&self, bytes: u64) -> Option<Failure> {
+        let Window { requests, bytes: most } = self.window;
+        let would = self.taken.bytes() + bytes;
+        let why = if self.open.len() >= requests as usize {
+            format!("{} requests are open, as many as the window allows", self.open.len())
+        } else if !self.open.is_empty() && would > most {
+            // One request alone may be larger than the window, or it could never be sent.
+            format!("with its {bytes} bytes {would} would be open; the window allows {most}")
+        } else {
+            return None;
+        };
+        Some(Failure::new(Code::FlowControl, why))
     }
 
     fn spawn(&mut self, number: u64, asked: Asked) -> AbortHandle {
@@ -174,10 +172,8 @@ impl<R: Runner> Session<R> {
 
     /// Sends what is next in a stream, and starts what may run.
     fn go_on(&mut self, stream: u64) {
-        while let Some((id, number, message)) = self.streams.finished(stream) {
-            if self.close(id, number) {
-                self.outbox.push_back(message);
-            }
+        while let Some((id, message)) = self.streams.finished(stream) {
+            self.close(id, message);
         }
         while let Some((number, asked)) = self.streams.startable(stream) {
             let id = asked.infer.id;
@@ -189,60 +185,46 @@ impl<R: Runner> Session<R> {
     }
 
     fn cancel(&mut self, id: u64, reason: Reason) {
+        let message = text(&ServerMessage::Cancelled(Cancelled { id, reason }));
         // It may just have been answered: then this comes too late, which is no mistake.
-        let Some(open) = self.open.get(&id) else { return };
-        open.task.as_ref().map_or_else(|| metrics::cancelled(Version::V1), AbortHandle::abort);
-        let (number, stream) = (open.number, open.stream);
-        self.close(id, number);
-        self.say(&ServerMessage::Cancelled(Cancelled { id, reason }));
+        let Some(Open { number, stream, task, .. }) = self.close(id, message) else { return };
+        task.map_or_else(|| metrics::cancelled(Version::V1), |task| task.abort());
         if let Some(stream) = stream {
             self.streams.remove(stream, number);
             self.go_on(stream);
         }
     }
 
-    /// Forgets an open request; says whether it was open.
-    fn close(&mut self, id: u64, number: u64) -> bool {
-        if self.open.get(&id).is_none_or(|open| open.number != number) {
-            return false;
-        }
-        if let Some(open) = self.open.remove(&id) {
-            self.taken.close(open.bytes);
-        }
-        true
+    /// Ends a request, if it is open, with its terminal message.
+    fn close(&mut self, id: u64, message: Message) -> Option<Open> {
+        let open = self.open.remove(&id)?;
+        self.taken.close(open.bytes);
+        self.outbox.push_back(message);
+        Some(open)
     }
 
     /// Takes what a task ended with.
     fn ended(&mut self, id: u64, number: u64, message: Message) {
-        match self.open.get(&id) {
-            Some(Open { number: n, stream: Some(stream), .. }) if *n == number => {
-                let stream = *stream;
+        // The answer to a request that was cancelled meanwhile is nobody's.
+        let Some(open) = self.open.get(&id).filter(|open| open.number == number) else { return };
+        match open.stream {
+            Some(stream) => {
                 self.streams.finish(stream, number, message);
                 self.go_on(stream);
             }
-            // The answer to a request that was cancelled meanwhile is nobody's.
-            _ => {
-                if self.close(id, number) {
-                    self.outbox.push_back(message);
-                }
-            }
+            None => drop(self.close(id, message)),
         }
     }
 
     /// A task that panicked: its request is still owed its terminal message.
     fn broken(&mut self, task: tokio::task::Id) {
         let is_it = |open: &Open| open.task.as_ref().is_some_and(|handle| handle.id() == task);
-        let Some((id, number, stream)) =
-            self.open.iter().find(|(_, open)| is_it(open)).map(|(id, open)| (*id, open.number, open.stream))
-        else {
+        let Some((id, number)) = self.open.iter().find(|(_, open)| is_it(open)).map(|(id, open)| (*id, open.number)) else {
             return;
         };
-        self.close(id, number);
-        self.fail(Some(id), Failure::new(Code::Internal, "internal error; the gateway's log tells more"));
-        if let Some(stream) = stream {
-            self.streams.remove(stream, number);
-            self.go_on(stream);
-        }
+        metrics::failed(Version::V1, Code::Internal);
+        let failure = Failure::new(Code::Internal, "internal error; the gateway's log tells more");
+        self.ended(id, number, text(&ServerMessage::Error { id: Some(id), failure }));
     }
 }
 

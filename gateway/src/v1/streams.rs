@@ -88,13 +88,13 @@ impl Streams {
         }
     }
 
-    /// The first frame, if it is done: id, number and answer.
-    pub(super) fn finished(&mut self, stream: u64) -> Option<(u64, u64, Message)> {
+    /// The first frame, if it is done: id and answer.
+    pub(super) fn finished(&mut self, stream: u64) -> Option<(u64, Message)> {
         let frames = &mut self.0.get_mut(&stream)?.frames;
         let frame = frames.pop_front_if(|frame| matches!(frame.state, State::Done(_)))?;
         self.forget(stream);
         match frame.state {
-            State::Done(message) => Some((frame.id, frame.number, message)),
+            State::Done(message) => Some((frame.id, message)),
             _ => None,
         }
     }

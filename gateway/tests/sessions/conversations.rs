@@ -1,48 +1,19 @@
-//! Sessions of protocol v1 against models that finish when they are told to: the conversations of the vectors.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+//! The conversations of the vectors.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use serde_json::Value;
 use tokio::time::timeout;
 use tritondeploy_gateway::config::Limits;
 use tritondeploy_gateway::connection::Session as _;
-use tritondeploy_gateway::protocol::RequestId;
-use tritondeploy_gateway::v1::{Asked, Room, Runner, Session};
-use tritondeploy_wire::v1::{self as wire, Greeting, Window};
+use tritondeploy_gateway::v1::Session;
+use tritondeploy_wire::v1::Window;
 use tungstenite::Message;
 
-const CONVERSATIONS: &str = include_str!("../wire/vectors/v1/conversations.json");
+use crate::hands::{Fate, Hands, settled};
 
-/// Finishes a request when the test says so.
-#[derive(Default)]
-struct Hands {
-    running: Mutex<HashMap<u64, oneshot::Sender<()>>>,
-}
-
-impl Runner for Hands {
-    fn greeting(&self) -> Greeting {
-        let window = Window { requests: 0, bytes: 0 };
-        let limits = wire::Limits { message_bytes: 0, object_bytes: 0, pixels: 0, deadline_ms: 0 };
-        let (protocol, server) = (String::new(), String::new());
-        Greeting { protocol, server, features: vec![], window, limits, models: vec![], pipelines: vec![] }
-    }
-
-    fn room(&self, _: usize) -> Option<Room> {
-        Some(None)
-    }
-
-    async fn run(&self, _: RequestId, asked: Asked) -> Message {
-        let (finish, finished) = oneshot::channel();
-        let id = asked.infer.id;
-        self.running.lock().unwrap().insert(id, finish);
-        finished.await.unwrap();
-        Message::text(json!({"type": "result", "id": id}).to_string())
-    }
-}
+const CONVERSATIONS: &str = include_str!("../../wire/vectors/v1/conversations.json");
 
 /// What comes within a time that is long for a machine and short for people.
 async fn next(session: &mut Session<Hands>) -> Option<Value> {
@@ -69,11 +40,9 @@ async fn conversations_go_as_the_vectors_say() {
                 "finish" => {
                     // Until the request's task has begun.
                     let id = with.as_u64().unwrap();
-                    for _ in 0..100 {
-                        tokio::task::yield_now().await;
-                    }
-                    let finish = hands.running.lock().unwrap().remove(&id);
-                    finish.unwrap_or_else(|| panic!("{about}: {id} does not run")).send(()).unwrap();
+                    settled().await;
+                    let number = hands.number(id).unwrap_or_else(|| panic!("{about}: {id} does not run"));
+                    hands.finish(number, Fate::Result);
                 }
                 "gateway" => {
                     let came = next(&mut session).await.unwrap_or_else(|| panic!("{about}: no {with}"));

@@ -1,0 +1,102 @@
+//! Models that finish when they are told to.
+
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use tokio::sync::{Semaphore, oneshot};
+use tritondeploy_gateway::protocol::RequestId;
+use tritondeploy_gateway::v1::{Asked, Room, Runner};
+use tritondeploy_wire::v1::{self as wire, Greeting, Window};
+use tungstenite::Message;
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Result,
+    Panic,
+}
+
+/// KiB that all requests may hold: more than any test needs.
+pub(crate) const ROOM: usize = 1 << 20;
+
+/// Finishes a request when the test says so.
+#[derive(Debug)]
+pub(crate) struct Hands {
+    /// By the request's number in its connection.
+    running: Mutex<BTreeMap<u64, (u64, oneshot::Sender<Fate>)>>,
+    /// Whether there is no room for another.
+    pub(crate) full: AtomicBool,
+    pub(crate) room: Arc<Semaphore>,
+}
+
+impl Default for Hands {
+    fn default() -> Self {
+        Self { running: Mutex::default(), full: AtomicBool::default(), room: Arc::new(Semaphore::new(ROOM)) }
+    }
+}
+
+impl Hands {
+    /// The requests that run: numbers.
+    pub(crate) fn running(&self) -> Vec<u64> {
+        self.running.lock().unwrap().keys().copied().collect()
+    }
+
+    /// The number of the running request with this id.
+    pub(crate) fn number(&self, id: u64) -> Option<u64> {
+        self.running.lock().unwrap().iter().find(|(_, (of, _))| *of == id).map(|(number, _)| *number)
+    }
+
+    /// Ends a request that runs.
+    pub(crate) fn finish(&self, number: u64, fate: Fate) {
+        let (_, finish) = self.running.lock().unwrap().remove(&number).unwrap();
+        finish.send(fate).unwrap();
+    }
+}
+
+/// Takes a request that is given up off the list.
+struct Listed<'h>(&'h Hands, u64);
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.0.running.lock().unwrap().remove(&self.1);
+    }
+}
+
+impl Runner for Hands {
+    fn greeting(&self) -> Greeting {
+        let window = Window { requests: 0, bytes: 0 };
+        let limits = wire::Limits { message_bytes: 0, object_bytes: 0, pixels: 0, deadline_ms: 0 };
+        let (protocol, server) = (String::new(), String::new());
+        Greeting { protocol, server, features: vec![], window, limits, models: vec![], pipelines: vec![] }
+    }
+
+    fn room(&self, bytes: usize) -> Option<Room> {
+        if self.full.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.room.clone().try_acquire_many_owned(bytes as u32).ok().map(Some)
+    }
+
+    async fn run(&self, number: RequestId, asked: Asked) -> Message {
+        let number = number.request;
+        let (finish, finished) = oneshot::channel();
+        let id = asked.infer.id;
+        self.running.lock().unwrap().insert(number, (id, finish));
+        let _listed = Listed(self, number);
+        match finished.await.unwrap() {
+            Fate::Result => Message::text(json!({"type": "result", "id": id, "number": number}).to_string()),
+            // Without the hook's words.
+            Fate::Panic => resume_unwind(Box::new("told to")),
+        }
+    }
+}
+
+/// Lets every task come as far as it can.
+pub(crate) async fn settled() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
