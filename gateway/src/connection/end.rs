@@ -3,16 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tungstenite::Message;
-use tungstenite::error::{CapacityError, Error};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::Socket;
-use super::incoming::Refusal;
+use super::reader::{Event, Reader};
+use super::writer::Writer;
 
 /// For the last bytes to leave.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -27,8 +25,8 @@ const LINGER: Duration = Duration::from_secs(5);
 /// Why a connection ended.
 #[derive(Debug)]
 pub enum End {
-    /// The client sent Close.
-    Closed,
+    /// The client sent Close, with this.
+    Closed(Option<CloseFrame>),
     /// The connection broke, or the client left without Close.
     Lost,
     /// The gateway stops.
@@ -51,28 +49,10 @@ pub enum End {
     Protocol(String),
 }
 
-impl From<Error> for End {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Capacity(CapacityError::MessageTooLong { .. }) => Self::TooLarge,
-            Error::Utf8(_) => Self::NotUtf8,
-            Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => Self::Lost,
-            Error::Protocol(e) => Self::Protocol(e.to_string()),
-            Error::Io(e) => match Refusal::of(&e) {
-                Some(Refusal::Overloaded) => Self::Overloaded,
-                Some(Refusal::Slow) => Self::Slow,
-                Some(Refusal::Fragments) => Self::Fragments,
-                None => Self::Lost,
-            },
-            _ => Self::Lost,
-        }
-    }
-}
-
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Closed => "closed by the client",
+            Self::Closed(_) => "closed by the client",
             Self::Lost => "lost",
             Self::Drained => "drained",
             Self::Idle => "idle",
@@ -88,10 +68,12 @@ impl fmt::Display for End {
 }
 
 impl End {
-    /// What our own Close frame says; none where the client spoke first or is gone.
+    /// What our Close frame says.
     fn frame(&self) -> Option<CloseFrame> {
         let (code, reason) = match self {
-            Self::Closed | Self::Lost | Self::Idle | Self::Stuck => return None,
+            // The same code again, and nothing to nothing.
+            Self::Closed(said) => return said.as_ref().map(|said| CloseFrame { code: said.code, reason: "".into() }),
+            Self::Lost | Self::Idle | Self::Stuck => return None,
             Self::Drained => (CloseCode::Away, "the gateway stops; connect again"),
             Self::TooLarge => (CloseCode::Size, "the message is too large"),
             Self::Fragments => (CloseCode::Size, "the message has too many fragments"),
@@ -105,46 +87,42 @@ impl End {
 }
 
 /// Says goodbye as the end demands, and closes TCP.
-pub(super) async fn close(mut socket: Socket, end: &End) {
+pub(super) async fn close(mut reader: Reader, mut writer: Writer, end: &End) {
     let heard_all = match end {
         End::Lost | End::Stuck => return,
-        // tungstenite has queued the answer to the client's Close.
-        End::Closed | End::Idle => {
-            drop(timeout(LAST_WORDS, socket.flush()).await);
+        End::Idle => true,
+        End::Closed(_) => {
+            say(&mut writer, end).await;
             true
         }
         End::Drained => {
-            if say(&mut socket, end).await {
-                drop(timeout(ANSWER, hear_out(&mut socket)).await);
+            if say(&mut writer, end).await {
+                drop(timeout(ANSWER, hear_out(&mut reader)).await);
             }
             true
         }
         // What follows cannot be understood, so the client's Close will not be found in it.
         End::TooLarge | End::Fragments | End::Slow | End::Overloaded | End::NotUtf8 | End::Protocol(_) => {
-            say(&mut socket, end).await;
+            say(&mut writer, end).await;
             false
         }
     };
-    let mut stream = socket.into_inner().into_inner();
-    if stream.shutdown().await.is_ok() && !heard_all {
+    let (mut reader, mut writer) = (reader.into_inner(), writer.into_inner());
+    if writer.shutdown().await.is_ok() && !heard_all {
         let rest = async {
             let mut nothing = [0; 16 << 10];
-            while matches!(stream.read(&mut nothing).await, Ok(n) if n > 0) {}
+            while matches!(reader.read(&mut nothing).await, Ok(n) if n > 0) {}
         };
         drop(timeout(LINGER, rest).await);
     }
 }
 
-async fn say(socket: &mut Socket, end: &End) -> bool {
-    let Some(frame) = end.frame() else { return false };
-    matches!(timeout(LAST_WORDS, socket.send(Message::Close(Some(frame)))).await, Ok(Ok(())))
+async fn say(writer: &mut Writer, end: &End) -> bool {
+    writer.push(Message::Close(end.frame()));
+    matches!(timeout(LAST_WORDS, writer.flush()).await, Ok(Ok(())))
 }
 
 /// Waits for the client's Close; requests before it are no longer heard.
-async fn hear_out(socket: &mut Socket) {
-    while let Some(Ok(message)) = socket.next().await {
-        if message.is_close() {
-            return;
-        }
-    }
+async fn hear_out(reader: &mut Reader) {
+    while !matches!(reader.next().await, Ok(Event::Close(_)) | Err(_)) {}
 }

@@ -1,32 +1,31 @@
 //! One WebSocket: reads while work runs, pings, and closes at once. What is said on it is its [`Session`]'s.
 
+mod budget;
 mod end;
-mod frames;
-mod incoming;
+mod head;
 mod queue;
+mod reader;
 mod session;
+mod writer;
 
-use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::SplitSink;
-use futures::{FutureExt, Sink, SinkExt, StreamExt};
+use futures::FutureExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
-use tokio_tungstenite::WebSocketStream;
 use tokio_util::sync::CancellationToken;
-use tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite::{Error, Message};
+use tungstenite::Message;
 
+pub use budget::Budget;
 pub use end::End;
-pub use incoming::Budget;
 pub use queue::Queue;
 pub use session::Session;
 
 use crate::config::Limits;
-use incoming::{Incoming, Watch};
+use reader::{Event, Reader};
+use writer::Writer;
 
 /// Frames of control that may come while our writes are stuck; each may cost a pong in memory.
 const CONTROL_FRAMES: usize = 64;
@@ -43,8 +42,6 @@ pub struct Shutdown {
 /// Bytes of answers that are handed to the socket together.
 const TOGETHER: usize = 32 << 10;
 
-type Socket = WebSocketStream<Incoming>;
-
 /// Speaks with one client until either side ends it; the TCP connection is closed when this returns.
 ///
 /// `early` is what the client sent behind its upgrade request; `budget` is shared by all connections.
@@ -56,26 +53,18 @@ pub async fn serve<S: Session>(
     budget: &Arc<Budget>,
     shutdown: &Shutdown,
 ) -> Summary {
-    let config = WebSocketConfig::default()
-        // The default of 128 KiB would be most of an idle connection's memory; big frames get room of their own.
-        .read_buffer_size(8 << 10)
-        .write_buffer_size(8 << 10)
-        .max_message_size(Some(limits.message_bytes))
-        .max_frame_size(Some(limits.message_bytes));
-    let watch = Watch::default();
-    let stream = Incoming::new(stream, &early, watch.clone(), budget, Duration::from_secs(limits.message_seconds));
-    let socket = WebSocketStream::from_partially_read(stream, early, Role::Server, Some(config)).await;
-    let (sink, mut source) = socket.split();
+    let (read, write) = stream.into_split();
+    let mut reader = Reader::new(read, &early, limits.message_bytes, budget);
+    drop(early);
+    let writer = Writer::new(write);
     let mut talk =
-        Talk { sink, writing: None, control: 0, heard: Instant::now(), draining: false, watch, paused: false, limits, session };
-    let end = talk.run(&mut source, shutdown).await;
+        Talk { writer, writing: None, control: 0, heard: Instant::now(), draining: false, paused: false, limits, session };
+    let end = talk.run(&mut reader, shutdown).await;
     let requests = talk.session.count();
-    let Talk { sink, session, .. } = talk;
+    let Talk { writer, session, .. } = talk;
     // Closing must not wait for work that nobody will read.
     drop(session);
-    if let Ok(socket) = sink.reunite(source) {
-        end::close(socket, &end).await;
-    }
+    end::close(reader, writer, &end).await;
     Summary { end, requests }
 }
 
@@ -89,7 +78,7 @@ pub struct Summary {
 }
 
 struct Talk<'l, S> {
-    sink: SplitSink<Socket, Message>,
+    writer: Writer,
     /// Since when something is on its way to the client.
     writing: Option<Instant>,
     /// Control frames received since the last time that nothing was on its way.
@@ -97,7 +86,6 @@ struct Talk<'l, S> {
     /// When the last frame came.
     heard: Instant,
     draining: bool,
-    watch: Watch,
     /// Whether we did not read just now.
     paused: bool,
     limits: &'l Limits,
@@ -105,32 +93,37 @@ struct Talk<'l, S> {
 }
 
 impl<S: Session> Talk<'_, S> {
-    async fn run(&mut self, source: &mut futures::stream::SplitStream<Socket>, shutdown: &Shutdown) -> End {
+    async fn run(&mut self, reader: &mut Reader, shutdown: &Shutdown) -> End {
         let mut ping = self.pings();
+        // Set again only when something is due earlier: on a busy connection, what is due moves away all the time.
+        let mut alarm = pin!(sleep_until(self.deadline(None)));
+        let (mut drain, mut kill) = (pin!(shutdown.drain.cancelled()), pin!(shutdown.kill.cancelled()));
         loop {
             if self.draining && self.session.is_empty() && self.writing.is_none() {
                 return End::Drained;
             }
             let reading = self.control < CONTROL_FRAMES && self.session.has_room();
             if reading && self.paused {
-                self.watch.resume();
+                reader.resume();
             }
             self.paused = !reading;
-            let deadline = self.deadline(reading);
+            let deadline = self.deadline(reading.then(|| reader.since()));
+            if deadline < alarm.deadline() {
+                alarm.as_mut().reset(deadline);
+            }
             tokio::select! {
-                frame = source.next(), if reading => {
-                    if let Some(end) = self.hear(frame) {
-                        return end;
+                event = reader.next(), if reading => match event {
+                    Ok(event) => {
+                        if let Some(end) = self.hear(event) {
+                            return end;
+                        }
                     }
-                }
-                answer = self.session.next(), if self.writing.is_none() => {
-                    if let Err(e) = self.send_all(answer) {
-                        return End::from(e);
-                    }
-                }
-                flushed = self.sink.flush(), if self.writing.is_some() => {
-                    if let Err(e) = flushed {
-                        return End::from(e);
+                    Err(end) => return end,
+                },
+                answer = self.session.next(), if self.writing.is_none() => self.send_all(answer),
+                flushed = self.writer.flush(), if self.writing.is_some() => {
+                    if flushed.is_err() {
+                        return End::Lost;
                     }
                     self.writing = None;
                     self.control = 0;
@@ -139,17 +132,18 @@ impl<S: Session> Talk<'_, S> {
                         self.heard = Instant::now();
                     }
                 }
-                _ = ping.tick(), if self.writing.is_none() => {
-                    if let Err(e) = self.send(Message::Ping(Default::default())) {
-                        return End::from(e);
+                _ = ping.tick(), if self.writing.is_none() => self.send(Message::Ping(Default::default())),
+                () = &mut alarm => {
+                    if Instant::now() >= deadline {
+                        return self.overdue(reader);
                     }
+                    alarm.as_mut().reset(deadline);
                 }
-                () = sleep_until(deadline) => return self.overdue(),
-                () = shutdown.drain.cancelled(), if !self.draining => {
+                () = &mut drain, if !self.draining => {
                     self.draining = true;
                     self.session.drain();
                 }
-                () = shutdown.kill.cancelled() => return End::Drained,
+                () = &mut kill => return End::Drained,
             }
         }
     }
@@ -161,65 +155,57 @@ impl<S: Session> Talk<'_, S> {
         ping
     }
 
-    /// When silence or a stuck write ends the connection.
-    fn deadline(&self, reading: bool) -> Instant {
+    /// When silence, a message that does not end, or a stuck write ends the connection. While we do not read we cannot
+    /// tell the first two; else `reading` says since when a message is unfinished.
+    fn deadline(&self, reading: Option<Option<Instant>>) -> Instant {
         let write = self.writing.map(|since| since + Duration::from_secs(self.limits.write_seconds));
-        // While we do not read we cannot tell silence.
-        let idle = reading.then(|| self.heard + Duration::from_secs(self.limits.idle_seconds));
+        let idle = reading.map(|_| self.heard + Duration::from_secs(self.limits.idle_seconds));
+        let message = reading.flatten().map(|since| since + Duration::from_secs(self.limits.message_seconds));
         let far = || Instant::now() + Duration::from_secs(3600);
-        write.into_iter().chain(idle).min().unwrap_or_else(far)
+        write.into_iter().chain(idle).chain(message).min().unwrap_or_else(far)
     }
 
-    fn overdue(&self) -> End {
-        if self.writing.is_some_and(|since| since.elapsed() >= Duration::from_secs(self.limits.write_seconds)) {
+    fn overdue(&self, reader: &Reader) -> End {
+        let over = |since: Instant, seconds: u64| since.elapsed() >= Duration::from_secs(seconds);
+        if self.writing.is_some_and(|since| over(since, self.limits.write_seconds)) {
             End::Stuck
+        } else if !self.paused && reader.since().is_some_and(|since| over(since, self.limits.message_seconds)) {
+            End::Slow
         } else {
             End::Idle
         }
     }
 
-    /// Takes one frame; says when it was the last.
-    fn hear(&mut self, frame: Option<Result<Message, Error>>) -> Option<End> {
-        let message = match frame {
-            None => return Some(End::Lost),
-            Some(Err(e)) => return Some(End::from(e)),
-            Some(Ok(message)) => message,
-        };
+    /// Takes what came; says when it was the last.
+    fn hear(&mut self, event: Event) -> Option<End> {
         self.heard = Instant::now();
-        match message {
-            Message::Text(_) | Message::Binary(_) => self.session.push(message),
-            Message::Close(_) => return Some(End::Closed),
-            // tungstenite has queued the pong; the flush sends it even while reading pauses.
-            Message::Ping(_) => {
+        match event {
+            Event::Message(message) => self.session.push(message),
+            Event::Close(said) => return Some(End::Closed(said)),
+            // Sent even while reading pauses.
+            Event::Ping(payload) => {
                 self.control += 1;
-                self.writing.get_or_insert_with(Instant::now);
+                self.send(Message::Pong(payload));
             }
-            Message::Pong(_) | Message::Frame(_) => {}
+            Event::Pong => {}
         }
         None
     }
 
     /// Begins to write this answer and those that are ready with it, so that many small ones leave in one packet.
-    fn send_all(&mut self, first: Message) -> Result<(), Error> {
+    fn send_all(&mut self, first: Message) {
         let mut bytes = first.len();
-        self.send(first)?;
+        self.send(first);
         while bytes < TOGETHER {
-            // The sink holds one message; another in its place before it is ready would be the first one's loss.
-            match poll_fn(|cx| self.sink.poll_ready_unpin(cx)).now_or_never() {
-                None => break,
-                Some(ready) => ready?,
-            }
             let Some(answer) = self.session.next().now_or_never() else { break };
             bytes += answer.len();
-            self.send(answer)?;
+            self.send(answer);
         }
-        Ok(())
     }
 
     /// Begins to write; `flush` finishes it.
-    fn send(&mut self, message: Message) -> Result<(), Error> {
-        Pin::new(&mut self.sink).start_send(message)?;
+    fn send(&mut self, message: Message) {
+        self.writer.push(message);
         self.writing.get_or_insert_with(Instant::now);
-        Ok(())
     }
 }

@@ -1,0 +1,258 @@
+//! What a client sends: frames become messages, each read once, into memory of its own, and unmasked while it is still
+//! in the processor's cache.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::Instant;
+use tokio_util::io::poll_read_buf;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::{Message, Utf8Bytes};
+
+use super::End;
+use super::budget::{Budget, Charge};
+use super::head::{Head, LONGEST, Opcode, unmask};
+
+/// Frames of one message. A message of 64 MiB in frames of 1 KiB is still taken.
+const FRAGMENTS: u32 = 65_536;
+
+/// Bytes that are read at once where frames begin; small messages come whole, and several together.
+const AHEAD: usize = 16 << 10;
+
+/// Bytes of a long payload that are read at once: they are unmasked before they leave the cache.
+const PIECE: usize = 128 << 10;
+
+/// A payload has its memory from the start up to this length; of what is longer, the claim alone is not believed.
+const BELIEVED: usize = 8 << 20;
+
+/// What came.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A whole text or binary message.
+    Message(Message),
+    /// Wants a pong with the same payload.
+    Ping(Bytes),
+    Pong,
+    /// The client says goodbye; this is what it says.
+    Close(Option<CloseFrame>),
+}
+
+/// The reading half of a connection.
+#[derive(Debug)]
+pub(super) struct Reader {
+    stream: OwnedReadHalf,
+    /// What was read and not looked at yet. Holds no memory while nothing is there.
+    ahead: BytesMut,
+    /// The frame of data whose payload is being read.
+    frame: Option<Open>,
+    message: Option<Unfinished>,
+    charge: Charge,
+    /// The longest message.
+    longest: usize,
+}
+
+#[derive(Debug)]
+struct Open {
+    last: bool,
+    key: [u8; 4],
+    /// Bytes of the payload that are there, and that are not.
+    have: usize,
+    missing: usize,
+}
+
+#[derive(Debug)]
+struct Unfinished {
+    text: bool,
+    since: Instant,
+    frames: u32,
+    data: BytesMut,
+    /// Bytes of a text that are UTF-8.
+    valid: usize,
+}
+
+impl Reader {
+    /// `early`: what was read of the stream before. `longest`: the longest message.
+    pub(super) fn new(stream: OwnedReadHalf, early: &[u8], longest: usize, budget: &Arc<Budget>) -> Self {
+        Self { stream, ahead: early.into(), frame: None, message: None, charge: Charge::new(budget), longest }
+    }
+
+    /// What comes next. Cancel safe: what was read stays.
+    ///
+    /// # Errors
+    /// When the connection breaks, or has to be ended for what came.
+    pub(super) async fn next(&mut self) -> Result<Event, End> {
+        loop {
+            if let Some(event) = self.known()? {
+                return Ok(event);
+            }
+            match poll_fn(|cx| self.poll_more(cx)).await {
+                Ok(0) | Err(_) => return Err(End::Lost),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Since when a message is unfinished.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.message.as_ref().map(|message| message.since)
+    }
+
+    /// Reading goes on after a pause of ours, for which nobody is to blame.
+    pub(super) fn resume(&mut self) {
+        if let Some(message) = &mut self.message {
+            message.since = Instant::now();
+        }
+    }
+
+    pub(super) fn into_inner(self) -> OwnedReadHalf {
+        self.stream
+    }
+
+    /// The next event that can be told from what is there.
+    fn known(&mut self) -> Result<Option<Event>, End> {
+        loop {
+            if let Some(frame) = &mut self.frame {
+                let Some(message) = &mut self.message else { return Err(End::Lost) };
+                if frame.missing > 0 && !self.ahead.is_empty() {
+                    let here = frame.missing.min(self.ahead.len());
+                    message.data.extend_from_slice(&self.ahead[..here]);
+                    self.ahead.advance(here);
+                    frame.take(message, here);
+                }
+                if !self.charge.set(message.data.len()) {
+                    return Err(End::Overloaded);
+                }
+                if frame.missing > 0 {
+                    return Ok(None);
+                }
+                let last = frame.last;
+                self.frame = None;
+                if last {
+                    return self.whole().map(Some);
+                }
+                self.check_text()?;
+            }
+            let Some(head) = Head::parse(&self.ahead).map_err(|why| End::Protocol(why.to_owned()))? else { return Ok(None) };
+            if !head.opcode.is_control() {
+                self.ahead.advance(head.size);
+                self.begin(&head)?;
+                continue;
+            }
+            let length = usize::try_from(head.length).unwrap_or(usize::MAX);
+            if self.ahead.len() - head.size < length {
+                return Ok(None);
+            }
+            self.ahead.advance(head.size);
+            let mut payload = self.ahead.split_to(length);
+            unmask(&mut payload, head.key, 0);
+            // A copy, so that it does not keep what was read with it.
+            let payload = Bytes::copy_from_slice(&payload);
+            return Ok(Some(match head.opcode {
+                Opcode::Ping => Event::Ping(payload),
+                Opcode::Close => Event::Close(goodbye(&payload)?),
+                _ => Event::Pong,
+            }));
+        }
+    }
+
+    /// A frame of data begins.
+    fn begin(&mut self, head: &Head) -> Result<(), End> {
+        let broken = |why: &str| Err(End::Protocol(why.to_owned()));
+        let message = match (head.opcode, &mut self.message) {
+            (Opcode::Continuation, Some(message)) => message,
+            (Opcode::Continuation, None) => return broken("a continuation of no message"),
+            (_, Some(_)) => return broken("a message begins inside another"),
+            (opcode, none) => {
+                let text = opcode == Opcode::Text;
+                none.insert(Unfinished { text, since: Instant::now(), frames: 0, data: BytesMut::new(), valid: 0 })
+            }
+        };
+        let room = self.longest - message.data.len();
+        let Some(missing) = usize::try_from(head.length).ok().filter(|length| *length <= room) else {
+            return Err(End::TooLarge);
+        };
+        message.frames += 1;
+        if message.frames > FRAGMENTS {
+            return Err(End::Fragments);
+        }
+        message.data.reserve(missing.min(BELIEVED));
+        self.frame = Some(Open { last: head.last, key: head.key, have: 0, missing });
+        Ok(())
+    }
+
+    /// The message is all there.
+    fn whole(&mut self) -> Result<Event, End> {
+        let Some(Unfinished { text, data, .. }) = self.message.take() else { return Err(End::Lost) };
+        self.charge.set(0);
+        let data = data.freeze();
+        Ok(Event::Message(if text {
+            Message::Text(Utf8Bytes::try_from(data).map_err(|_| End::NotUtf8)?)
+        } else {
+            Message::Binary(data)
+        }))
+    }
+
+    /// A text that cannot become UTF-8 any more ends before all of it has come.
+    fn check_text(&mut self) -> Result<(), End> {
+        match &mut self.message {
+            Some(message) if message.text => {
+                message.valid += match std::str::from_utf8(&message.data[message.valid..]) {
+                    Ok(text) => text.len(),
+                    Err(e) if e.error_len().is_none() => e.valid_up_to(),
+                    Err(_) => return Err(End::NotUtf8),
+                };
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads what is missing; 0 at the stream's end.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) {
+            let wanted = frame.missing.min(PIECE);
+            message.data.reserve(wanted);
+            let mut room = (&mut message.data).limit(wanted);
+            let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut room))?;
+            frame.take(message, read);
+            return Poll::Ready(Ok(read));
+        }
+        // Who says nothing costs no buffer.
+        ready!(self.stream.as_ref().poll_read_ready(cx))?;
+        self.ahead.reserve(AHEAD.max(LONGEST));
+        let read = poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.ahead);
+        if read.is_pending() && self.ahead.is_empty() {
+            self.ahead = BytesMut::new();
+        }
+        read
+    }
+}
+
+impl Open {
+    /// Unmasks the last `bytes` bytes of the message, which are the next of this frame.
+    fn take(&mut self, message: &mut Unfinished, bytes: usize) {
+        let start = message.data.len() - bytes;
+        unmask(&mut message.data[start..], self.key, self.have);
+        self.have += bytes;
+        self.missing -= bytes;
+    }
+}
+
+/// What a Close frame says, where it says something that may be said (RFC 6455, section 7.4).
+fn goodbye(payload: &[u8]) -> Result<Option<CloseFrame>, End> {
+    let Some((code, reason)) = payload.split_first_chunk() else {
+        return if payload.is_empty() { Ok(None) } else { Err(End::Protocol("a Close of one byte".to_owned())) };
+    };
+    let code = CloseCode::from(u16::from_be_bytes(*code));
+    if !code.is_allowed() {
+        return Err(End::Protocol(format!("a Close with the code {code}")));
+    }
+    let reason = std::str::from_utf8(reason).map_err(|_| End::NotUtf8)?;
+    Ok(Some(CloseFrame { code, reason: reason.into() }))
+}
