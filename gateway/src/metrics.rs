@@ -224,7 +224,10 @@ pub fn refused(why: Refusal) {
 
 /// A request was refused before it began, or a message that is none.
 pub fn failed(protocol: Version, code: Code) {
-    METRICS.of(protocol).codes[code as usize].increment(1);
+    // Ours are all known.
+    if let Some(counter) = METRICS.of(protocol).codes.get(code as usize) {
+        counter.increment(1);
+    }
 }
 
 /// A request was given up before it began.

@@ -62,7 +62,7 @@ impl Client {
     /// When nothing answers there as a WebSocket within ten seconds.
     pub async fn connect(url: &str) -> Result<Self, Error> {
         let failed = |why: String| Error::Connect { url: url.to_owned(), why };
-        Ok(Self { socket: socket::connect(url).await.map_err(failed)? })
+        Ok(Self { socket: socket::connect(url).await.map_err(|why| failed(why.into_words()))? })
     }
 
     /// Asks, and waits for the answer. After an error other than `Refused` the connection is of no

@@ -1,8 +1,10 @@
 //! Protocol v1: many requests at once, over connections that mend themselves.
 
 mod connection;
+mod error;
 mod line;
 mod request;
+mod requests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,10 +15,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 use tritondeploy_wire::v1::{Failure, Greeting};
 
+pub use error::Error;
 pub use request::{Reply, Request};
 pub use tritondeploy_wire::v1::{Class, Code, ModelResult, Outcome, Quality, Timings};
 
-use self::line::{Command, Line};
+use self::line::{Command, Line, TRIES};
+use self::requests::Asked;
 
 /// A request over this goes on the second connection, where small ones do not wait behind it.
 const BULK: usize = 256 << 10;
@@ -26,48 +30,6 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// The longest of these.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// Why there is no answer.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Error {
-    /// There is no connection.
-    #[error("{url} does not answer: {why}")]
-    Connect {
-        /// Where it was tried.
-        url: String,
-        /// The cause.
-        why: String,
-    },
-    /// The connection was lost again and again.
-    #[error("the connection was lost {times} times; the last time: {why}")]
-    Lost {
-        /// Times that the request was sent.
-        times: u32,
-        /// The cause.
-        why: String,
-    },
-    /// There was no answer in time.
-    #[error("no answer within {} ms", .0.as_millis())]
-    TimedOut(Duration),
-    /// The gateway's own reason.
-    #[error("{}: {}", .0.code, .0.message)]
-    Refused(Failure),
-    /// What was asked cannot be written, or what came is no protocol v1.
-    #[error("not protocol v1: {0}")]
-    Protocol(String),
-}
-
-impl Error {
-    /// Whether the same request may succeed when asked again.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Connect { .. } | Self::Lost { .. } => true,
-            Self::TimedOut(_) | Self::Protocol(_) => false,
-            Self::Refused(failure) => failure.retryable,
-        }
-    }
-}
 
 /// A client of one gateway; clones share its connections. Requests run at once, as many as the gateway's window
 /// allows; the others wait here. A lost connection is made again, and what was not answered on it is sent again.
@@ -112,7 +74,7 @@ impl Client {
     pub async fn ask(&self, request: Request) -> Result<Reply, Error> {
         let (time, once) = (request.time(), request.is_once());
         let until = Instant::now() + time;
-        let mut pause = PAUSE;
+        let (mut refusals, mut pause) = (0, PAUSE);
         loop {
             let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
             // A copy shares the payload.
@@ -120,10 +82,14 @@ impl Client {
             let Err(Error::Refused(failure)) = &answer else {
                 return answer.map_err(|e| if matches!(e, Error::TimedOut(_)) { Error::TimedOut(time) } else { e });
             };
+            refusals += 1;
+            // Refused by the connection and not by who answers: another one, or the same in a moment, takes it.
+            let is_of_connection = matches!(failure.code, Code::Draining | Code::FlowControl);
+            let again = failure.retryable && (!once || is_of_connection && refusals < TRIES);
             let wait = failure.retry_after_ms.map_or(pause, Duration::from_millis).max(pause / 2);
             // Not all at the same moment: each waits a little longer than its neighbour.
             let wait = wait + wait.mul_f64((id % 16) as f64 / 16.0);
-            if once || !failure.retryable || Instant::now() + wait >= until {
+            if !again || Instant::now() + wait >= until {
                 return answer;
             }
             sleep(wait).await;
@@ -133,10 +99,16 @@ impl Client {
 
     async fn try_ask(&self, id: u64, request: Request, until: Instant) -> Result<Reply, Error> {
         let message = request.encode(id)?;
+        // The gateway would close the connection, with all else that is asked on it.
+        let most = self.shared.greeting.limits.message_bytes;
+        if message.len() as u64 > most {
+            let why = format!("the request has {} bytes; the gateway takes {most}", message.len());
+            return Err(Error::Refused(Failure::new(Code::TooLarge, why)));
+        }
         let line = if message.len() > BULK { &self.shared.bulk } else { &self.shared.quick };
         let (answer, answered) = oneshot::channel();
         let gone = || Error::Protocol("the client's own task ended".to_owned());
-        line.send(Command::Ask(line::Asked { id, message, tries: 0, answer })).map_err(|_| gone())?;
+        line.send(Command::Ask(Asked { id, message, tries: 0, answer })).map_err(|_| gone())?;
         let cancel = Cancel { line, id, done: false };
         match timeout_at(until, answered).await {
             Err(_) => Err(Error::TimedOut(Duration::ZERO)),
@@ -181,5 +153,58 @@ impl Drop for Cancel<'_> {
             // A line that is gone has nothing to cancel.
             drop(self.line.send(Command::Cancel(self.id)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use futures::SinkExt;
+    use tokio::net::TcpListener;
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::handshake::server::{Request as Upgrade, Response};
+
+    use super::*;
+
+    const HELLO: &str = r#"{"type":"hello","protocol":"triton-ws.v1","server":"test","features":[],"models":[],"pipelines":[],
+        "window":{"requests":9,"bytes":999},"limits":{"message_bytes":999,"object_bytes":1,"pixels":1,"deadline_ms":1}}"#;
+
+    const RESULT: &str = r#"{"type":"result","results":[],
+        "timings":{"fetch":0,"decode":0,"prepare":0,"queue":0,"infer":0,"encode":0,"total":0},"id":"#;
+
+    /// Here because only here the client's patience is short enough for a test.
+    #[tokio::test]
+    async fn a_connection_on_which_nothing_is_heard_any_more_is_left_and_one_that_pongs_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicU32::new(0));
+        let counted = connections.clone();
+        tokio::spawn(async move {
+            let agree = |_: &Upgrade, mut response: Response| {
+                response.headers_mut().insert("sec-websocket-protocol", "triton-ws.v1".parse().unwrap());
+                Ok(response)
+            };
+            let mut silent = Vec::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut socket = tokio_tungstenite::accept_hdr_async(stream, agree).await.unwrap();
+                socket.send(Message::text(HELLO)).await.unwrap();
+                if counted.fetch_add(1, Ordering::SeqCst) == 0 {
+                    silent.push(socket);
+                    continue;
+                }
+                // Reading answers pings.
+                let reads = async { while let Some(Ok(_)) = socket.next().await {} };
+                assert!(tokio::time::timeout(Duration::from_secs(1), reads).await.is_err(), "it is still asked for");
+                socket.send(Message::text(format!("{RESULT}1}}"))).await.unwrap();
+                while let Some(Ok(_)) = socket.next().await {}
+            }
+        });
+        let client = Client::connect(&url).await.unwrap();
+        let begun = Instant::now();
+        client.ask(Request::object("a")).await.unwrap();
+        assert!(begun.elapsed() > Duration::from_millis(1400), "{:?}", begun.elapsed());
+        assert_eq!(connections.load(Ordering::SeqCst), 2);
     }
 }

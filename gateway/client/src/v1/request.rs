@@ -32,6 +32,12 @@ impl Request {
         Self::of(Source::S3 { bucket: None, key: key.into() }, Vec::new())
     }
 
+    /// An image in a bucket by its name: the deployment's, there is no other that the gateway reads.
+    #[must_use]
+    pub fn object_of(bucket: impl Into<String>, key: impl Into<String>) -> Self {
+        Self::of(Source::S3 { bucket: Some(bucket.into()), key: key.into() }, Vec::new())
+    }
+
     /// An encoded image.
     #[must_use]
     pub fn image(bytes: impl Into<Bytes>) -> Self {
@@ -94,7 +100,8 @@ impl Request {
         self
     }
 
-    /// Once: a refusal for the moment (overloaded, a model that loads) is told, not waited out.
+    /// Once: a refusal for the moment (overloaded, a model that loads) is told, not waited out. What the connection
+    /// and not the request is refused for (draining) is asked a few times all the same.
     #[must_use]
     pub fn once(mut self) -> Self {
         self.once = true;

@@ -34,10 +34,13 @@ pub enum Code {
     ModelError,
     /// A fault of the gateway; its log tells more.
     Internal,
+    /// One of a newer gateway: whether another try may help, its message says.
+    #[serde(other)]
+    Other,
 }
 
 impl Code {
-    /// All of them.
+    /// All that are known.
     pub const ALL: [Self; 14] = [
         Self::BadRequest,
         Self::TooLarge,
@@ -73,6 +76,7 @@ impl Code {
             Self::ModelUnavailable => "model_unavailable",
             Self::ModelError => "model_error",
             Self::Internal => "internal",
+            Self::Other => "other",
         }
     }
 
@@ -98,5 +102,12 @@ mod tests {
         for code in Code::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
+    }
+
+    #[test]
+    fn a_code_of_a_newer_gateway_is_read() {
+        let failure = r#"{"code":"quota","message":"m","retryable":true}"#;
+        let failure: super::super::Failure = serde_json::from_str(failure).unwrap();
+        assert_eq!((failure.code, failure.retryable), (Code::Other, true));
     }
 }
