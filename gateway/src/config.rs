@@ -66,6 +66,9 @@ pub struct Pipeline {
     /// How exactly images are decoded; protocol v0 is always exact.
     #[serde(default)]
     pub quality: Quality,
+    /// Whether the gateway is ready only when this model is.
+    #[serde(default = "yes")]
+    pub required: bool,
 }
 
 fn default_pipeline() -> String {
@@ -74,6 +77,10 @@ fn default_pipeline() -> String {
 
 fn default_preset() -> String {
     "unit".to_owned()
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What the numbers of a classifier are.
@@ -143,6 +150,7 @@ impl Default for Config {
             scores: Scores::default(),
             preset: default_preset(),
             quality: Quality::default(),
+            required: yes(),
         };
         Self {
             listen: "0.0.0.0:8080".to_owned(),
@@ -215,6 +223,11 @@ pub enum Error {
 }
 
 impl Config {
+    /// The models without which the gateway is not ready.
+    pub fn required(&self) -> impl Iterator<Item = &str> {
+        self.pipeline.iter().filter(|model| model.required).map(|model| model.model.as_str())
+    }
+
     /// Reads a file.
     ///
     /// # Errors
@@ -328,6 +341,14 @@ mod tests {
         let models: Vec<_> = config.pipeline.iter().map(|p| (p.alias.as_str(), p.model.as_str())).collect();
         assert_eq!(models, [("densenet", "densenet_onnx"), ("resnet", "resnet50_onnx")]);
         assert_eq!(config.repository.manifest, "release/manifest.json");
+    }
+
+    #[test]
+    fn a_model_is_required_unless_it_says_otherwise() {
+        let pair = "[[pipeline]]\nalias = \"a\"\nmodel = \"m\"\n";
+        let more = "[[pipeline]]\nalias = \"a\"\nmodel = \"n\"\npipeline = \"proof\"\nrequired = false";
+        let config = Config::parse(&format!("storage.bucket = \"b\"\n{pair}{more}")).unwrap();
+        assert_eq!(config.required().collect::<Vec<_>>(), ["m"]);
     }
 
     #[test]

@@ -106,7 +106,7 @@ async fn serve(config: Config) -> Result<(), String> {
     stop_on_signals(shutdown.clone()).map_err(|e| format!("no signals: {e}"))?;
     let storage = Storage::new(&config.storage).await.map_err(|e| e.to_string())?;
     let triton = Triton::connect(&config.triton).map_err(|e| e.to_string())?;
-    let needed = config.pipeline.iter().map(|p| p.model.clone()).collect();
+    let needed = config.required().map(str::to_owned).collect();
     let models = Arc::new(Models::new(triton.clone(), needed, config.repository.directory.clone()));
     let watched = models.clone();
     tokio::spawn(async move { watched.watch().await });

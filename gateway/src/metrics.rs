@@ -235,7 +235,7 @@ pub fn cancelled(protocol: Version) {
     METRICS.of(protocol).cancelled.increment(1);
 }
 
-/// What the last look at Triton's models saw; `needed` are those of the pipelines.
+/// What the last look at Triton's models saw; `needed` are those that readiness waits for.
 pub fn triton(readiness: &Readiness, needed: &[String]) {
     METRICS.reachable.set(if readiness.triton.is_none() { 1.0 } else { 0.0 });
     for model in needed {

@@ -24,12 +24,12 @@ const LOOK_PATIENCE: Duration = Duration::from_secs(3);
 /// What was seen at the last look.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Readiness {
-    /// Every model of a pipeline is READY.
+    /// Every required model is READY.
     pub ready: bool,
     /// Why Triton could not be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub triton: Option<String>,
-    /// Each model of a pipeline.
+    /// Each required model.
     pub models: BTreeMap<String, ModelState>,
 }
 
@@ -65,7 +65,7 @@ pub struct Models {
 }
 
 impl Models {
-    /// Watches nothing until [`Models::watch`] runs. `needed` are the models of the pipelines.
+    /// Watches nothing until [`Models::watch`] runs. `needed` are the models that readiness waits for.
     #[must_use]
     pub fn new(triton: Triton, needed: Vec<String>, directory: PathBuf) -> Self {
         let first = Readiness { triton: Some("Triton was not asked yet".to_owned()), ..Readiness::default() };
@@ -145,12 +145,6 @@ impl Models {
         self.remembered().get(model).cloned()
     }
 
-    /// Whether a pipeline uses this model.
-    #[must_use]
-    pub fn is_needed(&self, model: &str) -> bool {
-        self.needed.iter().any(|needed| needed == model)
-    }
-
     /// The names of a model's classes: its `labels.txt`, one a line, where it has one.
     #[must_use]
     pub fn labels(&self, model: &str) -> Option<Arc<Vec<String>>> {
@@ -199,7 +193,7 @@ fn readiness(needed: &[String], index: &[Indexed]) -> Readiness {
 
 fn tell(readiness: &Readiness) {
     if readiness.ready {
-        tracing::info!("ready: every model of a pipeline is READY");
+        tracing::info!("ready: every required model is READY");
     } else if let Some(why) = &readiness.triton {
         tracing::warn!("not ready: {why}");
     } else {
@@ -218,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn ready_means_every_model_of_a_pipeline_and_no_other() {
+    fn ready_means_every_required_model_and_no_other() {
         let needed = ["a".to_owned(), "b".to_owned()];
         let mut index = vec![
             indexed("a", "1", State::Unavailable),

@@ -19,6 +19,15 @@ use crate::metrics::Metrics;
 
 pub(crate) const BUCKET: &str = "models-of-a-test";
 
+/// As the deployment writes them.
+const PIPELINES: &str = r#"
+pipeline = [
+    { alias = "densenet", model = "densenet_onnx" },
+    { alias = "resnet", model = "resnet50_onnx" },
+    { alias = "efficientnet_lite0", model = "efficientnet_lite0", scores = "probabilities", pipeline = "proof", required = false },
+]
+"#;
+
 /// Kills what it holds.
 struct Running(Child);
 
@@ -122,7 +131,7 @@ impl World {
         let directory = self.repository();
         format!(
             "listen = \"127.0.0.1:{listen}\"\nadmin = \"127.0.0.1:{admin}\"\n\
-             triton.grpc = \"http://127.0.0.1:{grpc}\"\nstorage.bucket = {BUCKET:?}\nrepository.directory = {directory:?}\n"
+             triton.grpc = \"http://127.0.0.1:{grpc}\"\nstorage.bucket = {BUCKET:?}\nrepository.directory = {directory:?}\n{PIPELINES}"
         )
     }
 

@@ -94,6 +94,11 @@ impl Engine {
         if known.is_some() { target } else { Target { alias: name.to_owned(), model: name.to_owned(), ..target } }
     }
 
+    /// Whether a pipeline uses this model.
+    pub(crate) fn serves(&self, model: &str) -> bool {
+        self.pipelines.values().flatten().any(|target| target.model == model)
+    }
+
     /// A turn among all that run; whoever waits here costs nothing but memory.
     ///
     /// # Errors

@@ -55,6 +55,16 @@ struct Pipeline {
     alias: String,
     model: String,
     scores: Scores,
+    #[serde(flatten)]
+    proof: Option<OfProof>,
+}
+
+/// What the proof's model has beside the others: the pod is ready without it.
+#[derive(Clone, Debug, Serialize)]
+struct OfProof {
+    pipeline: &'static str,
+    preset: &'static str,
+    required: bool,
 }
 
 /// The region that the configuration names, else the reference deployment's.
@@ -67,6 +77,8 @@ impl GatewayConfig {
     const ROOTS: &str = "/etc/gateway/ca.pem";
     /// The pod's admin port, on its loopback only.
     pub const ADMIN_PORT: u16 = 8081;
+    /// The pipeline of the proof's model, where one is configured.
+    pub const PROOF: &str = "proof";
 
     /// As configured.
     #[must_use]
@@ -75,12 +87,20 @@ impl GatewayConfig {
             alias: model.alias.clone(),
             model: model.model.clone(),
             scores: model.scores,
+            proof: None,
+        });
+        // As bare tensors any model would do; its classes want to know what its numbers are.
+        let proof = config.proof.model.as_ref().map(|model| Pipeline {
+            alias: model.clone(),
+            model: model.clone(),
+            scores: config.proof.scores,
+            proof: Some(OfProof { pipeline: Self::PROOF, preset: "unit", required: false }),
         });
         Self {
             region: region(config),
             endpoint_url: config.endpoint_url.clone(),
             roots: config.roots.clone(),
-            pipeline: pipeline.collect(),
+            pipeline: pipeline.chain(proof).collect(),
             drain_seconds: 20,
         }
     }
@@ -130,5 +150,18 @@ mod tests {
         assert_eq!(read["storage"]["endpoint_url"].as_str(), Some("http://aws.example:1"));
         assert_eq!(read["pipeline"][1]["alias"].as_str(), Some("resnet"));
         assert_eq!(read["pipeline"][0]["scores"].as_str(), Some("logits"));
+        assert_eq!(read["pipeline"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn the_proof_s_model_has_a_pipeline_of_its_own_that_nobody_waits_for() {
+        let mut config = Config::default();
+        config.proof.model = Some("lite".to_owned());
+        config.proof.scores = Scores::Probabilities;
+        let read: toml::Table = toml::from_str(&GatewayConfig::new(&config).toml("b")).unwrap();
+        let proof = read["pipeline"][2].as_table().unwrap();
+        let wanted =
+            "alias = 'lite'\nmodel = 'lite'\nscores = 'probabilities'\npipeline = 'proof'\npreset = 'unit'\nrequired = false";
+        assert_eq!(proof, &toml::from_str::<toml::Table>(wanted).unwrap());
     }
 }
