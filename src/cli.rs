@@ -82,7 +82,7 @@ pub struct Infer {
     #[arg(short, long)]
     pub model: Option<String>,
     /// How many classes to show
-    #[arg(short = 'k', long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(short = 'k', long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub top: u16,
 }
 

@@ -2,7 +2,6 @@
 //!
 //! The architecture is in `ARCHITECTURE.md`; what gets deployed is in [`deployment`].
 
-pub mod classes;
 pub mod cli;
 pub mod cloud;
 pub mod commands;

@@ -1,82 +1,118 @@
 //! `infer`: one photo through the deployment's public WebSocket.
 
-use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
-use aws_sdk_s3::primitives::ByteStream;
-use sha2::{Digest, Sha256};
+use serde_json::{Value, json};
+use tritondeploy_client::v1::{Client, Error as ClientError, ModelResult, Request};
 
-use super::{Start, fault};
-use crate::classes::{self, Classified};
+use super::Start;
 use crate::cli::Infer;
 use crate::cloud::Cloud;
-use crate::cloud::aws::OrFault;
 use crate::error::Error;
 use crate::report::show;
-use crate::resources::storage::bucket;
-use tritondeploy_client::{Client, Object, Request};
-use tritondeploy_wire::manifest::hex;
 
 pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
+    let request = photo(&infer.image)?.top(u32::from(infer.top)).once();
+    let request = match &infer.model {
+        Some(model) => request.models([model]),
+        None => request,
+    };
     let cloud = start.cloud("infer").await?;
     let url = address(start, &cloud).await?;
-    let object = photo(&cloud, &infer.image).await?;
-    let request = match &infer.model {
-        Some(model) => Request::Image { model: model.clone(), object: object.clone() },
-        None => Request::Pipelines(object.clone()),
-    };
-    let begun = std::time::Instant::now();
-    let asked = async {
-        let mut client = Client::connect(&url).await?;
-        let answer = client.ask(&request).await;
-        client.close().await;
-        answer
-    };
-    let answer = asked.await.map_err(|why| match why {
-        // It was the gateway's answer: nothing is wrong with the deployment.
-        tritondeploy_client::Error::Refused(why) => Error::failed(why, "name another photo or --model"),
-        why => Error::failed(why.to_string(), start.again("status")),
-    })?;
+    let begun = Instant::now();
+    let asked = async { Client::connect(&url).await?.ask(request).await };
+    let results = asked.await.map_err(|why| told(start, why))?.results;
     let took = begun.elapsed();
-    let mut models = Vec::new();
-    for (alias, outputs) in classes::by_model(answer, infer.model.as_deref()) {
-        let (model, scores) = classes::meaning(&cloud.config, &alias);
-        let labels = classes::labels(&cloud, &model).await.map_err(|why| fault(&why, "read the labels"))?;
-        let top = classes::top(&outputs, usize::from(infer.top), scores, labels.as_deref());
-        let top = top.map_err(|why| Error::failed(format!("{model}: {why}"), ""))?;
-        models.push(Classified { alias, model, top });
+    let models: Vec<Value> = results.iter().map(as_json).collect();
+    let found = json!({"image": infer.image, "models": models, "seconds": took.as_secs_f64()});
+    let failure = |result: &ModelResult| result.classes().err().map(|why| format!("{}: {why}", result.alias));
+    let failures: Vec<String> = results.iter().filter_map(failure).collect();
+    if !start.json() {
+        show::classified(&results, took);
+    }
+    if !failures.is_empty() {
+        return Err(Error::failed(failures.join("\n  "), start.again("status")).with(found));
     }
     if start.json() {
-        let image = format!("s3://{}/{}", object.bucket, object.key);
-        show::json(&serde_json::json!({"image": image, "models": models, "seconds": took.as_secs_f64()}));
-    } else {
-        show::classified(&models, took);
+        show::json(&found);
     }
     Ok(())
 }
 
-/// The deployment's WebSocket, where there is one.
-async fn address(start: &Start, cloud: &std::sync::Arc<Cloud>) -> Result<String, Error> {
-    let survey = start.look(&start.walk(cloud, false).await?).await?;
-    let found = survey.sightings.iter().flat_map(|seen| &seen.facts).find(|fact| fact.key == "websocket");
-    found.map(|fact| fact.value.clone()).ok_or_else(|| Error::failed("the deployment has no WebSocket yet", start.again("up")))
-}
-
-/// A local photo is put under `images/`, by its content.
-async fn photo(cloud: &Cloud, image: &str) -> Result<Object, Error> {
+/// A local photo goes along; one in the bucket is named.
+fn photo(image: &str) -> Result<Request, Error> {
     if let Some(rest) = image.strip_prefix("s3://") {
         let (bucket, key) = rest
             .split_once('/')
             .filter(|(_, key)| !key.is_empty())
             .ok_or_else(|| Error::usage(format!("{image} names no object"), "write s3://BUCKET/KEY"))?;
-        return Ok(Object { bucket: bucket.to_owned(), key: key.to_owned() });
+        return Ok(Request::object_of(bucket, key));
     }
     let bytes = std::fs::read(image)
         .map_err(|why| Error::usage(format!("{image} cannot be read: {why}"), "name a photo, or s3://BUCKET/KEY"))?;
-    let digest = hex(&Sha256::digest(&bytes)[..8]);
-    let name = Path::new(image).file_name().map_or_else(|| "photo".into(), |name| name.to_string_lossy());
-    let object = Object { bucket: bucket::name(cloud), key: format!("images/{digest}-{name}") };
-    let call = cloud.aws.s3.put_object().bucket(&object.bucket).key(&object.key).body(ByteStream::from(bytes));
-    let answer = call.expected_bucket_owner(&cloud.aws.account).send().await;
-    answer.fault().map_err(|why| fault(&why, "upload the photo"))?;
-    Ok(object)
+    Ok(Request::image(bytes))
+}
+
+/// The deployment's WebSocket, where there is one.
+async fn address(start: &Start, cloud: &Arc<Cloud>) -> Result<String, Error> {
+    let survey = start.look(&start.walk(cloud, false).await?).await?;
+    let found = survey.sightings.iter().flat_map(|seen| &seen.facts).find(|fact| fact.key == "websocket");
+    found.map(|fact| fact.value.clone()).ok_or_else(|| Error::failed("the deployment has no WebSocket yet", start.again("up")))
+}
+
+fn told(start: &Start, why: ClientError) -> Error {
+    match why {
+        ClientError::Unspoken { .. } => {
+            Error::failed(format!("the running gateway is older than this tritondeploy: {why}"), start.again("up"))
+        }
+        // It was the gateway's answer: nothing is wrong with the deployment.
+        ClientError::Refused(failure) if failure.retryable => Error::failed(failure.to_string(), "run it again in a moment"),
+        ClientError::Refused(failure) => Error::failed(failure.to_string(), "name another photo or --model"),
+        why => Error::failed(why.to_string(), start.again("status")),
+    }
+}
+
+fn as_json(result: &ModelResult) -> Value {
+    let (alias, model) = (&result.alias, &result.model);
+    let classes = match result.classes() {
+        Ok(classes) => classes,
+        Err(error) => return json!({"alias": alias, "model": model, "error": error}),
+    };
+    let class =
+        |class: &tritondeploy_client::v1::Class| json!({"index": class.index, "label": class.label, "probability": class.score});
+    let top: Vec<Value> = classes.iter().map(class).collect();
+    json!({"alias": alias, "model": model, "version": result.version(), "top": top})
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+    use tritondeploy_client::v1::{Code, Failure};
+
+    use super::*;
+    use crate::report::Mode;
+
+    fn next(why: ClientError) -> String {
+        let (name, region, log) = (None, Some("eu-west-1".to_owned()), None);
+        let cancel = CancellationToken::new();
+        let start = Start { config: "tritondeploy.toml".into(), name, region, mode: Mode::Json, log, cancel };
+        told(&start, why).next().to_owned()
+    }
+
+    #[test]
+    fn each_failure_says_what_to_do_about_it() {
+        let refused = |code| ClientError::Refused(Failure::new(code, "because"));
+        let (url, why) = ("ws://x/".to_owned(), "HTTP 400".to_owned());
+        assert_eq!(next(ClientError::Unspoken { url, why }), "tritondeploy up --region eu-west-1");
+        assert_eq!(next(refused(Code::UnknownModel)), "name another photo or --model");
+        assert_eq!(next(refused(Code::ModelUnavailable)), "run it again in a moment");
+        assert!(next(ClientError::Protocol(String::new())).starts_with("tritondeploy status"));
+    }
+
+    #[test]
+    fn what_cannot_be_a_photo_is_told_before_anything_is_asked() {
+        assert!(photo("s3://bucket").is_err() && photo("s3://bucket/").is_err() && photo("/no/photo.jpg").is_err());
+        assert!(photo("s3://bucket/images/a.png").is_ok());
+    }
 }

@@ -6,9 +6,9 @@ use std::io::IsTerminal;
 use serde::Serialize;
 
 use super::words;
-use crate::classes::Classified;
 use crate::engine::{Change, Fact, How, Sighting, Standing, Survey};
 use crate::models::Report;
+use tritondeploy_client::v1::ModelResult;
 
 /// One JSON object, at the end of a command.
 pub fn json(value: &impl Serialize) {
@@ -189,13 +189,15 @@ pub fn released(report: &Report) {
     report.removed.iter().for_each(|name| println!("  {name}: no longer served"));
 }
 
-/// The classes that each model gives a picture.
-pub fn classified(models: &[Classified], took: std::time::Duration) {
-    for Classified { alias, model, top } in models {
+/// The classes that each model gives a picture; a failure is told where the command ends.
+pub fn classified(results: &[ModelResult], took: std::time::Duration) {
+    for result in results {
+        let Ok(classes) = result.classes() else { continue };
+        let ModelResult { alias, model, .. } = result;
         println!("{}", if alias == model { model.clone() } else { format!("{alias} ({model})") });
-        for class in top {
+        for class in classes {
             let label = class.label.as_deref().unwrap_or("(the model has no labels)");
-            println!("  {:5.1} %  {:>4}  {label}", class.probability * 100.0, class.index);
+            println!("  {:5.1} %  {:>4}  {label}", class.score * 100.0, class.index);
         }
     }
     println!("in {} ms", took.as_millis());

@@ -1,4 +1,4 @@
-//! The proof, watched: a real photograph goes through the public WebSocket, as a client's would.
+//! The proof, watched: a real photograph goes through the public WebSocket, as a client's would, by both protocols.
 //! The pair must answer with whole outputs of finite numbers; a model with real labels, where one is
 //! configured, must see what is in the picture.
 
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::time::timeout;
+use tritondeploy_client::v1::{self, Class, ModelResult};
 use tritondeploy_client::{Answer, Client, Error as ClientError, Object, Output, Request, Values};
 
-use super::kube::{Balancer, Endpoint};
+use super::kube::{Balancer, Endpoint, GatewayConfig};
 use super::storage::{Photo, PhotoOutput};
-use crate::classes::{self, Class};
 use crate::cloud::{Cloud, Cx};
 use crate::config::Config;
 use crate::engine::{Cure, Doing, Fact, Fault, Found, Given, Node, Resource, Seen};
@@ -49,28 +49,50 @@ impl From<ClientError> for Not {
     }
 }
 
-async fn prove(cloud: &Cloud, endpoint: &Endpoint, photo: &PhotoOutput) -> Result<ProofOutput, Not> {
-    let object = || Object { bucket: photo.bucket.clone(), key: photo.key.clone() };
+impl From<v1::Error> for Not {
+    fn from(error: v1::Error) -> Self {
+        Self::Yet(error.to_string())
+    }
+}
+
+async fn prove(config: &Config, endpoint: &Endpoint, photo: &PhotoOutput) -> Result<ProofOutput, Not> {
+    let took = by_protocol_v0(config, endpoint, photo).await?;
+    let class = by_protocol_v1(config, endpoint, photo).await?;
+    Ok(ProofOutput { class, took })
+}
+
+/// As the first clients do: every number of the pair.
+async fn by_protocol_v0(config: &Config, endpoint: &Endpoint, photo: &PhotoOutput) -> Result<Duration, Not> {
+    let object = Object { bucket: photo.bucket.clone(), key: photo.key.clone() };
     let mut client = Client::connect(&endpoint.url()).await?;
     let begun = Instant::now();
-    let answer = client.ask(&Request::Pipelines(object())).await?;
+    let answer = client.ask(&Request::Pipelines(object)).await?;
     let took = begun.elapsed();
-    whole(&cloud.config, answer).map_err(Not::Right)?;
-    let class = match &cloud.config.proof.model {
-        None => None,
-        Some(model) => {
-            let answer = client.ask(&Request::Image { model: model.clone(), object: object() }).await?;
-            let labels = classes::labels(cloud, model).await.map_err(|why| Not::Yet(why.to_string()))?;
-            Some(recognised(&cloud.config, model, answer, labels.as_deref()).map_err(Not::Right)?)
-        }
-    };
     client.close().await;
-    Ok(ProofOutput { class, took })
+    whole(config, answer).map_err(Not::Right)?;
+    Ok(took)
+}
+
+/// Classes: the best one of the model with real labels, where there is one, else of the pair.
+async fn by_protocol_v1(config: &Config, endpoint: &Endpoint, photo: &PhotoOutput) -> Result<Option<Class>, Not> {
+    let client = v1::Client::connect(&endpoint.url()).await?;
+    let request = v1::Request::object_of(&photo.bucket, &photo.key).top(1).once();
+    let request = if config.proof.model.is_some() { request.pipeline(GatewayConfig::PROOF) } else { request };
+    let results = client.ask(request).await?.results;
+    let mut classes = Vec::new();
+    for result in &results {
+        let top = result.classes().map_err(|why| Not::Yet(format!("{}: {why}", result.model)))?;
+        let class = top.first().ok_or_else(|| Not::Right(format!("{} answered with no class", result.model)))?;
+        classes.push((result, class));
+    }
+    let Some((result, class)) = classes.first().filter(|_| config.proof.model.is_some()) else { return Ok(None) };
+    recognised(config, result, class).map_err(Not::Right)?;
+    Ok(Some((*class).clone()))
 }
 
 /// Every model of the pair answers, in its order, with as many finite numbers as its shape says.
 fn whole(config: &Config, answer: Answer) -> Result<(), String> {
-    let models = classes::by_model(answer, None);
+    let Answer::Pipelines(models) = answer else { return Err("the pair was asked, one model answered".to_owned()) };
     let aliases: Vec<&str> = models.iter().map(|(alias, _)| alias.as_str()).collect();
     let wanted: Vec<&str> = config.pipeline.iter().map(|model| model.alias.as_str()).collect();
     if aliases != wanted {
@@ -98,20 +120,16 @@ fn finite(output: &Output) -> Result<(), String> {
     }
 }
 
-/// The first class, where it is one of those that the configuration expects.
-fn recognised(config: &Config, model: &str, answer: Answer, labels: Option<&[String]>) -> Result<Class, String> {
-    let outputs = classes::by_model(answer, Some(model)).into_iter().flat_map(|(_, outputs)| outputs);
-    let outputs: Vec<Output> = outputs.collect();
-    let top = classes::top(&outputs, 1, config.proof.scores, labels).map_err(|why| format!("{model}: {why}"))?;
-    let Some(class) = top.into_iter().next() else { return Err(format!("{model} answered with no class")) };
+/// The class must be one of those that the configuration expects.
+fn recognised(config: &Config, result: &ModelResult, class: &Class) -> Result<(), String> {
     let label = class.label.clone().unwrap_or_default().to_lowercase();
     let expect = &config.proof.expect;
     if expect.is_empty() || expect.iter().any(|expected| label.contains(&expected.to_lowercase())) {
-        return Ok(class);
+        return Ok(());
     }
     let saw = class.label.as_deref().unwrap_or("a class without a label");
-    let wanted = expect.join(" or ");
-    Err(format!("{model} sees {saw} ({:.3}) in the bundled photo, expected is {wanted}", class.probability))
+    let (model, wanted) = (&result.model, expect.join(" or "));
+    Err(format!("{model} sees {saw} ({:.3}) in the bundled photo, expected is {wanted}", class.score))
 }
 
 impl Resource for Proof {
@@ -128,7 +146,7 @@ impl Resource for Proof {
     }
 
     async fn observe(&self, cx: &Cx, (endpoint, photo): &(Endpoint, PhotoOutput)) -> Result<Seen<Self>, Fault> {
-        let proved = timeout(PATIENCE, prove(&cx.world, endpoint, photo)).await;
+        let proved = timeout(PATIENCE, prove(&cx.world.config, endpoint, photo)).await;
         Ok(match proved {
             Ok(Ok(output)) => Seen::Present(Found::one(output, State)),
             Ok(Err(Not::Yet(why))) => Seen::Changing { why, found: None },
@@ -167,7 +185,7 @@ impl Resource for Proof {
         match &found.class {
             Some(class) => {
                 let label = class.label.clone().unwrap_or_else(|| format!("class {}", class.index));
-                let score = format!("{:.3}", class.probability);
+                let score = format!("{:.3}", class.score);
                 vec![Fact { key: "label", value: label }, Fact { key: "score", value: score }, seconds]
             }
             None => {
@@ -189,7 +207,6 @@ mod tests {
     fn config() -> Config {
         let mut config = Config::default();
         config.proof.expect = vec!["Cat".to_owned(), "tabby".to_owned()];
-        config.proof.scores = crate::config::Scores::Probabilities;
         config
     }
 
@@ -207,9 +224,14 @@ mod tests {
 
     #[test]
     fn a_cat_must_be_seen_as_a_cat() {
-        let labels = ["tench".to_owned(), "Egyptian cat".to_owned()];
-        let seen = |numbers: &[f64]| recognised(&config(), "m", Answer::Model(vec![output(&[1, 2], numbers)]), Some(&labels));
-        assert_eq!(seen(&[0.1, 0.9]).unwrap().label.as_deref(), Some("Egyptian cat"));
-        assert!(seen(&[0.9, 0.1]).unwrap_err().contains("sees tench"), "{:?}", seen(&[0.9, 0.1]));
+        let seen = |label: Option<&str>| {
+            let class = Class { index: 1, score: 0.9, label: label.map(str::to_owned) };
+            let outcome = v1::Outcome::Top { version: "1".to_owned(), top: vec![class.clone()] };
+            let result = ModelResult { alias: "m".to_owned(), model: "m".to_owned(), outcome };
+            recognised(&config(), &result, &class)
+        };
+        assert_eq!(seen(Some("Egyptian cat")), Ok(()));
+        assert_eq!(seen(Some("tench")).unwrap_err(), "m sees tench (0.900) in the bundled photo, expected is Cat or tabby");
+        assert!(seen(None).unwrap_err().contains("a class without a label"));
     }
 }

@@ -63,6 +63,13 @@ async fn one_photo_by_every_way_in_many_at_once_and_what_goes_wrong() {
     let grey = client.ask(Request::rgb8(2, 2, vec![127; 12]).models([LITE]).top(1)).await;
     assert!(grey.is_ok(), "{grey:?}");
 
+    // By the example, on the pipeline.
+    let said = world.run_example("classify", &[&world.address(), concat!(env!("CARGO_MANIFEST_DIR"), "/assets/cat.png")]);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 10, "{said}");
+    assert!(lines[..5].iter().all(|line| line.starts_with("densenet: 0.")), "{said}");
+    assert!(lines[5..].iter().all(|line| line.starts_with("resnet: 0.")), "{said}");
+
     // More at once than the window allows; each gets its own answer.
     let name = world.input_of(LITE);
     let tensor = |value: f32| {
@@ -127,7 +134,7 @@ async fn one_photo_by_every_way_in_many_at_once_and_what_goes_wrong() {
         }
     };
     let seen = tokio::time::timeout(Duration::from_secs(30), settled).await.unwrap();
-    assert_eq!(seen.ended("v1", "ok"), 107.0);
+    assert_eq!(seen.ended("v1", "ok"), 108.0);
     let mut failures = seen.failures("v1");
     // The client asks these again.
     failures.remove("overloaded");
@@ -135,7 +142,7 @@ async fn one_photo_by_every_way_in_many_at_once_and_what_goes_wrong() {
     assert!((0.0..=2.0).contains(&early), "{early}");
     let wanted = [("bad_request", 2.0), ("not_found_or_forbidden", 2.0), ("unknown_model", 2.0), ("unsupported_image", 1.0)];
     assert_eq!(failures, BTreeMap::from(wanted));
-    for (stage, count) in [("fetch", 4.0), ("decode", 6.0), ("infer", 107.0), ("total", 107.0)] {
+    for (stage, count) in [("fetch", 4.0), ("decode", 7.0), ("infer", 108.0), ("total", 108.0)] {
         assert_eq!(seen.stage("v1", stage), count, "{stage}");
     }
     assert_eq!(seen.of("window_bytes"), 0.0);

@@ -166,6 +166,16 @@ impl World {
         command
     }
 
+    /// Runs an example of the Rust client, which must end well; what it prints.
+    pub(crate) fn run_example(&self, name: &str, arguments: &[&str]) -> String {
+        let tests = std::env::current_exe().expect("this test's path");
+        let example = tests.parent().and_then(Path::parent).expect("target/debug").join("examples").join(name);
+        assert!(example.exists(), "{} is not there: cargo build --workspace --examples", example.display());
+        let ran = Command::new(example).args(arguments).env_clear().output().expect("the example runs");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    }
+
     /// `sync`: whether it succeeded, and what it said.
     pub(crate) fn sync(&self) -> (bool, String) {
         let output = self.gateway_command("sync").output().expect("the gateway runs");

@@ -17,8 +17,11 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     let up = user.does(&["up", "--yes", "--json"]).json();
     let label = up["facts"]["label"].as_str().unwrap_or_default().to_lowercase();
     assert!(label.contains("cat") || label.contains("tabby"), "{up}");
+    let score: f64 = up["facts"]["score"].as_str().unwrap_or_default().parse().unwrap_or_default();
+    assert!((0.73..0.81).contains(&score), "{up}");
 
     a_photo_of_ones_own_is_classified(&user);
+    a_photo_is_classified_where_it_is(&sandbox, &user, &up);
     status_says_that_it_is_healthy(&user);
     kubectl_works_with_our_kubeconfig(&user);
     the_pod_has_the_ca(&user);
@@ -36,11 +39,34 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
 
 fn a_photo_of_ones_own_is_classified(user: &User) {
     let photo = root().join("assets/cat.png");
-    let answer = user.does(&["infer", photo.to_str().unwrap(), "--model", "efficientnet_lite0", "--json"]).json();
-    let top = answer["models"][0]["top"][0]["label"].as_str().unwrap_or_default().to_lowercase();
+    let photo = photo.to_str().unwrap();
+    let answer = user.does(&["infer", photo, "--model", "efficientnet_lite0", "--json"]).json();
+    let best = &answer["models"][0]["top"][0];
+    let top = best["label"].as_str().unwrap_or_default().to_lowercase();
     assert!(top.contains("cat") || top.contains("tabby"), "{answer}");
-    let pair = user.does(&["infer", photo.to_str().unwrap(), "--json"]).json();
-    assert_eq!(pair["models"].as_array().map(Vec::len), Some(2), "{pair}");
+    assert!((0.73..0.81).contains(&best["probability"].as_f64().unwrap_or_default()), "{answer}");
+    let pair = user.does(&["infer", photo, "--json"]).json();
+    let aliases: Vec<_> = pair["models"].as_array().unwrap().iter().map(|model| &model["alias"]).collect();
+    assert_eq!(aliases, ["densenet", "resnet"], "{pair}");
+    assert_eq!(pair["models"][1]["top"].as_array().map(Vec::len), Some(5), "{pair}");
+}
+
+/// Nothing is put into the bucket for it.
+fn a_photo_is_classified_where_it_is(sandbox: &Sandbox, user: &User, up: &Value) {
+    sandbox.ask("POST", "reset-calls");
+    let own = root().join("assets/cat.png");
+    let own = user.does(&["infer", own.to_str().unwrap(), "--top", "2", "--json"]).json();
+    let bucket = up["facts"]["bucket"].as_str().unwrap();
+    let object = |key: &str| format!("s3://{bucket}/{key}");
+    let theirs = user.does(&["infer", &object("images/tritondeploy-proof.png"), "--top", "2", "--json"]).json();
+    assert_eq!(own["models"], theirs["models"]);
+    let told = user.does(&["infer", &object("images/tritondeploy-proof.png"), "--model", "efficientnet_lite0"]).out;
+    assert!(told.contains("efficientnet_lite0\n") && told.contains("285  Egyptian cat"), "{told}");
+    let none = user.run(&["infer", &object("images/none.png")]);
+    assert!(none.code == Some(1) && none.err.contains("not_found_or_forbidden"), "{}", none.err);
+    assert!(none.err.contains("name another photo"), "{}", none.err);
+    let calls = sandbox.mutating_calls();
+    assert!(calls.is_empty(), "{calls:?}");
 }
 
 fn status_says_that_it_is_healthy(user: &User) {

@@ -35,7 +35,7 @@ pub enum Error {
     #[error("no answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
     /// The gateway's own reason.
-    #[error("{}: {}", .0.code, .0.message)]
+    #[error("{0}")]
     Refused(Failure),
     /// What was asked cannot be written, or what came is no protocol v1.
     #[error("not protocol v1: {0}")]

@@ -13,11 +13,11 @@ use std::time::Duration;
 use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
-use tritondeploy_wire::v1::{Failure, Greeting};
+use tritondeploy_wire::v1::Greeting;
 
 pub use error::Error;
 pub use request::{Reply, Request};
-pub use tritondeploy_wire::v1::{Class, Code, ModelResult, Outcome, Quality, Timings};
+pub use tritondeploy_wire::v1::{Class, Code, Failure, ModelResult, Outcome, Quality, Timings};
 
 use self::line::{Command, Line, TRIES};
 use self::requests::Asked;

@@ -152,6 +152,29 @@ pub struct ModelResult {
     pub outcome: Outcome,
 }
 
+impl ModelResult {
+    /// The best classes; none where tensors were asked for.
+    ///
+    /// # Errors
+    /// Why this model has no result.
+    pub fn classes(&self) -> Result<&[Class], Failure> {
+        match &self.outcome {
+            Outcome::Top { top, .. } => Ok(top),
+            Outcome::Outputs { .. } => Ok(&[]),
+            Outcome::Error { error } => Err(error.clone()),
+        }
+    }
+
+    /// The version that answered, where one did.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        match &self.outcome {
+            Outcome::Top { version, .. } | Outcome::Outputs { version, .. } => Some(version),
+            Outcome::Error { .. } => None,
+        }
+    }
+}
+
 /// Classes, tensors, or why there are none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -233,7 +256,8 @@ pub struct Timings {
 }
 
 /// Why there is no result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {message}")]
 pub struct Failure {
     /// For programs.
     pub code: Code,
