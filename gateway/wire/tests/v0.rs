@@ -192,6 +192,23 @@ fn an_output_that_does_not_fit_its_shape_is_an_error() {
 }
 
 #[test]
+fn a_tensor_without_elements_is_not_written_as_billions_of_lists() {
+    let empty = |shape: &[i64]| v0::flat([View { name: "y", datatype: Datatype::Fp32, shape, data: &[] }]);
+    assert_eq!(empty(&[2, 0]).unwrap(), r#"{"status":"success","outputs":{"y":[[],[]]}}"#);
+    assert!(empty(&[0, i64::MAX]).is_ok());
+    assert!(empty(&[i64::MAX, 0]).is_err());
+    assert!(empty(&[100_000, 100_000, 0]).is_err());
+}
+
+#[test]
+fn more_dimensions_than_any_tensor_has_are_refused() {
+    let shape = |count: usize| format!("[{}]", vec!["1"; count].join(","));
+    assert_eq!(data("UINT8", &shape(32), "[7]"), Ok(vec![7]));
+    assert!(data("UINT8", &shape(33), "[7]").is_err());
+    assert!(v0::flat([View { name: "y", datatype: Datatype::Uint8, shape: &[1; 33], data: &[7] }]).is_err());
+}
+
+#[test]
 fn errors_are_answers_too() {
     let text = v0::error("no \"such\" thing\n");
     assert_eq!(text, r#"{"status":"error","message":"no \"such\" thing\n"}"#);

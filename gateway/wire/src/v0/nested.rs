@@ -4,7 +4,7 @@ use super::Invalid;
 use super::json::Reader;
 
 /// More dimensions than any tensor has; a bound for the recursion.
-const DIMENSIONS: usize = 32;
+pub(super) const DIMENSIONS: usize = 32;
 
 /// Takes the elements of nested lists, in order.
 pub(super) trait Leaves {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::json::Reader;
+use super::nested::DIMENSIONS;
 use super::write::View;
 use super::{Invalid, data};
 use crate::Datatype;
@@ -176,6 +177,9 @@ fn dimensions(reader: &mut Reader<'_>) -> Result<Vec<i64>, Invalid> {
         };
         shape.push(length.ok_or_else(wrong)?);
         more = reader.more(b']')?;
+    }
+    if shape.len() > DIMENSIONS {
+        return Err(Invalid::form(format!("shape has {} dimensions; at most {DIMENSIONS} are taken", shape.len())));
     }
     Ok(shape)
 }

@@ -1,6 +1,10 @@
 //! What the gateway answers.
 
+use super::nested::DIMENSIONS;
 use crate::datatype::{Datatype, f32_from_bf16, f32_from_f16};
+
+/// Lists in a tensor without elements.
+const EMPTY: usize = 1 << 16;
 
 /// A tensor to be written, borrowed.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +123,11 @@ impl Out {
         let shape: Option<Vec<usize>> = view.shape.iter().map(|d| usize::try_from(*d).ok()).collect();
         let shape = shape.ok_or_else(malformed)?;
         let count = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d)).ok_or_else(malformed)?;
+        // Without elements no byte vouches for the lengths, and each list of lists is written all the same.
+        let lists = shape.iter().take_while(|length| **length > 0).fold(1usize, |n, d| n.saturating_mul(*d));
+        if shape.len() > DIMENSIONS || count == 0 && lists > EMPTY {
+            return Err(malformed());
+        }
         match view.datatype.size() {
             Some(size) if count.checked_mul(size) != Some(view.data.len()) => return Err(malformed()),
             Some(size) => {
