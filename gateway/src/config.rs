@@ -72,7 +72,7 @@ pub struct Pipeline {
 }
 
 fn default_pipeline() -> String {
-    crate::request::DEFAULT.to_owned()
+    DEFAULT.to_owned()
 }
 
 fn default_preset() -> String {
@@ -122,7 +122,7 @@ pub struct Limits {
     pub window_bytes: usize,
     /// Requests that run at once, of all connections.
     pub requests: usize,
-    /// Bytes of the messages of requests that run at once, of all connections of protocol v1; more is refused.
+    /// Bytes of the messages of requests that wait or run, of all connections; more is refused.
     pub bytes: usize,
     /// Requests that one model may have in flight; as many as it answers without a growing queue, but never more.
     pub model_requests: usize,
@@ -137,6 +137,9 @@ pub struct Limits {
     /// Without any frame for this long, a connection is dropped.
     pub idle_seconds: u64,
 }
+
+/// The pipeline of protocol v0, and of requests that name none.
+pub const DEFAULT: &str = "default";
 
 /// The most that `limits.message_bytes` may be.
 const MESSAGE_BYTES: usize = 1 << 30;
@@ -285,7 +288,7 @@ impl Config {
             limits.idle_seconds,
         ];
         let aliases: std::collections::BTreeSet<_> = self.pipeline.iter().map(|p| (&p.pipeline, &p.alias)).collect();
-        let has_default = self.pipeline.iter().any(|p| p.pipeline == crate::request::DEFAULT);
+        let has_default = self.pipeline.iter().any(|p| p.pipeline == DEFAULT);
         let has_presets = self.pipeline.iter().all(|p| self.preset(&p.preset).is_some());
         let wrong = if self.storage.bucket.is_empty() {
             "storage.bucket is missing; name the bucket that holds images and models"
@@ -295,6 +298,8 @@ impl Config {
             "limits.message_bytes is over 1 GiB (1073741824)"
         } else if limits.incoming_bytes < limits.message_bytes {
             "limits.incoming_bytes is less than limits.message_bytes, so the longest message could never come"
+        } else if limits.bytes < limits.message_bytes {
+            "limits.bytes is less than limits.message_bytes, so the longest message could never be taken"
         } else if limits.idle_seconds <= limits.ping_seconds {
             "limits.idle_seconds must be longer than limits.ping_seconds, or clients that only answer pings are dropped"
         } else if self.pipeline.is_empty() {
@@ -371,6 +376,7 @@ mod tests {
             ("storage.bucket = \"b\"\nlimits.running = 0", "at least 1"),
             ("storage.bucket = \"b\"\nlimits.message_bytes = 1073741825", "1 GiB"),
             ("storage.bucket = \"b\"\nlimits.incoming_bytes = 9", "incoming_bytes"),
+            ("storage.bucket = \"b\"\nlimits.bytes = 9", "limits.bytes"),
             ("storage.bucket = \"b\"\nlimits.idle_seconds = 60", "idle_seconds"),
             ("storage.bucket = \"b\"\npipeline = []", "pipeline"),
             ("storage.bucket = \"b\"\npipeline = [{alias=\"a\", model=\"m\"}, {alias=\"a\", model=\"n\"}]", "alias"),

@@ -3,12 +3,19 @@
 use std::fmt;
 use std::future::Future;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tungstenite::Message;
+
+/// A request's share of the bytes that may be held; given back when it is dropped. None where nobody counts.
+pub type Room = Option<OwnedSemaphorePermit>;
 
 /// Answers messages. Connections keep the order; answering may take its time and happens several at once.
 pub trait Protocol: Send + Sync + 'static {
     /// The one answer to a text or binary message. Dropping the future gives the request up.
     fn answer(&self, id: RequestId, message: Message) -> impl Future<Output = Message> + Send;
+
+    /// Room for a message among those of all connections; None: there is none.
+    fn room(&self, bytes: usize) -> Option<Room>;
 }
 
 /// What a connection speaks.

@@ -12,7 +12,7 @@ use tungstenite::Message;
 use super::Session;
 use crate::config::Limits;
 use crate::metrics;
-use crate::protocol::{Protocol, RequestId, Version};
+use crate::protocol::{Protocol, RequestId, Room, Version};
 
 /// Dropping it gives up every request in it.
 pub struct Queue<P> {
@@ -21,10 +21,16 @@ pub struct Queue<P> {
     /// Requests so far.
     count: u64,
     running: VecDeque<AbortOnDropHandle<Message>>,
-    waiting: VecDeque<(RequestId, Message)>,
+    waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     draining: bool,
     limits: Limits,
+}
+
+struct Waiting {
+    id: RequestId,
+    /// None where all connections together held too much when it came: it is not kept, only answered.
+    held: Option<(Message, Room)>,
 }
 
 impl<P: Protocol> Queue<P> {
@@ -37,10 +43,19 @@ impl<P: Protocol> Queue<P> {
 
     fn start(&mut self) {
         while self.running.len() < self.limits.running {
-            let Some((id, message)) = self.waiting.pop_front() else { return };
-            self.waiting_bytes -= message.len();
-            let protocol = self.protocol.clone();
-            let task = tokio::spawn(async move { protocol.answer(id, message).await });
+            let Some(Waiting { id, held }) = self.waiting.pop_front() else { return };
+            let task = match held {
+                Some((message, room)) => {
+                    self.waiting_bytes -= message.len();
+                    let protocol = self.protocol.clone();
+                    tokio::spawn(async move {
+                        let answer = protocol.answer(id, message).await;
+                        drop(room);
+                        answer
+                    })
+                }
+                None => tokio::spawn(std::future::ready(refusal())),
+            };
             self.running.push_back(AbortOnDropHandle::new(task));
         }
     }
@@ -55,8 +70,12 @@ impl<P: Protocol> Session for Queue<P> {
         }
         self.count += 1;
         let id = RequestId { connection: self.connection, request: self.count };
-        self.waiting_bytes += message.len();
-        self.waiting.push_back((id, message));
+        let held = self.protocol.room(message.len()).map(|room| (message, room));
+        match &held {
+            Some((message, _)) => self.waiting_bytes += message.len(),
+            None => metrics::failed(Version::V0, Code::Overloaded),
+        }
+        self.waiting.push_back(Waiting { id, held });
         self.start();
     }
 
@@ -81,7 +100,10 @@ impl<P: Protocol> Session for Queue<P> {
     }
 
     fn has_room(&self) -> bool {
-        self.draining || self.waiting.len() < self.limits.waiting && self.waiting_bytes < self.limits.waiting_bytes
+        let limits = &self.limits;
+        // Who was refused is not heard before that is answered: refusals must not pile up either.
+        let refused = self.waiting.back().is_some_and(|last| last.held.is_none());
+        self.draining || !refused && self.waiting.len() < limits.waiting && self.waiting_bytes < limits.waiting_bytes
     }
 
     fn is_empty(&self) -> bool {
@@ -95,4 +117,10 @@ impl<P: Protocol> Session for Queue<P> {
     fn drain(&mut self) {
         self.draining = true;
     }
+}
+
+fn refusal() -> Message {
+    Message::text(tritondeploy_wire::v0::error(
+        "too much is asked for just now: all connections together hold as many bytes as they may",
+    ))
 }

@@ -21,13 +21,10 @@ pub use job::{Done, Job, Source, Target, Until};
 pub(crate) use report::Report;
 pub(crate) use run::micros;
 
-use crate::config::Config;
+use crate::config::{Config, DEFAULT};
 use crate::models::Models;
 use crate::storage::Storage;
 use crate::triton::Triton;
-
-/// The pipeline of protocol v0, and of requests that name none.
-pub const DEFAULT: &str = "default";
 
 /// Everything that requests share.
 #[derive(Debug)]

@@ -8,8 +8,9 @@ use tritondeploy_wire::v0::{self as wire, Object, Request, View};
 use tritondeploy_wire::v1::Timings;
 use tungstenite::Message;
 
-use crate::protocol::{Protocol, RequestId, Version};
-use crate::request::{DEFAULT, Done, Engine, Error, Job, Report, Source, Target, Until, micros};
+use crate::config::DEFAULT;
+use crate::protocol::{Protocol, RequestId, Room, Version};
+use crate::request::{Done, Engine, Error, Job, Report, Source, Target, Until, micros};
 use crate::triton::{Inference, Tensor};
 
 /// Below this, reading a message takes less than handing it to another thread.
@@ -68,6 +69,10 @@ impl Protocol for V0 {
         let answer = self.try_answer(message, &mut report).await;
         report.end(answer.as_ref().map(|(text, timings)| (timings, text.len())));
         Message::text(answer.map_or_else(|e| wire::error(&e.to_string()), |(text, _)| text))
+    }
+
+    fn room(&self, bytes: usize) -> Option<Room> {
+        self.engine.room(bytes).map(Some)
     }
 }
 

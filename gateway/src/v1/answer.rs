@@ -8,8 +8,8 @@ use tritondeploy_wire::v1::{self as wire, Answer, ModelResult, Outcome, OutputHe
 use tungstenite::Message;
 
 use super::session::text;
-use super::{Asked, Room, Runner};
-use crate::protocol::{RequestId, Version};
+use super::{Asked, Runner};
+use crate::protocol::{RequestId, Room, Version};
 use crate::request::{Done, Engine, Error, Report, Target, micros, top};
 use crate::triton::Inference;
 

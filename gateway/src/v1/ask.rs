@@ -7,7 +7,8 @@ use bytes::Bytes;
 use tritondeploy_wire::v1::{self as wire, Infer, TensorHeader};
 
 use super::Asked;
-use crate::request::{DEFAULT, Engine, Error, Job, Source, Target, Until};
+use crate::config::DEFAULT;
+use crate::request::{Engine, Error, Job, Source, Target, Until};
 use crate::triton::{Datatype, Tensor};
 
 /// More models than any request asks for.

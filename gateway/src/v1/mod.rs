@@ -9,14 +9,13 @@ mod streams;
 use std::future::Future;
 
 use bytes::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tritondeploy_wire::v1::{Greeting, Infer};
 use tungstenite::Message;
 
 pub use session::Session;
 
-use crate::protocol::RequestId;
+use crate::protocol::{RequestId, Room};
 
 /// What a session's requests are handed to.
 pub trait Runner: Send + Sync + 'static {
@@ -27,9 +26,6 @@ pub trait Runner: Send + Sync + 'static {
     /// The terminal message of a request: its result, or its error. Dropping the future gives the request up.
     fn run(&self, id: RequestId, asked: Asked) -> impl Future<Output = Message> + Send;
 }
-
-/// A request's share of the bytes that may be held; given back when it is dropped. None where nobody counts.
-pub type Room = Option<OwnedSemaphorePermit>;
 
 /// A request as it came.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 use tritondeploy_gateway::config::Limits;
-use tritondeploy_gateway::protocol::{Protocol, RequestId};
+use tritondeploy_gateway::protocol::{Protocol, RequestId, Room};
 use tungstenite::Message;
 
 use crate::Running;
@@ -40,6 +40,10 @@ struct Echo;
 impl Protocol for Echo {
     async fn answer(&self, _: RequestId, message: Message) -> Message {
         message
+    }
+
+    fn room(&self, _: usize) -> Option<Room> {
+        Some(None)
     }
 }
 

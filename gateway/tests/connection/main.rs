@@ -10,6 +10,7 @@ mod messages;
 mod neighbour;
 mod python;
 mod raw;
+mod room;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tritondeploy_gateway::config::Limits;
 use tritondeploy_gateway::connection::Shutdown;
 use tritondeploy_gateway::models::Models;
-use tritondeploy_gateway::protocol::{Protocol, RequestId};
+use tritondeploy_gateway::protocol::{Protocol, RequestId, Room};
 use tritondeploy_gateway::server::Server;
 use tritondeploy_gateway::triton::{self, Triton};
 use tungstenite::Message;
@@ -35,6 +37,8 @@ struct Sleeper {
     running: AtomicUsize,
     most: AtomicUsize,
     given_up: AtomicUsize,
+    /// KiB of messages that may be held, where that is counted.
+    room: Option<Arc<Semaphore>>,
 }
 
 struct Guard<'s>(&'s Sleeper, bool);
@@ -64,6 +68,11 @@ impl Protocol for Sleeper {
         };
         guard.1 = true;
         Message::text(answer)
+    }
+
+    fn room(&self, bytes: usize) -> Option<Room> {
+        let Some(room) = &self.room else { return Some(None) };
+        room.clone().try_acquire_many_owned(bytes.div_ceil(1024) as u32).ok().map(Some)
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use tokio::sync::{Semaphore, oneshot};
-use tritondeploy_gateway::protocol::RequestId;
-use tritondeploy_gateway::v1::{Asked, Room, Runner};
+use tritondeploy_gateway::protocol::{RequestId, Room};
+use tritondeploy_gateway::v1::{Asked, Runner};
 use tritondeploy_wire::v1::{self as wire, Greeting, Window};
 use tungstenite::Message;
 
