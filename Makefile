@@ -4,6 +4,7 @@
 #   make demo   a local AWS and Kubernetes, `tritondeploy up` on it, and a real photograph classified (40 min cold, 4 warm)
 #   make test   every test, the whole path included (25 min cold, 10 warm)
 #   make lint   formatting and lints
+#   make fuzz   a minute of fuzzing for each of the gateway's four readers, two at a time; inputs that crash are kept and named
 #   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes (25 min, longer the first time)
 #   make soak   ten minutes of mixed load with cancels: every answer verified, memory flat
 #   make dist   tritondeploy and its gateway, optimised and stripped, in $(DIST)
@@ -15,7 +16,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 TARGET := x86_64-unknown-linux-gnu
 DIST ?= $(CACHE)/dist
 
-.PHONY: help demo test lint bench soak dist
+.PHONY: help demo test lint fuzz bench soak dist
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -29,8 +30,12 @@ test:
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cargo fmt --manifest-path gateway/fuzz/Cargo.toml --check
 	cd sandbox/cluster && test -z "$$(gofmt -l .)" && go vet ./...
 	git ls-files -z | xargs -0 grep -lZ '^#!/usr/bin/env bash' | xargs -0 -n 1 bash -n
+
+fuzz:
+	@gateway/fuzz/run
 
 bench:
 	@gateway/bench/run bench

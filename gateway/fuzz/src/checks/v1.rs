@@ -1,0 +1,36 @@
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use tritondeploy_wire::v1::{ClientMessage, Frame, ServerMessage, encode};
+
+/// A frame's parts lie in it where the specification says, and what is read of a message survives being written.
+///
+/// # Panics
+/// When it does not hold.
+pub fn v1(bytes: &[u8]) {
+    messages(bytes, &[]);
+    let Ok(frame) = Frame::parse(bytes) else { return };
+    let mut end = 4 + frame.header.len();
+    for part in &frame.parts {
+        assert!(part.start % 8 == 0 && (end..end + 8).contains(&part.start) && part.end >= part.start, "{part:?} after {end}");
+        end = part.end;
+    }
+    assert_eq!(end, bytes.len(), "nothing follows the last part");
+    let parts: Vec<&[u8]> = frame.parts.iter().map(|part| &bytes[part.clone()]).collect();
+    messages(frame.header, &parts);
+}
+
+fn messages(json: &[u8], parts: &[&[u8]]) {
+    message::<ClientMessage>(json, parts);
+    message::<ServerMessage>(json, parts);
+}
+
+fn message<M: Serialize + DeserializeOwned + PartialEq + Debug>(json: &[u8], parts: &[&[u8]]) {
+    let Ok(message) = serde_json::from_slice::<M>(json) else { return };
+    let text = serde_json::to_string(&message).expect("a message is written");
+    assert_eq!(serde_json::from_str::<M>(&text).ok().as_ref(), Some(&message), "written as {text}");
+    let bytes = encode(&message, parts).expect("a frame is written");
+    let frame = Frame::parse(&bytes).expect("our own frame is read");
+    assert_eq!(frame.parts.iter().map(|part| &bytes[part.clone()]).collect::<Vec<_>>(), parts);
+    assert_eq!(serde_json::from_slice::<M>(frame.header).ok(), Some(message), "in the frame of {text}");
+}
