@@ -33,6 +33,7 @@ prefixes = ["images/", "temp_frames/"]
 object_bytes = 67108864
 [image]
 pixels = 89478485
+pixels_at_once = 100000000
 [repository]
 directory = "/models"
 prefix = "models/"

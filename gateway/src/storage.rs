@@ -15,6 +15,10 @@ use bytes::{Bytes, BytesMut};
 
 pub use config::Config;
 
+/// Bytes of a key, by S3's own rule:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>.
+const LONGEST_KEY: usize = 1024;
+
 /// Why an object could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -138,7 +142,9 @@ impl Storage {
 
     fn may_name(&self, bucket: &str, key: &str) -> bool {
         // No client of S3 resolves "..", but what stands before S3 might.
-        let plain = key.split('/').all(|part| part != ".." && part != ".") && !key.contains(['\0', '\\']);
+        // Longer ones S3 refuses in words of its own.
+        let plain =
+            key.len() <= LONGEST_KEY && key.split('/').all(|part| part != ".." && part != ".") && !key.contains(['\0', '\\']);
         bucket == self.config.bucket && plain && self.config.prefixes.iter().any(|p| key.starts_with(p.as_str()))
     }
 

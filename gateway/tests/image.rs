@@ -130,7 +130,7 @@ fn junk_is_refused_without_a_panic() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % below
     };
-    let limits = Limits { pixels: 1 << 20 };
+    let limits = Limits { pixels: 1 << 20, ..Limits::default() };
     let mut refused = 0;
     for start in [
         &b"\xff\xd8\xff"[..],

@@ -1,6 +1,7 @@
 //! The gateway beside a real Triton and a bucket: models come to the disk, into Triton, and go.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod attacks;
 mod inference;
 #[path = "../network/local_aws.rs"]
 mod local_aws;

@@ -52,7 +52,7 @@ pub(crate) struct World {
 /// Files of models by `NAME/PATH`.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache")).join("tritondeploy")
 }
@@ -235,6 +235,19 @@ impl World {
     /// The name of a model's first input.
     pub(crate) fn input_of(&self, model: &str) -> String {
         self.ask_triton(model, "")["inputs"][0]["name"].as_str().expect("a name").to_owned()
+    }
+
+    /// KiB of the gateway's memory: now, and at most since the last time that this was asked.
+    pub(crate) fn gateway_memory(&self) -> (u64, u64) {
+        let process = PathBuf::from(format!("/proc/{}", self.gateway.as_ref().expect("it runs").0.id()));
+        let status = fs::read_to_string(process.join("status")).expect("its status");
+        let value = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("a line of memory");
+            line.trim().trim_end_matches(" kB").parse().expect("a number")
+        };
+        // Forgets the peak: proc(5).
+        fs::write(process.join("clear_refs"), "5").expect("a new peak");
+        (value("VmRSS:"), value("VmHWM:"))
     }
 
     /// Sends SIGTERM and waits; whether the gateway ended well.

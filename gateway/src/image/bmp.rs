@@ -44,6 +44,11 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError
     Ok(Opened::new(width, height, pixels))
 }
 
+/// By the header.
+pub(super) fn size(bytes: &[u8]) -> Option<(usize, usize)> {
+    Header::read(bytes).ok().map(|header| (header.width as usize, header.height as usize))
+}
+
 fn damaged(why: impl Into<String>) -> ImageError {
     ImageError::Damaged { format: Format::Bmp, why: why.into() }
 }

@@ -19,7 +19,7 @@ const BLOCK: usize = 65536;
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError> {
     let mut file = File { bytes, at: 6 };
     let first = first_frame(&mut file).ok_or_else(|| damaged("it ends before its first picture"))?;
-    let (width, height) = (first.screen.0.max(first.right()), first.screen.1.max(first.bottom()));
+    let (width, height) = first.canvas();
     limits.check(width, height)?;
     if first.width == 0 || first.height == 0 {
         return Err(damaged("its first picture is empty"));
@@ -35,6 +35,11 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError
         None => Pixels::Gray(canvas),
     };
     Ok(Opened::new(width, height, pixels))
+}
+
+/// By the headers.
+pub(super) fn size(bytes: &[u8]) -> Option<(usize, usize)> {
+    first_frame(&mut File { bytes, at: 6 }).map(|first| first.canvas())
 }
 
 fn damaged(why: &str) -> ImageError {
@@ -56,12 +61,9 @@ struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    fn right(&self) -> usize {
-        self.left + self.width
-    }
-
-    fn bottom(&self) -> usize {
-        self.top + self.height
+    /// The screen, or more where the frame is larger.
+    fn canvas(&self) -> (usize, usize) {
+        (self.screen.0.max(self.left + self.width), self.screen.1.max(self.top + self.height))
     }
 }
 

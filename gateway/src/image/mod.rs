@@ -62,18 +62,25 @@ pub struct Rgb {
     pub pixels: Vec<u8>,
 }
 
+/// What a pixel costs at most while its image is decoded: a progressive JPEG of four channels, whose two bytes of each wait
+/// for the last scan beside the pixels themselves.
+pub const PIXEL_BYTES: u64 = 12;
+
 /// What an image may cost.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// The most pixels (width times height, as the file's header says) that are decoded.
     pub pixels: u64,
+    /// Pixels of all images of over 4 megapixels that are decoded at the same time; more wait. While it is decoded, an image
+    /// takes up to [`PIXEL_BYTES`] for each.
+    pub pixels_at_once: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         // Pillow's own warning line, about 89.5 megapixels.
-        Self { pixels: 89_478_485 }
+        Self { pixels: 89_478_485, pixels_at_once: 89_478_485 }
     }
 }
 
@@ -190,6 +197,24 @@ fn open(source: Source<'_>, limits: &Limits, need: Option<jpeg::Need<'_>>) -> Re
             Ok(Opened::new(wide, high, Pixels::Rgbx(pixels::spaced(pixels))))
         }
     }
+}
+
+/// Pixels of an image as its header says; None where it does not, or not where one looks at first. A decoder that takes the
+/// image finds the same.
+#[must_use]
+pub fn pixels(source: &Source<'_>) -> Option<u64> {
+    let (width, height) = match source {
+        Source::Encoded(bytes) => match format::sniff(bytes).ok()? {
+            Format::Jpeg => jpeg::size(bytes),
+            Format::Png => png::size(bytes),
+            Format::WebP => webp::size(bytes),
+            Format::Gif => gif::size(bytes),
+            Format::Bmp => bmp::size(bytes),
+            _ => None,
+        }?,
+        Source::Rgb8 { width, height, .. } => (*width as usize, *height as usize),
+    };
+    Some(width as u64 * height as u64)
 }
 
 /// How the camera was held, where the source says so.

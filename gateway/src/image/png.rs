@@ -46,12 +46,9 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError
             };
             Pixels::Index(indices, palette(info.palette.as_deref().unwrap_or_default()))
         }
-        (ColorType::Rgb, BitDepth::Eight) => Pixels::Rgbx(spaced(&raw)),
-        (ColorType::Rgb, _) => Pixels::Rgbx(spaced(&high(&raw))),
-        (ColorType::Rgba, BitDepth::Eight) => Pixels::Rgba(raw),
-        (ColorType::Rgba, _) => Pixels::Rgba(high(&raw)),
-        (ColorType::GrayscaleAlpha, BitDepth::Eight) => Pixels::GrayAlpha(raw),
-        (ColorType::GrayscaleAlpha, _) => Pixels::GrayAlpha(high(&raw)),
+        (ColorType::Rgb, _) => Pixels::Rgbx(spaced(&raw)),
+        (ColorType::Rgba, _) => Pixels::Rgba(raw),
+        (ColorType::GrayscaleAlpha, _) => Pixels::GrayAlpha(raw),
     };
     Ok(Opened::new(width, height, pixels))
 }
@@ -68,6 +65,10 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits, strict: bool) -> Result<Reader<Cur
     decoder.set_transformations(Transformations::IDENTITY);
     let header = decoder.read_header_info().map_err(|e| damaged(&e))?;
     limits.check(header.width as usize, header.height as usize)?;
+    // Of 16 bits the high ones count, and need never lie in memory beside the low ones; gray is another matter.
+    if header.bit_depth == BitDepth::Sixteen && header.color_type != ColorType::Grayscale {
+        decoder.set_transformations(Transformations::STRIP_16);
+    }
     decoder.read_info().map_err(|e| damaged(&e))
 }
 
@@ -77,7 +78,8 @@ fn rows(reader: &mut Reader<Cursor<&[u8]>>) -> Result<Vec<u8>, DecodingError> {
     let line = reader.output_line_size(width).ok_or(DecodingError::LimitsExceeded)?;
     let mut raw = vec![0; line * height];
     if reader.info().interlaced {
-        let bits = reader.info().bits_per_pixel() as u8;
+        let (colour, depth) = reader.output_color_type();
+        let bits = colour.samples() as u8 * depth as u8;
         while let Some(row) = reader.next_interlaced_row()? {
             if let png::InterlaceInfo::Adam7(pass) = row.interlace() {
                 png::expand_interlaced_row(&mut raw, line, row.data(), pass, bits);
@@ -111,7 +113,8 @@ fn unpack(raw: &[u8], width: usize, height: usize, bits: usize) -> Vec<u8> {
     raw.chunks_exact(line).take(height).flat_map(|row| (0..width).map(move |x| pixel(row, x))).collect()
 }
 
-/// The high bytes of 16-bit samples.
-fn high(raw: &[u8]) -> Vec<u8> {
-    raw.iter().step_by(2).copied().collect()
+/// By the header.
+pub(super) fn size(bytes: &[u8]) -> Option<(usize, usize)> {
+    let mut decoder = Decoder::new(Cursor::new(bytes));
+    decoder.read_header_info().ok().map(|header| (header.width as usize, header.height as usize))
 }

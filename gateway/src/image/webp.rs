@@ -26,6 +26,11 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError
     Ok(Opened::new(width, height, pixels))
 }
 
+/// By the header.
+pub(super) fn size(bytes: &[u8]) -> Option<(usize, usize)> {
+    File::open(bytes).map(|file| file.size())
+}
+
 fn damaged(why: &str) -> ImageError {
     ImageError::Damaged { format: Format::WebP, why: why.to_owned() }
 }

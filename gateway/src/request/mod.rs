@@ -22,9 +22,13 @@ pub(crate) use report::Report;
 pub(crate) use run::micros;
 
 use crate::config::{Config, DEFAULT};
+use crate::image;
 use crate::models::Models;
 use crate::storage::Storage;
 use crate::triton::Triton;
+
+/// Thousands of pixels of an image that does not wait for others.
+const SMALL: u32 = 4_000;
 
 /// Everything that requests share.
 #[derive(Debug)]
@@ -41,7 +45,9 @@ pub struct Engine {
     /// Requests in flight of each model.
     limits: limit::Models,
     /// Decoding, reading and writing that may run at once: as many as there are cores.
-    work: Semaphore,
+    work: Arc<Semaphore>,
+    /// Thousands of pixels of large images that may be decoded at once.
+    pixels: Arc<Semaphore>,
 }
 
 impl Engine {
@@ -62,7 +68,9 @@ impl Engine {
         let bytes = Arc::new(Semaphore::new(kib(config.limits.bytes).min(Semaphore::MAX_PERMITS)));
         let limits = limit::Models::new(config.limits.model_requests_least, config.limits.model_requests);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self { config, models, storage, triton, pipelines, requests, bytes, limits, work: Semaphore::new(cores) }
+        let work = Arc::new(Semaphore::new(cores));
+        let pixels = Arc::new(Semaphore::new(thousands(config.image.pixels_at_once) as usize));
+        Self { config, models, storage, triton, pipelines, requests, bytes, limits, work, pixels }
     }
 
     /// Every pipeline, by name.
@@ -127,12 +135,45 @@ impl Engine {
         T: Send + 'static,
         F: FnOnce() -> Result<T, Error> + Send + 'static,
     {
-        let _core = self.work.acquire().await.map_err(|_| Error::Internal)?;
-        tokio::task::spawn_blocking(work).await.map_err(|e| {
+        let core = self.work.clone().acquire_owned().await.map_err(|_| Error::Internal)?;
+        // Work that has begun goes on though nobody wants it any more, and is still counted.
+        let counted = move || {
+            let _core = core;
+            work()
+        };
+        tokio::task::spawn_blocking(counted).await.map_err(|e| {
             tracing::error!("work ended without a result: {e}");
             Error::Internal
         })?
     }
+
+    /// Work on an image's pixels: of a large one, once there is room for it beside other large ones.
+    ///
+    /// # Errors
+    /// Those of the work.
+    async fn on_pixels<T, F>(&self, picture: &image::Source<'_>, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Error> + Send + 'static,
+    {
+        let most = self.config.image.pixels;
+        // What is too large is refused before it costs anything.
+        let pixels = image::pixels(picture).unwrap_or(most).min(most);
+        let room = match thousands(pixels) {
+            // Nobody's photograph waits behind somebody's posters; of these there are no more than cores.
+            small if small <= SMALL => None,
+            large => Some(self.pixels.clone().acquire_many_owned(large).await.map_err(|_| Error::Internal)?),
+        };
+        self.off_thread(move || {
+            let _room = room;
+            work()
+        })
+        .await
+    }
+}
+
+fn thousands(pixels: u64) -> u32 {
+    u32::try_from(pixels / 1000).unwrap_or(u32::MAX)
 }
 
 /// Rounded up, so that nothing is free.

@@ -143,7 +143,8 @@ impl Engine {
         let mut buffer = self.triton.buffer(group.fit.bytes());
         let (limits, of) = (self.config.image, of.to_owned());
         let (preset, fit, quality) = (group.preset.clone(), group.fit.clone(), group.quality);
-        self.off_thread(move || {
+        let source = picture.clone();
+        self.on_pixels(&source.source(), move || {
             let start = Instant::now();
             let failed = |source| Error::Image { of, source };
             let written = preset.apply(picture.source(), (fit.width, fit.height), quality, &limits).and_then(|rgb| {
@@ -160,10 +161,9 @@ impl Engine {
     async fn thumbnail(&self, longest: Option<u32>, picture: Picture, of: &str) -> Result<Option<Thumbnail>, Error> {
         let Some(longest) = longest else { return Ok(None) };
         let (limits, of) = (self.config.image, of.to_owned());
-        let made = self.off_thread(move || {
-            image::thumbnail(picture.source(), longest, &limits).map_err(|source| Error::Image { of, source })
-        });
-        made.await.map(Some)
+        let source = picture.clone();
+        let made = move || image::thumbnail(picture.source(), longest, &limits).map_err(|source| Error::Image { of, source });
+        self.on_pixels(&source.source(), made).await.map(Some)
     }
 
     /// A client's tensors, copied once to where Triton reads them.

@@ -1,7 +1,7 @@
-use crate::image::{Filter, ImageError, Limits, Orientation, Preset, Quality, Source, thumbnail};
+use crate::image::{Filter, ImageError, Limits, Orientation, Preset, Quality, Source, pixels, thumbnail};
 
 /// So small that a second holds many images; what is above is refused, whatever it is.
-const LIMITS: Limits = Limits { pixels: 1 << 14 };
+const LIMITS: Limits = Limits { pixels: 1 << 14, pixels_at_once: 1 << 14 };
 
 /// An image is refused or has all of its own pixels, and nothing of one before it.
 ///
@@ -15,9 +15,11 @@ pub fn image(bytes: &[u8]) {
         (upright, (17, 31), Quality::Fast),
     ];
     for (preset, size, quality) in ways {
+        let pixels = pixels(&Source::Encoded(bytes));
         let first = after(0x55, || made(bytes, &preset, size, quality));
         let second = after(0xaa, || made(bytes, &preset, size, quality));
         assert_eq!(first, second, "it depends on the image before");
+        assert!(first.is_err() || pixels.is_some_and(|pixels| pixels <= LIMITS.pixels), "{pixels:?} in the header");
     }
     let small = thumbnail(Source::Encoded(bytes), 64, &LIMITS);
     if let Ok(small) = small {
