@@ -1,13 +1,12 @@
-//! An async client for the gateway. [`v1::Client`] speaks protocol v1: many requests at once. [`Client`] speaks
-//! protocol v0, as the first clients do: one connection, answers in the order of the requests.
+//! An async client for the gateway. [`v1::Client`] speaks protocol v1: many requests at once, over connections that mend
+//! themselves. [`Client`] speaks protocol v0, as the first clients do: one connection, answers in the order of the requests.
 //!
 //! ```no_run
-//! # async fn classify() -> Result<(), tritondeploy_client::Error> {
-//! use tritondeploy_client::{Client, Object, Request};
+//! # async fn classify() -> Result<(), tritondeploy_client::v1::Error> {
+//! use tritondeploy_client::v1::{Client, Request};
 //!
-//! let mut client = Client::connect("ws://localhost:8080/").await?;
-//! let photo = Object { bucket: "photos".into(), key: "images/cat.jpg".into() };
-//! let answer = client.ask(&Request::Pipelines(photo)).await?;
+//! let client = Client::connect("ws://localhost:8080/").await?;
+//! let reply = client.ask(Request::object("images/cat.jpg").top(5)).await?;
 //! # Ok(()) }
 //! ```
 

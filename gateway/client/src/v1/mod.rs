@@ -181,6 +181,7 @@ mod tests {
         let connections = Arc::new(AtomicU32::new(0));
         let counted = connections.clone();
         tokio::spawn(async move {
+            #[allow(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
             let agree = |_: &Upgrade, mut response: Response| {
                 response.headers_mut().insert("sec-websocket-protocol", "triton-ws.v1".parse().unwrap());
                 Ok(response)
