@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tritondeploy_client::v1::{Client, Error as ClientError, ModelResult, Request};
+use tritondeploy_client::v1::{Class, Client, Error as ClientError, ModelResult, Request};
 
 use super::Start;
 use crate::cli::Infer;
@@ -88,7 +88,7 @@ fn as_json(result: &ModelResult) -> Value {
 #[cfg(test)]
 mod tests {
     use tokio_util::sync::CancellationToken;
-    use tritondeploy_client::v1::{Code, Failure};
+    use tritondeploy_client::v1::{Code, Failure, Outcome};
 
     use super::*;
     use crate::report::Mode;
@@ -108,6 +108,17 @@ mod tests {
         assert_eq!(next(refused(Code::UnknownModel)), "name another photo or --model");
         assert_eq!(next(refused(Code::ModelUnavailable)), "run it again in a moment");
         assert!(next(ClientError::Protocol(String::new())).starts_with("tritondeploy status"));
+    }
+
+    #[test]
+    fn one_model_that_failed_is_told_beside_one_that_answered() {
+        let result = |outcome| as_json(&ModelResult { alias: "a".to_owned(), model: "m".to_owned(), outcome });
+        let top = vec![Class { index: 285, score: 0.5, label: None }];
+        let answered =
+            json!({"alias": "a", "model": "m", "version": "2", "top": [{"index": 285, "label": null, "probability": 0.5}]});
+        assert_eq!(result(Outcome::Top { version: "2".to_owned(), top }), answered);
+        let failed = result(Outcome::Error { error: Failure::new(Code::ModelError, "because") });
+        assert_eq!((&failed["model"], &failed["error"]["code"]), (&"m".into(), &"model_error".into()));
     }
 
     #[test]

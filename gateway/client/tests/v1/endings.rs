@@ -108,6 +108,45 @@ async fn after_a_goaway_the_old_connection_answers_what_it_has_and_the_new_one_t
     assert_eq!([told(a), told(b), told(c)], ["old", "new b", "new c"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_just_as_the_gateway_says_goaway_does_not_wait_for_the_old_connection_s_end() {
+    let client = connected(|mut peer| async move {
+        if peer.number > 0 {
+            return peer.answer_all().await;
+        }
+        let held = peer.request().await.unwrap();
+        for _ in 0..500 {
+            let request = peer.request().await.unwrap();
+            peer.answer(&request).await;
+        }
+        peer.say(json!({"type": "goaway", "reason": "the gateway stops"})).await;
+        while let Ok(Some(request)) = timeout(Duration::from_secs(5), peer.request()).await {
+            peer.answer(&request).await;
+        }
+        peer.answer(&held).await;
+    });
+    let client = client.await;
+    let held = tokio::spawn({
+        let client = client.clone();
+        async move { client.ask(object("held")).await }
+    });
+    sleep(Duration::from_millis(50)).await;
+    let begun = Instant::now();
+    let asking = (0..100).map(|i| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            for j in 0..20 {
+                assert_eq!(told(client.ask(object(&format!("{i} {j}"))).await), format!("{i} {j}"));
+            }
+        })
+    });
+    for asked in asking.collect::<Vec<_>>() {
+        asked.await.unwrap();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(told(held.await.unwrap()), "held");
+}
+
 #[tokio::test]
 async fn while_it_connects_deadlines_pass_and_what_is_given_up_is_not_sent() {
     // Greets, cuts, then takes a connection without a word for a while.
