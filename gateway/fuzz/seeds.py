@@ -31,6 +31,7 @@ endpoint_url = "http://127.0.0.1:9"
 ca_bundle = "/ca.pem"
 prefixes = ["images/", "temp_frames/"]
 object_bytes = 67108864
+bytes_at_once = 67108864
 [image]
 pixels = 89478485
 pixels_at_once = 100000000

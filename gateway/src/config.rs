@@ -298,6 +298,8 @@ impl Config {
             "limits.message_bytes is over 1 GiB (1073741824)"
         } else if limits.incoming_bytes < limits.message_bytes {
             "limits.incoming_bytes is less than limits.message_bytes, so the longest message could never come"
+        } else if self.storage.bytes_at_once < self.storage.object_bytes {
+            "storage.bytes_at_once is less than storage.object_bytes, so the largest object could never be read"
         } else if self.image.pixels_at_once < self.image.pixels {
             "image.pixels_at_once is less than image.pixels, so the largest image could never be decoded"
         } else if limits.bytes < limits.message_bytes {
@@ -379,6 +381,7 @@ mod tests {
             ("storage.bucket = \"b\"\nlimits.message_bytes = 1073741825", "1 GiB"),
             ("storage.bucket = \"b\"\nlimits.incoming_bytes = 9", "incoming_bytes"),
             ("storage.bucket = \"b\"\nlimits.bytes = 9", "limits.bytes"),
+            ("storage.bucket = \"b\"\nstorage.bytes_at_once = 9", "bytes_at_once"),
             ("storage.bucket = \"b\"\nimage.pixels_at_once = 9", "pixels_at_once"),
             ("storage.bucket = \"b\"\nlimits.idle_seconds = 60", "idle_seconds"),
             ("storage.bucket = \"b\"\npipeline = []", "pipeline"),

@@ -4,6 +4,7 @@ mod config;
 mod trust;
 
 use std::env;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
@@ -12,6 +13,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use bytes::{Bytes, BytesMut};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use config::Config;
 
@@ -53,6 +55,20 @@ pub enum Error {
 pub struct Storage {
     client: Client,
     config: Config,
+    /// KiB of clients' objects that may be held.
+    room: Arc<Semaphore>,
+}
+
+/// An object in memory, counted as long as anybody has it.
+struct Held {
+    bytes: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Storage {
@@ -89,10 +105,12 @@ impl Storage {
         let sdk = loader.load().await;
         // Only AWS itself is sure to resolve BUCKET.HOST.
         let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(own_endpoint).build();
-        Ok(Self { client: Client::from_conf(s3), config: config.clone() })
+        let room = Arc::new(Semaphore::new(kib(config.bytes_at_once) as usize));
+        Ok(Self { client: Client::from_conf(s3), config: config.clone(), room })
     }
 
-    /// An object that a client named: only from the deployment's bucket, below the allowed prefixes, up to the cap.
+    /// An object that a client named: only from the deployment's bucket, below the allowed prefixes, up to the cap, and once
+    /// there is room for it beside those that others named.
     ///
     /// # Errors
     /// The same for what is missing, what S3 forbids and what the configuration forbids.
@@ -100,7 +118,14 @@ impl Storage {
         if !self.may_name(bucket, key) {
             return Err(refused(bucket, key));
         }
-        self.read(key, self.config.object_bytes).await
+        let limit = self.config.object_bytes;
+        let object = self.open(key).await?;
+        let length = length(&object).unwrap_or(limit).min(limit);
+        // Until then S3 keeps what does not fit into the socket.
+        let room = self.room.clone().acquire_many_owned(kib(length)).await;
+        let room = room.map_err(|_| Error::Unavailable("the gateway stops".to_owned()))?;
+        let bytes = self.body(object, key, limit).await?;
+        Ok(Bytes::from_owner(Held { bytes, _room: room }))
     }
 
     /// An object of the deployment's own bucket, no matter where.
@@ -108,8 +133,12 @@ impl Storage {
     /// # Errors
     /// When it is missing, forbidden or over `limit` bytes, or S3 does not answer.
     pub async fn read(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
-        let mut object = self.open(key).await?;
-        let length = object.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        let object = self.open(key).await?;
+        self.body(object, key, limit).await
+    }
+
+    async fn body(&self, mut object: GetObjectOutput, key: &str, limit: u64) -> Result<Bytes, Error> {
+        let length = length(&object).unwrap_or(0);
         let too_large = || Error::TooLarge { bucket: self.config.bucket.clone(), key: key.to_owned(), limit };
         if length > limit {
             return Err(too_large());
@@ -161,6 +190,14 @@ impl Storage {
             _ => Error::Unavailable(root_cause(error)),
         }
     }
+}
+
+fn length(object: &GetObjectOutput) -> Option<u64> {
+    object.content_length().and_then(|n| u64::try_from(n).ok())
+}
+
+fn kib(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
 fn refused(bucket: &str, key: &str) -> Error {

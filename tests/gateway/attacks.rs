@@ -20,6 +20,10 @@ const LITE: &str = "efficientnet_lite0";
 /// The most that large images may take while they are decoded, by the configuration's defaults, and 256 MiB for all the rest.
 const MEMORY_KIB: u64 = (89_478_485 * 12 + (256 << 20)) / 1024;
 
+/// An object as long as they may be, and how many at once are asked for: together as much as may never be held.
+const LONG: usize = 64 << 20;
+const MANY: usize = 16;
+
 /// Asks for the same photo again and again.
 struct Neighbour {
     stop: Arc<AtomicBool>,
@@ -82,6 +86,10 @@ async fn bombs_and_key_tricks_are_refused_or_bounded_and_the_neighbours_go_on() 
     for name in ["huge.png", "huge.jpg"] {
         world.put(&format!("images/{name}"), &std::fs::read(bombs().join(name)).unwrap()).await;
     }
+    let mut long = PHOTO.to_vec();
+    // Behind the picture's end: nobody looks at it.
+    long.resize(LONG, 0);
+    world.put("images/long.png", &long).await;
     let (synced, said) = world.sync();
     assert!(synced, "{said}");
     world.start_triton();
@@ -90,6 +98,7 @@ async fn bombs_and_key_tricks_are_refused_or_bounded_and_the_neighbours_go_on() 
     keys(&world).await;
     headers(&world).await;
     pixels(&world).await;
+    objects(&world).await;
 }
 
 /// What lies elsewhere, is missing, or cannot be is refused in the same words.
@@ -215,4 +224,23 @@ async fn pixels(world: &World) {
     assert!(peak > before + (700 << 10), "{before} KiB before, {peak} KiB at most");
     assert!(after < before + (128 << 10), "{before} KiB before, {after} KiB after");
     neighbour.unharmed(Duration::from_secs(10)).await;
+}
+
+/// Long objects, many at once: they wait for each other.
+async fn objects(world: &World) {
+    let neighbour = Neighbour::of(world).await;
+    let (before, _) = world.gateway_memory();
+    let address = world.address();
+    let asked = (0..MANY).map(async |_| {
+        let client = v1::Client::connect(&address).await.unwrap();
+        client.ask(Request::object("images/long.png").models([LITE]).top(1)).await
+    });
+    for answer in join_all(asked).await {
+        assert!(answer.is_ok(), "{answer:?}");
+    }
+    let (after, peak) = world.gateway_memory();
+    println!("{before} KiB before, {peak} KiB at most, {after} KiB after");
+    assert!(peak < before + (512 << 10), "{before} KiB before, {peak} KiB at most");
+    assert!(peak > before + (128 << 10), "{before} KiB before, {peak} KiB at most");
+    neighbour.unharmed(Duration::from_secs(20)).await;
 }

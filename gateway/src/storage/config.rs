@@ -18,6 +18,8 @@ pub struct Config {
     pub prefixes: Vec<String>,
     /// The largest object that a client may name, in bytes.
     pub object_bytes: u64,
+    /// Bytes of the objects that clients have named and that are held at the same time; more wait.
+    pub bytes_at_once: u64,
 }
 
 impl Default for Config {
@@ -29,6 +31,7 @@ impl Default for Config {
             ca_bundle: None,
             prefixes: vec!["images/".to_owned(), "temp_frames/".to_owned()],
             object_bytes: 64 << 20,
+            bytes_at_once: 256 << 20,
         }
     }
 }
