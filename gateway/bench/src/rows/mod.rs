@@ -1,6 +1,7 @@
 //! The rows of the table: what is asked of the gateway, and how it is measured.
 
 mod basics;
+mod close;
 mod idle;
 mod overload;
 mod photographs;
@@ -88,6 +89,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "v0-tensors", title: "Protocol v0, tensors as JSON, null model", run: basics::v0_tensors },
     Row { name: "v0-sleep", title: "Protocol v0, 4 KiB tensors, a model that sleeps 10 ms, 4 instances", run: basics::v0_sleep },
     Row { name: "start", title: "Cold start, and the binary", run: start::run },
+    Row { name: "close", title: "Connect, ask, close, with Python's websockets", run: close::run },
     Row { name: "idle", title: "10,000 idle connections", run: idle::run },
     Row { name: "overload", title: "Ten times what the model can do", run: overload::run },
 ];
