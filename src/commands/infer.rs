@@ -79,8 +79,7 @@ fn as_json(result: &ModelResult) -> Value {
         Ok(classes) => classes,
         Err(error) => return json!({"alias": alias, "model": model, "error": error}),
     };
-    let class =
-        |class: &tritondeploy_client::v1::Class| json!({"index": class.index, "label": class.label, "probability": class.score});
+    let class = |class: &Class| json!({"index": class.index, "label": class.label, "probability": class.score});
     let top: Vec<Value> = classes.iter().map(class).collect();
     json!({"alias": alias, "model": model, "version": result.version(), "top": top})
 }
