@@ -1,5 +1,5 @@
 //! What fuzzing found worth keeping, through the same checks: `make fuzz` looks for more.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
 #[allow(unreachable_pub, reason = "another crate's they are reachable in")]
 #[path = "../fuzz/src/checks/mod.rs"]

@@ -1,4 +1,5 @@
 //! What means harm, through both protocols, against all of the real thing: it is refused or bounded, and nobody else notices.
+#![allow(clippy::print_stdout, reason = "figures")]
 
 use std::path::Path;
 use std::process::Command;
