@@ -18,6 +18,9 @@ pub struct Config {
     pub admin: String,
     /// How long requests may take to finish after SIGTERM.
     pub drain_seconds: u64,
+    /// Threads that serve sockets; decoding has its own. By default one for every four cores: one alone never waits for
+    /// another, and fills a network card.
+    pub threads: usize,
     /// Triton's address and our patience with it.
     pub triton: triton::Config,
     /// The bucket, and what of it clients may name.
@@ -159,6 +162,7 @@ impl Default for Config {
             listen: "0.0.0.0:8080".to_owned(),
             admin: "127.0.0.1:8081".to_owned(),
             drain_seconds: 20,
+            threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(4)),
             triton: triton::Config::default(),
             storage: storage::Config::default(),
             image: image::Limits::default(),
@@ -292,6 +296,8 @@ impl Config {
         let has_presets = self.pipeline.iter().all(|p| self.preset(&p.preset).is_some());
         let wrong = if self.storage.bucket.is_empty() {
             "storage.bucket is missing; name the bucket that holds images and models"
+        } else if self.threads == 0 {
+            "threads is 0; at least one must serve the sockets"
         } else if least.contains(&0) || seconds.contains(&0) {
             "a limit is 0; each must be at least 1"
         } else if limits.message_bytes > MESSAGE_BYTES {
@@ -377,6 +383,7 @@ mod tests {
     fn what_cannot_be_is_refused() {
         for (text, wanted) in [
             ("", "storage.bucket"),
+            ("storage.bucket = \"b\"\nthreads = 0", "threads"),
             ("storage.bucket = \"b\"\nlimits.running = 0", "at least 1"),
             ("storage.bucket = \"b\"\nlimits.message_bytes = 1073741825", "1 GiB"),
             ("storage.bucket = \"b\"\nlimits.incoming_bytes = 9", "incoming_bytes"),

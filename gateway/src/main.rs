@@ -56,6 +56,7 @@ fn main() -> ExitCode {
             2
         }
     };
+    log::finish();
     ExitCode::from(code)
 }
 
@@ -84,7 +85,11 @@ fn with_config<F: Future<Output = Result<(), String>>>(path: &std::path::Path, r
             return 2;
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // Threads that share work wake each other for it, which costs more than most messages.
+    let runtime = match config.threads {
+        1 => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        threads => tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build(),
+    };
     let ran = match runtime {
         Ok(runtime) => runtime.block_on(run(config)),
         Err(e) => Err(format!("no runtime: {e}")),
@@ -152,6 +157,7 @@ fn stop_on_signals(shutdown: Shutdown) -> std::io::Result<()> {
             tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
             if shutdown.drain.is_cancelled() {
                 tracing::warn!("stopping at once");
+                log::finish();
                 #[allow(clippy::exit, reason = "asked for twice")]
                 std::process::exit(1);
             }

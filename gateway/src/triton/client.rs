@@ -13,6 +13,7 @@ use super::proto::{
     ModelMetadataRequest, RepositoryIndexRequest, RepositoryModelLoadRequest, RepositoryModelUnloadRequest, ServerLiveRequest,
     ServerMetadataRequest, model_metadata_response,
 };
+use super::stream::Connector;
 use super::{Config, Datatype, Error, Indexed, Metadata, State, TensorMetadata, Transport};
 
 /// The generated client.
@@ -45,11 +46,10 @@ impl Triton {
             .connect_timeout(config.connect_timeout())
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
-            .tcp_nodelay(true)
             // A stuck Triton (its process stopped, its node frozen) is noticed without any request in flight.
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(10))
-            .connect_lazy();
+            .connect_with_connector_lazy(Connector);
         let client = GrpcInferenceServiceClient::new(channel)
             .max_decoding_message_size(config.message_bytes)
             .max_encoding_message_size(config.message_bytes);

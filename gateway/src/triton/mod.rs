@@ -8,6 +8,7 @@ mod error;
 mod infer;
 mod memory;
 mod payload;
+mod stream;
 mod tensor;
 
 pub use client::Triton;

@@ -1,11 +1,12 @@
 //! Protocol v1: one request at a time on each connection, its frame made beforehand.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use tritondeploy_gateway::image::Quality;
-use tritondeploy_wire::v1::{self, ClientMessage, Frame, Infer, Outcome, ServerMessage, Source, TensorHeader};
+use tritondeploy_wire::v1::{self, ClientMessage, Code, Frame, Infer, Outcome, ServerMessage, Source, TensorHeader};
 
 use super::{Client, Clients, wrong};
 use crate::failure::{Doing, Failure};
@@ -149,13 +150,21 @@ impl Client for V1 {
     fn ask(&mut self, payload: usize) -> LocalBoxFuture<'_, Result<(), Failure>> {
         Box::pin(async move {
             let (opcode, message) = &self.messages[payload];
-            self.socket.send(*opcode, message).await?;
-            let answer = self.socket.receive().await?;
-            match read(&answer)? {
-                (ServerMessage::Result(result), parts) if result.id == payload as u64 => {
-                    self.requests[payload].differs(&result, &parts).map_or(Ok(()), |what| Err(wrong(payload, &what)))
+            loop {
+                self.socket.send(*opcode, message).await?;
+                let answer = self.socket.receive().await?;
+                match read(&answer)? {
+                    (ServerMessage::Result(result), parts) if result.id == payload as u64 => {
+                        return self.requests[payload].differs(&result, &parts).map_or(Ok(()), |what| Err(wrong(payload, &what)));
+                    }
+                    // As every client should: it counts as one request that took the longer.
+                    (ServerMessage::Error { id: Some(id), failure }, _)
+                        if id == payload as u64 && failure.code == Code::Overloaded =>
+                    {
+                        tokio::time::sleep(Duration::from_millis(failure.retry_after_ms.unwrap_or_default())).await;
+                    }
+                    (other, _) => return Err(wrong(payload, &format!("{other:?}"))),
                 }
-                (other, _) => Err(wrong(payload, &format!("{other:?}"))),
             }
         })
     }
