@@ -1,8 +1,9 @@
 //! How many requests one model may have in flight: as many as it answers without a growing queue.
 //!
-//! TCP Vegas' rule on our own count: with the quickest answer of late as the model's own time, what a request takes
-//! more is queueing, and `limit * (1 - quickest / usual)` of the requests in flight are in a queue. A few keep the
-//! model busy; more only make everybody wait.
+//! A crowd is let in, and waits its turn in Triton: so few that nobody waits long. When more come than a crowd, counted
+//! with those that were refused meanwhile, waiting only makes it worse, and TCP Vegas' rule holds: with the quickest
+//! answer of late as the model's own time, what a request takes more is queueing, and `limit * (1 - quickest / usual)` of
+//! the requests in flight are in a queue. A few keep the model busy; the others are told at once to come back.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,10 @@ const FEW: f64 = 2.0;
 /// With more than this, one less.
 const MANY: f64 = 4.0;
 
-/// The quickest answer is looked for anew after so many, or after so long, so that a model that became slower is not
+/// Requests at once, in flight and refused, that are no flood yet; or so many times what the model works on at once.
+const CROWD: (f64, f64) = (32.0, 4.0);
+
+/// In a flood, the quickest answer is looked for anew after so many, or after so long, so that a model that became slower is not
 /// starved: with half the limit for a moment, for in a queue no answer is quick.
 const MEMORY: (u32, Duration) = (5000, Duration::from_secs(10));
 
@@ -43,7 +47,7 @@ impl Models {
         if let Some(limit) = models.get(model) {
             return limit.clone();
         }
-        let limit = Arc::new(Limit { least: self.least, most: self.most, state: Mutex::new(State::new(self.least)) });
+        let limit = Arc::new(Limit { least: self.least, most: self.most, state: Mutex::new(State::new(self.least, self.most)) });
         models.insert(model.to_owned(), limit.clone());
         limit
     }
@@ -66,35 +70,70 @@ struct State {
     /// Since the quickest was last forgotten.
     answers: u32,
     remembers: Instant,
-    /// Answers since the limit was last changed.
-    since_change: u32,
+    /// Answers until the limit may change: what a change does must be seen before the next.
+    until_change: f64,
+    /// Refused since then.
+    refused: usize,
 }
 
 impl State {
-    fn new(limit: usize) -> Self {
+    fn new(least: usize, most: usize) -> Self {
+        let limit = CROWD.0.clamp(least as f64, most as f64);
         Self {
-            limit: limit as f64,
+            limit,
             running: 0,
             usual: None,
             quickest: f64::INFINITY,
             answers: 0,
             remembers: Instant::now(),
-            since_change: 0,
+            until_change: limit,
+            refused: 0,
+        }
+    }
+
+    /// Whether there is no room for one more, who is refused then.
+    fn refuses(&mut self) -> bool {
+        let full = self.running as f64 + 1.0 > self.limit;
+        self.refused += usize::from(full);
+        full
+    }
+
+    /// What the limit should be, told after as many answers as were in flight: the time that one took.
+    fn better(&mut self, usual: f64) -> f64 {
+        let busy = self.running as f64 + 1.0;
+        let wanted = busy + std::mem::take(&mut self.refused) as f64;
+        let working = busy * self.quickest / usual;
+        if wanted <= f64::max(CROWD.0, CROWD.1 * working) {
+            (self.answers, self.remembers) = (0, Instant::now());
+            return self.limit + f64::from(u8::from(wanted >= self.limit));
+        }
+        if self.answers >= MEMORY.0 || self.remembers.elapsed() >= MEMORY.1 {
+            (self.quickest, self.usual) = (f64::INFINITY, None);
+            (self.answers, self.remembers) = (0, Instant::now());
+            return (self.limit / 2.0).floor();
+        }
+        let queued = self.limit * (1.0 - self.quickest / usual);
+        if queued < FEW {
+            self.limit + 1.0
+        } else if queued > MANY {
+            // All that is too much at once: each answer until then waits in that queue.
+            (self.limit - (queued - MANY)).min(self.limit - 1.0).floor()
+        } else {
+            self.limit
         }
     }
 }
 
 impl Limit {
-    /// Whether one more would be refused just now.
+    /// Whether one more is refused just now.
     pub(super) fn is_full(&self) -> bool {
-        let state = self.state();
-        state.running as f64 + 1.0 > state.limit
+        self.state().refuses()
     }
 
     /// Counts one more, at once; None: it is too many.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Running> {
         let mut state = self.state();
-        if state.running as f64 + 1.0 > state.limit {
+        if state.refuses() {
             return None;
         }
         state.running += 1;
@@ -123,26 +162,14 @@ impl Limit {
         state.answers += 1;
         let usual = state.usual.map_or(took, |usual| usual + WEIGHT * (took - usual));
         state.usual = Some(usual);
-        state.since_change += 1;
-        // One change for as many answers as are in flight: what it does must be seen before the next.
-        if f64::from(state.since_change) < state.limit {
+        state.until_change -= 1.0;
+        if state.until_change > 0.0 {
             return;
         }
-        state.since_change = 0;
-        if state.answers >= MEMORY.0 || state.remembers.elapsed() >= MEMORY.1 {
-            (state.quickest, state.usual) = (f64::INFINITY, None);
-            (state.answers, state.remembers) = (0, Instant::now());
-            state.limit = (state.limit / 2.0).floor().max(self.least as f64);
-            return;
-        }
-        let queued = state.limit * (1.0 - state.quickest / usual);
-        // A limit that nobody comes near says nothing.
-        if queued < FEW && (state.running + 1) as f64 >= state.limit / 2.0 {
-            state.limit += 1.0;
-        } else if queued > MANY {
-            state.limit -= 1.0;
-        }
-        state.limit = state.limit.clamp(self.least as f64, self.most as f64);
+        let before = state.limit;
+        state.limit = state.better(usual).clamp(self.least as f64, self.most as f64);
+        // After less, the answers to those that are in flight already say nothing of it.
+        state.until_change = if state.limit < before { before + state.limit } else { state.limit };
     }
 }
 
@@ -173,16 +200,20 @@ mod tests {
 
     use super::*;
 
-    /// A model of some instances that each take the same time, asked by more clients than it can serve; microseconds.
-    /// What was answered in the last half, the slowest of it, and the limit at the end.
-    async fn ask(limit: &Arc<Limit>, instances: usize, took: u64, clients: usize, time: u64) -> (u64, u64, f64) {
+    /// A model of some instances that each take the same time, asked by clients that ask again when they are answered, and
+    /// a while after they were refused; microseconds. What was answered in the last half, the slowest of it, and the limit
+    /// at the end.
+    async fn ask(limit: &Arc<Limit>, instances: usize, took: u64, clients: usize, retry: u64, time: u64) -> (u64, u64, f64) {
         let mut free: Vec<u64> = vec![0; instances];
         let mut done: BinaryHeap<Reverse<(u64, u64, usize)>> = BinaryHeap::new();
         let mut running: Vec<Option<Running>> = Vec::new();
-        let (mut now, mut answered, mut slowest) = (0, 0, 0);
+        let (mut now, mut again, mut answered, mut slowest) = (0, 0, 0, 0);
         while now < time {
-            for _ in 0..clients {
-                let Some(one) = limit.enter() else { break };
+            let without = clients - done.len();
+            let asking = if now >= again { without } else { without.min(1) };
+            again = if now >= again { now + retry } else { again };
+            for _ in 0..asking {
+                let Some(one) = limit.enter() else { continue };
                 let instance = free.iter_mut().min().unwrap();
                 *instance = (*instance).max(now) + took;
                 done.push(Reverse((*instance, now, running.len())));
@@ -205,7 +236,7 @@ mod tests {
         for (instances, took) in [(4, 10_000), (8, 50_000), (16, 2_000)] {
             let limit = Models::new(4, 256).of("m");
             let time = 20_000_000;
-            let (answered, slowest, end) = ask(&limit, instances, took, 1000, time).await;
+            let (answered, slowest, end) = ask(&limit, instances, took, 1000, took, time).await;
             let capacity = instances as u64 * time / took / 2;
             assert!(answered * 100 >= capacity * 97, "{instances}: {answered} of {capacity}, limit {end}");
             assert!(slowest <= 2 * took, "{instances}: {slowest} us, limit {end}");
@@ -213,10 +244,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_crowd_is_let_in_after_a_flood_too() {
+        let limit = Models::new(4, 256).of("m");
+        ask(&limit, 4, 10_000, 1000, 10_000, 5_000_000).await;
+        assert!(limit.state().limit < 12.0, "{}", limit.state().limit);
+        ask(&limit, 4, 10_000, 16, 20_000, 5_000_000).await;
+        limit.state().refused = 0;
+        let (answered, slowest, _) = ask(&limit, 4, 10_000, 16, 20_000, 5_000_000).await;
+        assert_eq!(limit.state().refused, 0);
+        assert!(answered >= 990 && slowest <= 40_000, "{answered} {slowest}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_model_that_becomes_slower_is_not_starved() {
         let limit = Models::new(4, 256).of("m");
-        ask(&limit, 8, 5_000, 1000, 10_000_000).await;
-        let (answered, _, end) = ask(&limit, 8, 50_000, 1000, 60_000_000).await;
+        ask(&limit, 8, 5_000, 1000, 5_000, 10_000_000).await;
+        let (answered, _, end) = ask(&limit, 8, 50_000, 1000, 50_000, 60_000_000).await;
         assert!(answered * 100 >= 8 * 20 * 30 * 97, "{answered}, limit {end}");
     }
 
