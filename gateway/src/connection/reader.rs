@@ -223,10 +223,14 @@ impl Reader {
             frame.take(message, read);
             return Poll::Ready(Ok(read));
         }
+        let read = match self.stream.as_ref().poll_read_ready(cx)? {
+            Poll::Ready(()) => {
+                self.ahead.reserve(AHEAD.max(LONGEST));
+                poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.ahead)
+            }
+            Poll::Pending => Poll::Pending,
+        };
         // Who says nothing costs no buffer.
-        ready!(self.stream.as_ref().poll_read_ready(cx))?;
-        self.ahead.reserve(AHEAD.max(LONGEST));
-        let read = poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.ahead);
         if read.is_pending() && self.ahead.is_empty() {
             self.ahead = BytesMut::new();
         }
@@ -249,10 +253,10 @@ fn goodbye(payload: &[u8]) -> Result<Option<CloseFrame>, End> {
     let Some((code, reason)) = payload.split_first_chunk() else {
         return if payload.is_empty() { Ok(None) } else { Err(End::Protocol("a Close of one byte".to_owned())) };
     };
+    let reason = std::str::from_utf8(reason).map_err(|_| End::NotUtf8)?;
     let code = CloseCode::from(u16::from_be_bytes(*code));
     if !code.is_allowed() {
         return Err(End::Protocol(format!("a Close with the code {code}")));
     }
-    let reason = std::str::from_utf8(reason).map_err(|_| End::NotUtf8)?;
     Ok(Some(CloseFrame { code, reason: reason.into() }))
 }

@@ -9,6 +9,7 @@ mod life;
 mod messages;
 mod neighbour;
 mod python;
+mod random_frames;
 mod raw;
 mod room;
 

@@ -6,6 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use tritondeploy_gateway::protocol::Protocol;
+
 use crate::Running;
 
 pub(crate) const CONTINUATION: u8 = 0;
@@ -46,7 +48,7 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A WebSocket whose frames the test writes itself.
-pub(crate) async fn upgraded(running: &Running) -> TcpStream {
+pub(crate) async fn upgraded<P: Protocol>(running: &Running<P>) -> TcpStream {
     let mut stream = running.tcp().await;
     stream.write_all(format!("GET / HTTP/1.1\r\n{UPGRADE}\r\n").as_bytes()).await.unwrap();
     let mut head = Vec::new();
