@@ -14,6 +14,10 @@ const WAITING: usize = 4 << 20;
 /// Lines of so long leave together.
 const TOGETHER: Duration = Duration::from_millis(20);
 
+/// After the last lines, more are looked for at that pace for so long; then the thread sleeps until it is woken, which takes
+/// whoever logs as long as a small request.
+const AWAKE: Duration = Duration::from_secs(2);
+
 /// The longest wait for the last lines.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -57,7 +61,10 @@ struct State {
     /// Bytes that are being written.
     writing: usize,
     lost: u64,
+    /// Somebody waits for the end.
     hurried: bool,
+    /// The thread waits to be woken.
+    asleep: bool,
 }
 
 impl Lines {
@@ -85,10 +92,10 @@ impl Write for Lines {
             state.lost += 1;
             return Ok(line.len());
         }
-        let first = state.waiting.is_empty();
         state.waiting.extend_from_slice(line);
+        let asleep = std::mem::take(&mut state.asleep);
         drop(state);
-        if first {
+        if asleep {
             self.0.some.notify_one();
         }
         Ok(line.len())
@@ -105,12 +112,25 @@ impl Shared {
     }
 
     fn write_to(&self, mut sink: impl Write) {
+        let mut idle = Duration::ZERO;
         loop {
-            let state = self.some.wait_while(self.state(), |state| state.waiting.is_empty());
-            let state = state.unwrap_or_else(PoisonError::into_inner);
-            // More comes meanwhile, and one call writes it all; at the end there is no time for that.
+            let mut state = self.state();
+            if idle >= AWAKE {
+                state.asleep = true;
+                state =
+                    self.some.wait_while(state, |state| state.asleep && !state.hurried).unwrap_or_else(PoisonError::into_inner);
+                state.asleep = false;
+            }
+            // One call writes what comes meanwhile; at the end there is no time for that.
             let waited = self.some.wait_timeout_while(state, TOGETHER, |state| !state.hurried);
             let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if state.waiting.is_empty() {
+                idle += TOGETHER;
+                // Nobody hurries what is not there.
+                state.hurried = false;
+                continue;
+            }
+            idle = Duration::ZERO;
             let (lines, lost) = (std::mem::take(&mut state.waiting), std::mem::take(&mut state.lost));
             state.writing = lines.len();
             drop(state);
