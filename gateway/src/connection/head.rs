@@ -1,8 +1,5 @@
 //! The first bytes of a client's frame (RFC 6455, section 5.2).
 
-/// The longest: two bytes, eight of length, four of mask.
-pub(super) const LONGEST: usize = 14;
-
 /// The longest payload of a control frame.
 const CONTROL: u64 = 125;
 

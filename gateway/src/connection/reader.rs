@@ -17,7 +17,7 @@ use tungstenite::{Message, Utf8Bytes};
 
 use super::End;
 use super::budget::{Budget, Charge};
-use super::head::{Head, LONGEST, Opcode, unmask};
+use super::head::{Head, Opcode, unmask};
 
 /// Frames of one message. A message of 64 MiB in frames of 1 KiB is still taken.
 const FRAGMENTS: u32 = 65_536;
@@ -225,7 +225,7 @@ impl Reader {
         }
         let read = match self.stream.as_ref().poll_read_ready(cx)? {
             Poll::Ready(()) => {
-                self.ahead.reserve(AHEAD.max(LONGEST));
+                self.ahead.reserve(AHEAD);
                 poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.ahead)
             }
             Poll::Pending => Poll::Pending,
