@@ -1,7 +1,7 @@
 //! The gateway's readers of what others write, compiled without the gateway: see Cargo.toml.
 
 pub mod checks;
-#[path = "../../src/config.rs"]
+#[path = "../../src/config/mod.rs"]
 pub mod config;
 #[path = "../../src/image/mod.rs"]
 pub mod image;

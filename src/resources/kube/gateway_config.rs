@@ -1,4 +1,4 @@
-//! `gateway.toml`, as the gateway's own `config.rs` reads it.
+//! `gateway.toml`, as the gateway's own `config` module reads it.
 
 use serde::Serialize;
 

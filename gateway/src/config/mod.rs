@@ -1,10 +1,15 @@
 //! The gateway's configuration file. Every key but `storage.bucket` has a default; unknown keys are errors.
 
+mod check;
+mod error;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tritondeploy_wire::v1::Quality;
+
+pub use error::Error;
 
 use crate::{image, storage, triton};
 
@@ -144,9 +149,6 @@ pub struct Limits {
 /// The pipeline of protocol v0, and of requests that name none.
 pub const DEFAULT: &str = "default";
 
-/// The most that `limits.message_bytes` may be.
-const MESSAGE_BYTES: usize = 1 << 30;
-
 impl Default for Config {
     fn default() -> Self {
         let pipeline = |alias: &str, model: &str| Pipeline {
@@ -210,25 +212,6 @@ impl Default for Limits {
     }
 }
 
-/// Why there is no configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file cannot be read.
-    #[error("the configuration {path} cannot be read: {source}")]
-    Read {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is no TOML, or holds something else than it may.
-    #[error("the configuration is wrong: {0}")]
-    Parse(String),
-    /// A value that cannot be.
-    #[error("the configuration is wrong: {0}")]
-    Value(&'static str),
-}
-
 impl Config {
     /// The models without which the gateway is not ready.
     pub fn required(&self) -> impl Iterator<Item = &str> {
@@ -250,7 +233,7 @@ impl Config {
     /// # Errors
     /// When it is no TOML, names an unknown key, or says what cannot be.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let config: Self = toml::from_str(text).map_err(|e| Error::Parse(told(&e)))?;
+        let config: Self = toml::from_str(text).map_err(|e| Error::of(&e))?;
         config.check()?;
         Ok(config)
     }
@@ -264,84 +247,6 @@ impl Config {
             _ => None,
         };
         self.preset.get(name).cloned().or_else(ours)
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        let limits = &self.limits;
-        let least = [
-            limits.message_bytes,
-            limits.incoming_bytes,
-            limits.connections,
-            limits.handshakes,
-            limits.running,
-            limits.waiting,
-            limits.waiting_bytes,
-            limits.window_requests as usize,
-            limits.window_bytes,
-            limits.requests,
-            limits.bytes,
-            limits.model_requests,
-            limits.model_requests_least,
-        ];
-        let seconds = [
-            limits.header_seconds,
-            limits.message_seconds,
-            limits.request_seconds,
-            limits.write_seconds,
-            limits.ping_seconds,
-            limits.idle_seconds,
-        ];
-        let aliases: std::collections::BTreeSet<_> = self.pipeline.iter().map(|p| (&p.pipeline, &p.alias)).collect();
-        let has_default = self.pipeline.iter().any(|p| p.pipeline == DEFAULT);
-        let has_presets = self.pipeline.iter().all(|p| self.preset(&p.preset).is_some());
-        let wrong = if self.storage.bucket.is_empty() {
-            "storage.bucket is missing; name the bucket that holds images and models"
-        } else if self.threads == 0 {
-            "threads is 0; at least one must serve the sockets"
-        } else if least.contains(&0) || seconds.contains(&0) {
-            "a limit is 0; each must be at least 1"
-        } else if limits.message_bytes > MESSAGE_BYTES {
-            "limits.message_bytes is over 1 GiB (1073741824)"
-        } else if limits.incoming_bytes < limits.message_bytes {
-            "limits.incoming_bytes is less than limits.message_bytes, so the longest message could never come"
-        } else if self.storage.bytes_at_once < self.storage.object_bytes {
-            "storage.bytes_at_once is less than storage.object_bytes, so the largest object could never be read"
-        } else if self.image.pixels_at_once < self.image.pixels {
-            "image.pixels_at_once is less than image.pixels, so the largest image could never be decoded"
-        } else if limits.bytes < limits.message_bytes {
-            "limits.bytes is less than limits.message_bytes, so the longest message could never be taken"
-        } else if limits.idle_seconds <= limits.ping_seconds {
-            "limits.idle_seconds must be longer than limits.ping_seconds, or clients that only answer pings are dropped"
-        } else if self.pipeline.is_empty() {
-            "there is no [[pipeline]]"
-        } else if !has_default {
-            "no [[pipeline]] belongs to the pipeline \"default\", which requests that name none ask for"
-        } else if !has_presets {
-            "a [[pipeline]] names a preset that is not there; write a [preset.NAME], or name unit or imagenet"
-        } else if aliases.len() != self.pipeline.len() {
-            "two models of a pipeline have the same alias"
-        } else {
-            return Ok(());
-        };
-        Err(Error::Value(wrong))
-    }
-}
-
-/// The parser's words, with the key that was probably meant.
-fn told(error: &toml::de::Error) -> String {
-    let text = error.to_string().trim_end().to_owned();
-    let mut words = error.message().split('`').skip(1).step_by(2);
-    let nearest = || {
-        if !error.message().starts_with("unknown field") {
-            return None;
-        }
-        let unknown = words.next()?;
-        let near = words.map(|known| (strsim::damerau_levenshtein(unknown, known), known));
-        near.filter(|(distance, known)| *distance <= known.len() / 3 + 1).min().map(|(_, known)| known.to_owned())
-    };
-    match nearest() {
-        Some(known) => format!("{text}\ndid you mean `{known}`?"),
-        None => text,
     }
 }
 
@@ -364,38 +269,5 @@ mod tests {
         let more = "[[pipeline]]\nalias = \"a\"\nmodel = \"n\"\npipeline = \"proof\"\nrequired = false";
         let config = Config::parse(&format!("storage.bucket = \"b\"\n{pair}{more}")).unwrap();
         assert_eq!(config.required().collect::<Vec<_>>(), ["m"]);
-    }
-
-    #[test]
-    fn an_unknown_key_is_told_with_the_nearest_known_one() {
-        let told = |text: &str| Config::parse(text).unwrap_err().to_string();
-        let error = told("[storage]\nbucket = \"b\"\n[limits]\nmesage_bytes = 5");
-        assert!(error.contains("line 4") && error.contains("did you mean `message_bytes`?"), "{error}");
-        let error = told("[storage]\nbuckets = \"b\"");
-        assert!(error.contains("did you mean `bucket`?"), "{error}");
-        let error = told("lisen = \"x\"");
-        assert!(error.contains("did you mean `listen`?"), "{error}");
-        let error = told("quite_other = 1");
-        assert!(!error.contains("did you mean"), "{error}");
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused() {
-        for (text, wanted) in [
-            ("", "storage.bucket"),
-            ("storage.bucket = \"b\"\nthreads = 0", "threads"),
-            ("storage.bucket = \"b\"\nlimits.running = 0", "at least 1"),
-            ("storage.bucket = \"b\"\nlimits.message_bytes = 1073741825", "1 GiB"),
-            ("storage.bucket = \"b\"\nlimits.incoming_bytes = 9", "incoming_bytes"),
-            ("storage.bucket = \"b\"\nlimits.bytes = 9", "limits.bytes"),
-            ("storage.bucket = \"b\"\nstorage.bytes_at_once = 9", "bytes_at_once"),
-            ("storage.bucket = \"b\"\nimage.pixels_at_once = 9", "pixels_at_once"),
-            ("storage.bucket = \"b\"\nlimits.idle_seconds = 60", "idle_seconds"),
-            ("storage.bucket = \"b\"\npipeline = []", "pipeline"),
-            ("storage.bucket = \"b\"\npipeline = [{alias=\"a\", model=\"m\"}, {alias=\"a\", model=\"n\"}]", "alias"),
-        ] {
-            let error = Config::parse(text).unwrap_err().to_string();
-            assert!(error.contains(wanted), "{text}: {error}");
-        }
     }
 }
