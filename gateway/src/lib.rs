@@ -12,6 +12,7 @@ pub mod models;
 pub mod protocol;
 pub mod request;
 pub mod server;
+mod space;
 pub mod storage;
 pub mod sync;
 pub mod triton;

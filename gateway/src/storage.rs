@@ -4,7 +4,6 @@ mod config;
 mod trust;
 
 use std::env;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
@@ -13,9 +12,11 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 pub use config::Config;
+
+use crate::space::Space;
 
 /// Bytes of a key, by S3's own rule:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>.
@@ -55,8 +56,8 @@ pub enum Error {
 pub struct Storage {
     client: Client,
     config: Config,
-    /// KiB of clients' objects that may be held.
-    room: Arc<Semaphore>,
+    /// Of clients' objects.
+    space: Space,
 }
 
 /// An object in memory, counted as long as anybody has it.
@@ -105,8 +106,8 @@ impl Storage {
         let sdk = loader.load().await;
         // Only AWS itself is sure to resolve BUCKET.HOST.
         let s3 = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(own_endpoint).build();
-        let room = Arc::new(Semaphore::new(kib(config.bytes_at_once) as usize));
-        Ok(Self { client: Client::from_conf(s3), config: config.clone(), room })
+        let space = Space::new(config.bytes_at_once);
+        Ok(Self { client: Client::from_conf(s3), config: config.clone(), space })
     }
 
     /// An object that a client named: only from the deployment's bucket, below the allowed prefixes, up to the cap, and once
@@ -122,8 +123,7 @@ impl Storage {
         let object = self.open(key).await?;
         let length = length(&object).unwrap_or(limit).min(limit);
         // Until then S3 keeps what does not fit into the socket.
-        let room = self.room.clone().acquire_many_owned(kib(length)).await;
-        let room = room.map_err(|_| Error::Unavailable("the gateway stops".to_owned()))?;
+        let room = self.space.wait(length).await.ok_or_else(|| Error::Unavailable("the gateway stops".to_owned()))?;
         let bytes = self.body(object, key, limit).await?;
         Ok(Bytes::from_owner(Held { bytes, _room: room }))
     }
@@ -194,10 +194,6 @@ impl Storage {
 
 fn length(object: &GetObjectOutput) -> Option<u64> {
     object.content_length().and_then(|n| u64::try_from(n).ok())
-}
-
-fn kib(bytes: u64) -> u32 {
-    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
 fn refused(bucket: &str, key: &str) -> Error {

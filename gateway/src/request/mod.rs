@@ -24,6 +24,7 @@ pub(crate) use run::micros;
 use crate::config::{Config, DEFAULT};
 use crate::image;
 use crate::models::Models;
+use crate::space::Space;
 use crate::storage::Storage;
 use crate::triton::Triton;
 
@@ -40,8 +41,8 @@ pub struct Engine {
     pipelines: BTreeMap<String, Vec<Target>>,
     /// Requests that may run at once, of all connections.
     requests: Semaphore,
-    /// KiB of messages of requests that run, of all connections.
-    bytes: Arc<Semaphore>,
+    /// Messages of requests that run, of all connections.
+    bytes: Space,
     /// Requests in flight of each model.
     limits: limit::Models,
     /// Decoding, reading and writing that may run at once: as many as there are cores.
@@ -65,7 +66,7 @@ impl Engine {
             });
         }
         let requests = Semaphore::new(config.limits.requests);
-        let bytes = Arc::new(Semaphore::new(kib(config.limits.bytes).min(Semaphore::MAX_PERMITS)));
+        let bytes = Space::new(config.limits.bytes as u64);
         let limits = limit::Models::new(config.limits.model_requests_least, config.limits.model_requests);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let work = Arc::new(Semaphore::new(cores));
@@ -123,7 +124,7 @@ impl Engine {
     /// Room for a message at once, or None: all requests together hold as many bytes as they may.
     #[must_use]
     pub fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        self.bytes.clone().try_acquire_many_owned(u32::try_from(kib(bytes)).ok()?).ok()
+        self.bytes.take(bytes as u64)
     }
 
     /// Work for a processor, where it does not hold up the sockets.
@@ -174,9 +175,4 @@ impl Engine {
 
 fn thousands(pixels: u64) -> u32 {
     u32::try_from(pixels / 1000).unwrap_or(u32::MAX)
-}
-
-/// Rounded up, so that nothing is free.
-fn kib(bytes: usize) -> usize {
-    bytes.div_ceil(1024).max(1)
 }
