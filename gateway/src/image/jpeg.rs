@@ -20,9 +20,6 @@ const SCANS: u32 = 100;
 /// 1280 x 960 be halved for either preset.
 const SPARE: (usize, usize) = (3, 2);
 
-/// Where [`size`] looks for it: behind a thumbnail and a colour profile of the usual length.
-const HEADER: usize = 256 << 10;
-
 thread_local! {
     static DECODER: RefCell<Option<Decompressor>> = const { RefCell::new(None) };
 }
@@ -39,15 +36,14 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, need: Option<Need<'_>>) -> R
     })
 }
 
-/// By the header, if it is within the first part of the file.
+/// By the header.
 pub(super) fn size(bytes: &[u8]) -> Option<(usize, usize)> {
-    let first = &bytes[..bytes.len().min(HEADER)];
     DECODER.with_borrow_mut(|decoder| {
         let decoder = match decoder {
             Some(decoder) => decoder,
             None => decoder.insert(Decompressor::new().ok()?),
         };
-        decoder.read_header(first).ok().map(|header| (header.width, header.height))
+        decoder.read_header(bytes).ok().map(|header| (header.width, header.height))
     })
 }
 

@@ -199,19 +199,26 @@ fn open(source: Source<'_>, limits: &Limits, need: Option<jpeg::Need<'_>>) -> Re
     }
 }
 
-/// Pixels of an image as its header says; None where it does not, or not where one looks at first. A decoder that takes the
-/// image finds the same.
+/// How much of a file [`pixels`] looks at: its header lies within, also behind a thumbnail and a colour profile of the usual
+/// length. Some formats let anything stand before it.
+const HEADER: usize = 256 << 10;
+
+/// Pixels of an image as its header says; None where it does not, or only far into the file. A decoder that takes the image
+/// finds the same.
 #[must_use]
 pub fn pixels(source: &Source<'_>) -> Option<u64> {
     let (width, height) = match source {
-        Source::Encoded(bytes) => match format::sniff(bytes).ok()? {
-            Format::Jpeg => jpeg::size(bytes),
-            Format::Png => png::size(bytes),
-            Format::WebP => webp::size(bytes),
-            Format::Gif => gif::size(bytes),
-            Format::Bmp => bmp::size(bytes),
-            _ => None,
-        }?,
+        Source::Encoded(bytes) => {
+            let first = &bytes[..bytes.len().min(HEADER)];
+            match format::sniff(first).ok()? {
+                Format::Jpeg => jpeg::size(first),
+                Format::Png => png::size(first),
+                Format::WebP => webp::size(first),
+                Format::Gif => gif::size(first),
+                Format::Bmp => bmp::size(first),
+                _ => None,
+            }?
+        }
         Source::Rgb8 { width, height, .. } => (*width as usize, *height as usize),
     };
     Some(width as u64 * height as u64)

@@ -16,7 +16,7 @@ use super::{Format, ImageError, Limits};
 const RGBA: usize = 4;
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError> {
-    let has_alpha = features(bytes)?;
+    let has_alpha = features(bytes)?.has_alpha != 0;
     let file = File::open(bytes).ok_or_else(|| damaged("its parts do not fit together"))?;
     let (width, height) = file.size();
     limits.check(width, height)?;
@@ -28,25 +28,26 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Opened, ImageError
 
 /// By the header.
 pub(super) fn size(bytes: &[u8]) -> Option<(usize, usize)> {
-    File::open(bytes).map(|file| file.size())
+    // A demuxer would look for all frames.
+    features(bytes).ok().map(|features| (features.width as usize, features.height as usize))
 }
 
 fn damaged(why: &str) -> ImageError {
     ImageError::Damaged { format: Format::WebP, why: why.to_owned() }
 }
 
-/// Whether the image has alpha, as its first header says.
-fn features(bytes: &[u8]) -> Result<bool, ImageError> {
+/// The canvas, and whether it has alpha, as the first header says.
+fn features(bytes: &[u8]) -> Result<WebPBitstreamFeatures, ImageError> {
     let mut features = MaybeUninit::<WebPBitstreamFeatures>::uninit();
     // SAFETY: the pointer and length are those of a slice; the features are filled in where the answer is OK.
     #[allow(unsafe_code, reason = "libwebp is C")]
-    let has_alpha = unsafe {
+    let features = unsafe {
         match WebPGetFeatures(bytes.as_ptr(), bytes.len(), features.as_mut_ptr()) {
-            VP8StatusCode::VP8_STATUS_OK => Ok(features.assume_init().has_alpha),
+            VP8StatusCode::VP8_STATUS_OK => Ok(features.assume_init()),
             other => Err(other),
         }
     };
-    has_alpha.map(|has| has != 0).map_err(|status| damaged(said(status)))
+    features.map_err(|status| damaged(said(status)))
 }
 
 fn said(status: VP8StatusCode) -> &'static str {
