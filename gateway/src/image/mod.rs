@@ -231,3 +231,30 @@ fn turn(source: &Source<'_>) -> Turn {
         Source::Rgb8 { .. } => Turn::NONE,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_is_in_the_first_part_of_a_file_however_long_it_is() {
+        // The header of a BMP of 600 x 500 pixels of 24 bits, and its rows.
+        let mut bmp = [&b"BM"[..], &[0; 8], &54u32.to_le_bytes(), &40u32.to_le_bytes()].concat();
+        bmp.extend([600u32.to_le_bytes(), 500u32.to_le_bytes(), [1, 0, 24, 0]].concat());
+        bmp.resize(54 + 600 * 500 * 3, 0);
+        assert!(bmp.len() > HEADER);
+        assert_eq!(pixels(&Source::Encoded(&bmp)), Some(600 * 500));
+    }
+
+    #[test]
+    fn what_stands_before_the_header_is_not_read_to_its_end() {
+        // Comments of 255 bytes, then a picture of 2 x 1.
+        let gif = |comments: usize| {
+            let comment = [&[0x21, 0xfe, 255][..], &[7; 255], &[0]].concat();
+            let screen = [&b"GIF89a"[..], &[2, 0, 1, 0, 0, 0, 0]].concat();
+            [screen, comment.repeat(comments), vec![0x2c, 0, 0, 0, 0, 2, 0, 1, 0, 0, 2, 2, 0x84, 0x51, 0, 0x3b]].concat()
+        };
+        assert_eq!(pixels(&Source::Encoded(&gif(10))), Some(2));
+        assert_eq!(pixels(&Source::Encoded(&gif(HEADER / 259 + 1))), None);
+    }
+}
