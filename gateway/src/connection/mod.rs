@@ -3,6 +3,7 @@
 mod budget;
 mod end;
 mod head;
+mod places;
 mod queue;
 mod reader;
 mod session;
@@ -21,7 +22,7 @@ use tungstenite::Message;
 pub use budget::Budget;
 pub use end::End;
 pub use queue::Queue;
-pub use session::Session;
+pub use session::{Place, Session};
 
 use crate::config::Limits;
 use reader::{Event, Reader};
@@ -114,7 +115,7 @@ impl<S: Session> Talk<'_, S> {
             tokio::select! {
                 event = reader.next(), if reading => match event {
                     Ok(event) => {
-                        if let Some(end) = self.hear(event) {
+                        if let Some(end) = self.hear(event, reader) {
                             return end;
                         }
                     }
@@ -177,10 +178,16 @@ impl<S: Session> Talk<'_, S> {
     }
 
     /// Takes what came; says when it was the last.
-    fn hear(&mut self, event: Event) -> Option<End> {
+    fn hear(&mut self, event: Event, reader: &mut Reader) -> Option<End> {
         self.heard = Instant::now();
         match event {
             Event::Message(message) => self.session.push(message),
+            Event::Long => {
+                if let Some(places) = reader.begun().and_then(|(start, length)| self.session.begin(start, length)) {
+                    reader.place(places);
+                }
+            }
+            Event::Placed(places, length) => self.session.placed(places, length),
             Event::Close(said) => return Some(End::Closed(said)),
             // Sent even while reading pauses.
             Event::Ping(payload) => {

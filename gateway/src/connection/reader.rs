@@ -15,9 +15,10 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, Utf8Bytes};
 
-use super::End;
 use super::budget::{Budget, Charge};
 use super::head::{Head, Opcode, unmask};
+use super::places::Places;
+use super::{End, Place};
 
 /// Frames of one message. A message of 64 MiB in frames of 1 KiB is still taken.
 const FRAGMENTS: u32 = 65_536;
@@ -28,6 +29,9 @@ const AHEAD: usize = 16 << 10;
 /// Bytes of a long payload that are read at once: they are unmasked before they leave the cache.
 const PIECE: usize = 128 << 10;
 
+/// Binary messages from this length on may be read straight to where their parts are needed.
+const LONG: usize = 64 << 10;
+
 /// A payload has its memory from the start up to this length; of what is longer, the claim alone is not believed.
 const BELIEVED: usize = 8 << 20;
 
@@ -36,6 +40,10 @@ const BELIEVED: usize = 8 << 20;
 pub(super) enum Event {
     /// A whole text or binary message.
     Message(Message),
+    /// The start of a long binary message; [`Reader::place`] may say where the rest goes.
+    Long,
+    /// All of a message whose parts had places; its length.
+    Placed(Vec<Place>, usize),
     /// Wants a pong with the same payload.
     Ping(Bytes),
     Pong,
@@ -74,6 +82,10 @@ struct Unfinished {
     data: BytesMut,
     /// Bytes of a text that are UTF-8.
     valid: usize,
+    /// Whether to ask for places.
+    ask: bool,
+    /// Where its parts go, instead of into `data`.
+    places: Option<Places>,
 }
 
 impl Reader {
@@ -110,6 +122,21 @@ impl Reader {
         }
     }
 
+    /// The start of the long message that begins, and its length.
+    pub(super) fn begun(&self) -> Option<(&[u8], usize)> {
+        let (message, frame) = (self.message.as_ref()?, self.frame.as_ref()?);
+        Some((&message.data, frame.have + frame.missing))
+    }
+
+    /// Where the parts of the long message go that begins; what is there of them already is copied.
+    pub(super) fn place(&mut self, places: Vec<Place>) {
+        let Some(message) = &mut self.message else { return };
+        let mut places = Places(places);
+        places.start(&message.data);
+        message.data = BytesMut::new();
+        message.places = Some(places);
+    }
+
     pub(super) fn into_inner(self) -> OwnedReadHalf {
         self.stream
     }
@@ -125,16 +152,18 @@ impl Reader {
                     self.ahead.advance(here);
                     frame.take(message, here);
                 }
-                if !self.charge.set(message.data.len()) {
+                let there = if message.places.is_some() { frame.have } else { message.data.len() };
+                if !self.charge.set(there) {
                     return Err(End::Overloaded);
                 }
                 if frame.missing > 0 {
-                    return Ok(None);
+                    let ask = std::mem::take(&mut message.ask) && there > 0;
+                    return Ok(ask.then_some(Event::Long));
                 }
-                let last = frame.last;
+                let (last, length) = (frame.last, frame.have);
                 self.frame = None;
                 if last {
-                    return self.whole().map(Some);
+                    return self.whole(length).map(Some);
                 }
                 self.check_text()?;
             }
@@ -170,7 +199,9 @@ impl Reader {
             (_, Some(_)) => return broken("a message begins inside another"),
             (opcode, none) => {
                 let text = opcode == Opcode::Text;
-                none.insert(Unfinished { text, since: Instant::now(), frames: 0, data: BytesMut::new(), valid: 0 })
+                let ask = !text && head.last && head.length >= LONG as u64;
+                let (data, since) = (BytesMut::new(), Instant::now());
+                none.insert(Unfinished { text, since, frames: 0, data, valid: 0, ask, places: None })
             }
         };
         let room = self.longest - message.data.len();
@@ -181,15 +212,20 @@ impl Reader {
         if message.frames > FRAGMENTS {
             return Err(End::Fragments);
         }
-        message.data.reserve(missing.min(BELIEVED));
+        // Of what may get places, only the start is read before that is known.
+        message.data.reserve(missing.min(if message.ask { AHEAD } else { BELIEVED }));
         self.frame = Some(Open { last: head.last, key: head.key, have: 0, missing });
         Ok(())
     }
 
     /// The message is all there.
-    fn whole(&mut self) -> Result<Event, End> {
-        let Some(Unfinished { text, data, .. }) = self.message.take() else { return Err(End::Lost) };
+    fn whole(&mut self, length: usize) -> Result<Event, End> {
+        let Some(Unfinished { text, data, places, .. }) = self.message.take() else { return Err(End::Lost) };
         self.charge.set(0);
+        if let Some(places) = places {
+            // A message that has places is one frame.
+            return Ok(Event::Placed(places.0, length));
+        }
         let data = data.freeze();
         Ok(Event::Message(if text {
             Message::Text(Utf8Bytes::try_from(data).map_err(|_| End::NotUtf8)?)
@@ -216,7 +252,15 @@ impl Reader {
     /// Reads what is missing; 0 at the stream's end.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) {
-            let wanted = frame.missing.min(PIECE);
+            if let Some(places) = &mut message.places {
+                let (next, key) = ((frame.have, frame.missing.min(PIECE)), frame.key);
+                let unmask = |bytes: &mut [u8]| unmask(bytes, key, next.0);
+                let read = ready!(places.poll_read(Pin::new(&mut self.stream), cx, next, unmask))?;
+                frame.have += read;
+                frame.missing -= read;
+                return Poll::Ready(Ok(read));
+            }
+            let wanted = frame.missing.min(if message.ask { AHEAD } else { PIECE });
             message.data.reserve(wanted);
             let mut room = (&mut message.data).limit(wanted);
             let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut room))?;

@@ -10,7 +10,7 @@ use tritondeploy_wire::v1::{Quality, Timings};
 use super::Error;
 use crate::config::Scores;
 use crate::image::{Preset, Thumbnail};
-use crate::triton::{Inference, Tensor};
+use crate::triton::{Inference, Input};
 
 /// One request.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub enum Source {
         pixels: Bytes,
     },
     /// Tensors, as the model takes them.
-    Tensors(Vec<Tensor>),
+    Tensors(Vec<Input>),
 }
 
 /// A model to ask.

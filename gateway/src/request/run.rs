@@ -10,7 +10,7 @@ use tritondeploy_wire::v1::{Quality, Timings};
 use super::fit::Fit;
 use super::{Done, Engine, Error, Job, Source, Target};
 use crate::image::{self, Preset, Thumbnail};
-use crate::triton::{self, Inference, Input, Options, Payload, Tensor};
+use crate::triton::{self, Inference, Input, Options, Payload};
 
 /// Tensors up to this are copied to where Triton reads them without going to another thread: it takes less.
 const SMALL: usize = 1 << 20;
@@ -166,19 +166,27 @@ impl Engine {
         self.on_pixels(&source.source(), made).await.map(Some)
     }
 
-    /// A client's tensors, copied once to where Triton reads them.
-    async fn written(&self, tensors: &[Tensor]) -> Result<Vec<Input>, Error> {
-        let total: usize = tensors.iter().map(|tensor| tensor.data.len()).sum();
-        let written: Vec<_> = tensors.iter().map(|tensor| (tensor.clone(), self.triton.buffer(tensor.data.len()))).collect();
+    /// A client's tensors, where Triton reads them: long ones came there, the others are copied once.
+    async fn written(&self, tensors: &[Input]) -> Result<Vec<Input>, Error> {
+        let slot = |input: &Input| if input.data.is_shared() { None } else { self.triton.slot(input.data.len(), false) };
+        let written: Vec<_> = tensors.iter().map(|input| (input.clone(), slot(input))).collect();
+        let total: usize = written.iter().filter_map(|(_, slot)| slot.as_ref()).map(|slot| slot.len()).sum();
         let write = move || {
-            let one = |(tensor, mut buffer): (Tensor, triton::Buffer)| {
-                buffer.copy_from_slice(&tensor.data);
-                let Tensor { name, datatype, shape, .. } = tensor;
-                Input { name, datatype, shape, data: buffer.share() }
+            let one = |(mut input, slot): (Input, Option<triton::Buffer>)| {
+                if let Some(mut slot) = slot {
+                    slot.copy_from_slice(&input.data);
+                    input.data = slot.share();
+                }
+                input
             };
             Ok(written.into_iter().map(one).collect())
         };
         if total < SMALL { write() } else { self.off_thread(write).await }
+    }
+
+    /// Memory for a tensor that is still on its way.
+    pub(crate) fn place_early(&self, bytes: usize) -> Option<triton::Buffer> {
+        self.triton.slot(bytes, true)
     }
 
     async fn infer(&self, job: &Job, target: &Target, inputs: Vec<Input>) -> Result<Inference, Error> {

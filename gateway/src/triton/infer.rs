@@ -36,6 +36,15 @@ impl Triton {
         }
     }
 
+    /// Room in shared memory only. `early`: it may take long until it is filled, so half of the slots are left to others.
+    #[must_use]
+    pub fn slot(&self, len: usize, early: bool) -> Option<Buffer> {
+        if early && self.memory.is_half_used() {
+            return None;
+        }
+        self.memory.lease(len).map(|lease| Buffer::slot(lease, len))
+    }
+
     /// Runs a model's latest version. Dropping the future cancels the request at Triton.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ impl Buffer {
         Self(Room::Slot(lease, len))
     }
 
-    pub(super) fn inline(len: usize) -> Self {
+    pub(crate) fn inline(len: usize) -> Self {
         Self(Room::Inline(vec![0; len]))
     }
 
@@ -81,6 +81,23 @@ pub(super) enum Place {
     /// In the first bytes of a slot.
     Slot(Arc<Lease>, usize),
     Inline(Bytes),
+}
+
+impl Payload {
+    /// Whether it lies where Triton reads it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.0, Place::Slot(..))
+    }
+
+    /// As bytes that are nobody else's memory.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        match &self.0 {
+            Place::Inline(bytes) => bytes.clone(),
+            Place::Slot(..) => Bytes::copy_from_slice(self),
+        }
+    }
 }
 
 impl Deref for Payload {

@@ -11,7 +11,7 @@ use tungstenite::Message;
 use crate::config::DEFAULT;
 use crate::protocol::{Protocol, RequestId, Room, Version};
 use crate::request::{Done, Engine, Error, Job, Report, Source, Target, Until, micros};
-use crate::triton::{Inference, Tensor};
+use crate::triton::{Inference, Input, Tensor};
 
 /// Below this, reading a message takes less than handing it to another thread.
 const SMALL: usize = 16 << 10;
@@ -77,7 +77,7 @@ impl Protocol for V0 {
 }
 
 fn tensors(inputs: Vec<wire::Tensor>) -> Source {
-    let tensor = |t: wire::Tensor| Tensor { name: t.name, datatype: t.datatype, shape: t.shape, data: t.data.into() };
+    let tensor = |t: wire::Tensor| Input { name: t.name, datatype: t.datatype, shape: t.shape, data: t.data.into() };
     Source::Tensors(inputs.into_iter().map(tensor).collect())
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 use tritondeploy_wire::v1::{self as wire, Answer, ModelResult, Outcome, OutputHeader, ServerMessage, Timings};
 use tungstenite::Message;
@@ -11,7 +10,7 @@ use super::session::text;
 use super::{Asked, Runner};
 use crate::protocol::{RequestId, Room, Version};
 use crate::request::{Done, Engine, Error, Report, Target, micros, top};
-use crate::triton::Inference;
+use crate::triton::{Buffer, Inference};
 
 /// More classes than anybody looks at; who wants more asks for the tensors.
 const CLASSES: u32 = 1000;
@@ -25,12 +24,16 @@ impl Runner for Engine {
         Engine::room(self, bytes).map(Some)
     }
 
+    fn place(&self, bytes: usize) -> Option<Buffer> {
+        self.place_early(bytes)
+    }
+
     async fn run(&self, id: RequestId, asked: Asked) -> Message {
         let mut report = Report::begin(Version::V1, id, asked.received);
         report.client_id = Some(asked.infer.id);
         report.trace = asked.infer.traceparent.as_deref();
         report.form = form(&asked.infer.source);
-        report.bytes = asked.parts.iter().map(Bytes::len).sum();
+        report.bytes = asked.parts.iter().map(|part| part.len()).sum();
         let answered = self.answered(&asked).await;
         report.end(answered.as_ref().map(|(message, timings)| (timings, message.len())));
         match answered {

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tritondeploy_wire::v1::{self as wire, Infer, TensorHeader};
 
 use super::Asked;
 use crate::config::DEFAULT;
 use crate::request::{Engine, Error, Job, Source, Target, Until};
-use crate::triton::{Datatype, Tensor};
+use crate::triton::{Datatype, Input, Payload};
 
 /// More models than any request asks for.
 const MODELS: usize = 64;
@@ -54,7 +53,7 @@ impl Engine {
         Ok(targets)
     }
 
-    fn source(&self, infer: &Infer, parts: &[Bytes]) -> Result<Source, Error> {
+    fn source(&self, infer: &Infer, parts: &[Payload]) -> Result<Source, Error> {
         let wanted = match &infer.source {
             wire::Source::S3 { .. } => 0,
             wire::Source::Image {} | wire::Source::Rgb8 { .. } => 1,
@@ -67,17 +66,17 @@ impl Engine {
             wire::Source::S3 { bucket, key } => {
                 Source::Object { bucket: bucket.clone().unwrap_or_else(|| self.config.storage.bucket.clone()), key: key.clone() }
             }
-            wire::Source::Image {} => Source::Encoded(parts[0].clone()),
+            wire::Source::Image {} => Source::Encoded(parts[0].to_bytes()),
             wire::Source::Rgb8 { width, height } if u64::from(*width) * u64::from(*height) * 3 != parts[0].len() as u64 => {
                 return bad(format!("{width} x {height} pixels do not have {} bytes", parts[0].len()));
             }
-            wire::Source::Rgb8 { width, height } => Source::Rgb8 { width: *width, height: *height, pixels: parts[0].clone() },
+            wire::Source::Rgb8 { width, height } => Source::Rgb8 { width: *width, height: *height, pixels: parts[0].to_bytes() },
             wire::Source::Tensors(tensors) => Source::Tensors(tensors.iter().zip(parts).map(tensor).collect::<Result<_, _>>()?),
         })
     }
 }
 
-fn tensor((header, data): (&TensorHeader, &Bytes)) -> Result<Tensor, Error> {
+fn tensor((header, data): (&TensorHeader, &Payload)) -> Result<Input, Error> {
     let TensorHeader { name, datatype, shape } = header;
     let Some(datatype) = Datatype::parse(datatype) else {
         return bad(format!("input {name}: {datatype:?} is no datatype of Triton's"));
@@ -92,7 +91,7 @@ fn tensor((header, data): (&TensorHeader, &Bytes)) -> Result<Tensor, Error> {
     {
         return bad(format!("input {name}: {datatype} {shape:?} does not have {} bytes", data.len()));
     }
-    Ok(Tensor { name: name.clone(), datatype, shape: shape.clone(), data: data.clone() })
+    Ok(Input { name: name.clone(), datatype, shape: shape.clone(), data: data.clone() })
 }
 
 fn bad<T>(why: impl Into<String>) -> Result<T, Error> {

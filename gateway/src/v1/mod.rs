@@ -8,7 +8,6 @@ mod streams;
 
 use std::future::Future;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 use tritondeploy_wire::v1::{Greeting, Infer};
 use tungstenite::Message;
@@ -16,6 +15,7 @@ use tungstenite::Message;
 pub use session::Session;
 
 use crate::protocol::{RequestId, Room};
+use crate::triton::{Buffer, Payload};
 
 /// What a session's requests are handed to.
 pub trait Runner: Send + Sync + 'static {
@@ -23,6 +23,10 @@ pub trait Runner: Send + Sync + 'static {
     fn greeting(&self) -> Greeting;
     /// Room for a request's message among those of all connections; None: there is none.
     fn room(&self, bytes: usize) -> Option<Room>;
+    /// Memory for a tensor that is still on its way, from where models can take it; None: it comes with its message.
+    fn place(&self, _bytes: usize) -> Option<Buffer> {
+        None
+    }
     /// The terminal message of a request: its result, or its error. Dropping the future gives the request up.
     fn run(&self, id: RequestId, asked: Asked) -> impl Future<Output = Message> + Send;
 }
@@ -33,7 +37,7 @@ pub struct Asked {
     /// What is asked for.
     pub infer: Infer,
     /// The parts of its frame.
-    pub parts: Vec<Bytes>,
+    pub parts: Vec<Payload>,
     /// When its last byte came.
     pub received: Instant,
     /// What its message takes of all that may be held.

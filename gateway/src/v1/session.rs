@@ -1,19 +1,23 @@
 //! The requests of one connection: which ids are open, what the window still allows, and what is to be sent.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
-use tritondeploy_wire::v1::{Cancelled, ClientMessage, Code, Failure, Frame, Infer, LARGEST_ID, Reason, ServerMessage, Window};
+use tritondeploy_wire::v1::{
+    Cancelled, ClientMessage, Code, Failure, Frame, Infer, LARGEST_ID, Reason, ServerMessage, Source, Window,
+};
 use tungstenite::Message;
 
 use super::streams::Streams;
 use super::{Asked, Runner};
 use crate::config::Limits;
+use crate::connection::Place;
 use crate::metrics;
 use crate::protocol::{RequestId, Version};
+use crate::triton::Payload;
 
 /// Messages that wait for a client that does not read; then we do not read either.
 const OUTBOX: usize = 256;
@@ -30,6 +34,8 @@ pub struct Session<R> {
     /// What these take of the window.
     taken: metrics::Window,
     streams: Streams,
+    /// The request whose tensors are on their way to their places.
+    begun: Option<Box<Infer>>,
     tasks: JoinSet<(u64, u64, Message)>,
     outbox: VecDeque<Message>,
     draining: bool,
@@ -57,6 +63,7 @@ impl<R: Runner> Session<R> {
             open: HashMap::new(),
             taken: metrics::Window::default(),
             streams: Streams::default(),
+            begun: None,
             tasks: JoinSet::new(),
             outbox: VecDeque::new(),
             draining: false,
@@ -84,7 +91,7 @@ impl<R: Runner> Session<R> {
             Message::Binary(whole) => {
                 let frame = Frame::parse(&whole).map_err(|e| e.to_string())?;
                 let said = serde_json::from_slice(frame.header).map_err(|e| e.to_string())?;
-                (said, frame.parts.into_iter().map(|part| whole.slice(part)).collect())
+                (said, frame.parts.into_iter().map(|part| whole.slice(part).into()).collect())
             }
             _ => return Ok(()),
         };
@@ -105,7 +112,7 @@ impl<R: Runner> Session<R> {
         }
     }
 
-    fn infer(&mut self, infer: Infer, parts: Vec<Bytes>, bytes: u64, received: Instant) -> Result<(), String> {
+    fn infer(&mut self, infer: Infer, parts: Vec<Payload>, bytes: u64, received: Instant) -> Result<(), String> {
         self.count += 1;
         let id = infer.id;
         if id > LARGEST_ID {
@@ -232,6 +239,31 @@ impl<R: Runner> crate::connection::Session for Session<R> {
     fn push(&mut self, message: Message) {
         metrics::received(Version::V1, message.len());
         if let Err(why) = self.hear(message) {
+            self.fail(None, Failure::new(Code::BadRequest, why));
+        }
+    }
+
+    fn begin(&mut self, start: &[u8], length: usize) -> Option<Vec<Place>> {
+        // What will be refused takes no place.
+        if self.draining || self.beyond(length as u64).is_some() {
+            return None;
+        }
+        let frame = Frame::begin(start, length).ok()?;
+        let ClientMessage::Infer(infer) = serde_json::from_slice(frame.header).ok()? else { return None };
+        if !matches!(infer.source, Source::Tensors(_)) {
+            return None;
+        }
+        let place = |range: Range<usize>| Some(Place { memory: self.runner.place(range.len())?, range });
+        let places = frame.parts.into_iter().map(place).collect::<Option<_>>()?;
+        self.begun = Some(Box::new(infer));
+        Some(places)
+    }
+
+    fn placed(&mut self, places: Vec<Place>, length: usize) {
+        metrics::received(Version::V1, length);
+        let Some(infer) = self.begun.take() else { return };
+        let parts = places.into_iter().map(|place| place.memory.share()).collect();
+        if let Err(why) = self.infer(*infer, parts, length as u64, Instant::now()) {
             self.fail(None, Failure::new(Code::BadRequest, why));
         }
     }

@@ -92,6 +92,12 @@ impl Memory {
         Slots { inline: inline.clone(), free: free.len(), used: *used, quarantined: *quarantined }
     }
 
+    /// Whether half of the slots are in use or in quarantine.
+    pub(super) fn is_half_used(&self) -> bool {
+        let state = self.state();
+        state.used + state.quarantined >= self.slots / 2
+    }
+
     /// A slot for `len` bytes, if there is one.
     pub(super) fn lease(self: &Arc<Self>, len: usize) -> Option<Lease> {
         if len == 0 || len > self.slot_bytes {

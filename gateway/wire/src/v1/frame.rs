@@ -75,6 +75,14 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// When lengths do not fit each other.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        Self::begin(bytes, bytes.len())
+    }
+
+    /// Finds header and parts of a frame of which only the start is there, as far as its header's end at least.
+    ///
+    /// # Errors
+    /// When it is not, or when lengths do not fit each other.
+    pub fn begin(bytes: &'a [u8], whole: usize) -> Result<Self, Malformed> {
         let length = bytes.first_chunk::<4>().map_or(0, |length| u32::from_le_bytes(*length) as usize);
         let short = Malformed::Short { bytes: bytes.len(), header: length };
         if bytes.len() < 4 {
@@ -94,13 +102,13 @@ impl<'a> Frame<'a> {
         for part in parts {
             let start = aligned(end);
             end = start.saturating_add(part);
-            if end > bytes.len() as u64 {
-                return Err(Malformed::Length { parts: end, bytes: bytes.len() });
+            if end > whole as u64 {
+                return Err(Malformed::Length { parts: end, bytes: whole });
             }
             ranges.push(start as usize..end as usize);
         }
-        if end != bytes.len() as u64 {
-            return Err(Malformed::Length { parts: end, bytes: bytes.len() });
+        if end != whole as u64 {
+            return Err(Malformed::Length { parts: end, bytes: whole });
         }
         Ok(Self { header, parts: ranges })
     }
