@@ -30,10 +30,7 @@ impl Triton {
     /// shared memory where a slot is free and large enough, else in memory of our own.
     #[must_use]
     pub fn buffer(&self, len: usize) -> Buffer {
-        match self.memory.lease(len) {
-            Some(lease) => Buffer::slot(lease, len),
-            None => Buffer::inline(len),
-        }
+        self.slot(len, false).unwrap_or_else(|| Buffer::inline(len))
     }
 
     /// Room in shared memory only. `early`: it may take long until it is filled, so half of the slots are left to others.
