@@ -157,7 +157,7 @@ impl Reader {
                     return Err(End::Overloaded);
                 }
                 if frame.missing > 0 {
-                    let ask = std::mem::take(&mut message.ask) && there > 0;
+                    let ask = there > 0 && std::mem::take(&mut message.ask);
                     return Ok(ask.then_some(Event::Long));
                 }
                 let (last, length) = (frame.last, frame.have);
@@ -260,8 +260,12 @@ impl Reader {
                 frame.missing -= read;
                 return Poll::Ready(Ok(read));
             }
-            let wanted = frame.missing.min(if message.ask { AHEAD } else { PIECE });
-            message.data.reserve(wanted);
+            let (piece, believed) = if message.ask { (AHEAD, AHEAD) } else { (PIECE, BELIEVED) };
+            let wanted = frame.missing.min(piece);
+            // What got no places after all gets its memory at once, too, and not piece by piece.
+            if message.data.capacity() - message.data.len() < wanted {
+                message.data.reserve(frame.missing.min(believed));
+            }
             let mut room = (&mut message.data).limit(wanted);
             let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut room))?;
             frame.take(message, read);
