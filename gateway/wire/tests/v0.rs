@@ -53,7 +53,13 @@ fn data_comes_nested_or_flat_and_nothing_else() {
         assert!(data("UINT8", "[2,3]", text).is_err(), "{text}");
     }
     assert_eq!(data("FP32", "[0,3]", "[]"), Ok(vec![]));
-    assert_eq!(data("FP32", "[2,0]", "[[],[]]"), Ok(vec![]));
+    for shape in ["[2,0]", "[2,0,0]", "[2,0,3]"] {
+        assert_eq!(data("FP32", shape, "[[],[]]"), Ok(vec![]), "{shape}");
+        assert_eq!(data("FP32", shape, "[]"), Ok(vec![]), "{shape}");
+    }
+    for text in ["[[]]", "[[],[],[]]", "[[[]],[[]]]"] {
+        assert!(data("FP32", "[2,0,3]", text).is_err(), "{text}");
+    }
     assert_eq!(data("INT16", "[]", "-2"), Ok(vec![0xfe, 0xff]));
     assert!(data("FP32", "[-1]", "[1]").is_err());
     assert!(data("FP32", "[9223372036854775807,9223372036854775807]", "[1]").is_err());
@@ -148,6 +154,7 @@ fn a_request_is_read_as_it_was_written() {
         Tensor { name: "x".into(), datatype: Datatype::Fp32, shape: vec![2, 1], data: vec![0, 0, 128, 63, 0, 0, 192, 127] },
         Tensor { name: "s".into(), datatype: Datatype::Bytes, shape: vec![1], data: vec![1, 0, 0, 0, b'"'] },
         Tensor { name: "e".into(), datatype: Datatype::Int64, shape: vec![0, 3], data: vec![] },
+        Tensor { name: "f".into(), datatype: Datatype::Int64, shape: vec![2, 0, 3], data: vec![] },
     ];
     for request in [
         Request::Pipelines(object.clone()),

@@ -16,9 +16,10 @@ pub fn v0(bytes: &[u8]) {
     if let Ok(request) = request {
         if let Request::Tensors { inputs, .. } = &request {
             for input in inputs {
-                let elements: i64 = input.shape.iter().product();
+                let elements = input.shape.iter().try_fold(1usize, |n, d| n.checked_mul(usize::try_from(*d).ok()?));
+                let elements = elements.expect("a shape that was taken has a size");
                 let size = input.datatype.size();
-                assert!(size.is_none_or(|size| elements as usize * size == input.data.len()), "{input:?}");
+                assert!(size.is_none_or(|size| elements * size == input.data.len()), "{input:?}");
             }
             // Written as an answer it can be, too.
             if let Ok(answer) = v0::flat(inputs.iter().map(v0::Tensor::view)) {

@@ -80,8 +80,10 @@ fn strings(reader: &mut Reader<'_>, shape: &[i64]) -> Result<Vec<u8>, Invalid> {
 /// The lists are nested as the shape says, or flat with as many elements.
 fn agree(lengths: &[usize], count: usize, shape: &[i64]) -> Result<(), Invalid> {
     let wanted = shape.iter().try_fold(1usize, |n, d| n.checked_mul(usize::try_from(*d).ok()?));
-    let nested = lengths.len() == shape.len() && lengths.iter().zip(shape).all(|(l, d)| i64::try_from(*l) == Ok(*d));
-    // An empty tensor may have lost its inner lengths: [] for [0, 3].
+    // Lists end where a length is 0: a tensor of [2, 0, 3] is [[], []], and nothing tells of its 3.
+    let seen = shape.iter().position(|d| *d == 0).map_or(shape.len(), |zero| zero + 1);
+    let nested = lengths.len() == seen && lengths.iter().zip(shape).all(|(l, d)| i64::try_from(*l) == Ok(*d));
+    // Flat lists hold the elements only: [] for [2, 0].
     if wanted == Some(count) && (nested || lengths.len() <= 1) {
         return Ok(());
     }
