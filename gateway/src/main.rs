@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 use tritondeploy_gateway::admin::Admin;
-use tritondeploy_gateway::config::Config;
+use tritondeploy_gateway::config::{self, Config};
 use tritondeploy_gateway::connection::Shutdown;
 use tritondeploy_gateway::loader::Loader;
 use tritondeploy_gateway::log;
@@ -86,11 +86,18 @@ fn with_config<F: Future<Output = Result<(), String>>>(path: &std::path::Path, r
         }
     };
     // Threads that share work wake each other for it, which costs more than most messages.
-    let runtime = match config.threads {
-        1 => tokio::runtime::Builder::new_current_thread().enable_all().build(),
-        threads => tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build(),
+    let mut runtime = match config.threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        threads => {
+            let mut runtime = tokio::runtime::Builder::new_multi_thread();
+            runtime.worker_threads(threads);
+            runtime
+        }
     };
-    let ran = match runtime {
+    // Work for processors, as much at once as there are cores, and one for files and names. Without a bound there are more
+    // threads, now and then one more, than ever work at once, and each keeps the buffers of a decoder.
+    runtime.enable_all().max_blocking_threads(config::cores() + 1);
+    let ran = match runtime.build() {
         Ok(runtime) => runtime.block_on(run(config)),
         Err(e) => Err(format!("no runtime: {e}")),
     };

@@ -146,6 +146,12 @@ pub struct Limits {
     pub idle_seconds: u64,
 }
 
+/// Processors that this process may use.
+#[must_use]
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The pipeline of protocol v0, and of requests that name none.
 pub const DEFAULT: &str = "default";
 
@@ -164,7 +170,7 @@ impl Default for Config {
             listen: "0.0.0.0:8080".to_owned(),
             admin: "127.0.0.1:8081".to_owned(),
             drain_seconds: 20,
-            threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(4)),
+            threads: cores().div_ceil(4),
             triton: triton::Config::default(),
             storage: storage::Config::default(),
             image: image::Limits::default(),

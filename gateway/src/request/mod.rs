@@ -21,7 +21,7 @@ pub use job::{Done, Job, Source, Target, Until};
 pub(crate) use report::Report;
 pub(crate) use run::micros;
 
-use crate::config::{Config, DEFAULT};
+use crate::config::{self, Config, DEFAULT};
 use crate::image;
 use crate::models::Models;
 use crate::space::Space;
@@ -68,8 +68,7 @@ impl Engine {
         let requests = Semaphore::new(config.limits.requests);
         let bytes = Space::new(config.limits.bytes as u64);
         let limits = limit::Models::new(config.limits.model_requests_least, config.limits.model_requests);
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let work = Arc::new(Semaphore::new(cores));
+        let work = Arc::new(Semaphore::new(config::cores()));
         let pixels = Arc::new(Semaphore::new(thousands(config.image.pixels_at_once) as usize));
         Self { config, models, storage, triton, pipelines, requests, bytes, limits, work, pixels }
     }

@@ -168,7 +168,7 @@ impl Engine {
 
     /// A client's tensors, where Triton reads them: long ones came there, the others are copied once.
     async fn written(&self, tensors: &[Input]) -> Result<Vec<Input>, Error> {
-        let slot = |input: &Input| if input.data.is_shared() { None } else { self.triton.slot(input.data.len(), false) };
+        let slot = |input: &Input| if input.data.is_shared() { None } else { self.triton.slot(input.data.len()) };
         let written: Vec<_> = tensors.iter().map(|input| (input.clone(), slot(input))).collect();
         let total: usize = written.iter().filter_map(|(_, slot)| slot.as_ref()).map(|slot| slot.len()).sum();
         let write = move || {
@@ -185,8 +185,8 @@ impl Engine {
     }
 
     /// Memory for a tensor that is still on its way.
-    pub(crate) fn place_early(&self, bytes: usize) -> Option<triton::Buffer> {
-        self.triton.slot(bytes, true)
+    pub(crate) fn place(&self, bytes: usize) -> Option<triton::Buffer> {
+        self.triton.place(bytes)
     }
 
     async fn infer(&self, job: &Job, target: &Target, inputs: Vec<Input>) -> Result<Inference, Error> {

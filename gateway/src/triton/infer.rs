@@ -16,6 +16,9 @@ use super::proto::{
 };
 use super::{Buffer, Error, Inference, Input, Tensor, Triton};
 
+/// Parts of a long message from this length on are worth a slot of their own.
+const WORTH: usize = 16 << 10;
+
 /// What an inference may ask for besides its inputs.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -30,16 +33,23 @@ impl Triton {
     /// shared memory where a slot is free and large enough, else in memory of our own.
     #[must_use]
     pub fn buffer(&self, len: usize) -> Buffer {
-        self.slot(len, false).unwrap_or_else(|| Buffer::inline(len))
+        self.slot(len).unwrap_or_else(|| Buffer::inline(len))
     }
 
-    /// Room in shared memory only. `early`: it may take long until it is filled, so half of the slots are left to others.
+    /// Room in shared memory only.
     #[must_use]
-    pub fn slot(&self, len: usize, early: bool) -> Option<Buffer> {
-        if early && self.memory.is_half_used() {
-            return None;
-        }
+    pub fn slot(&self, len: usize) -> Option<Buffer> {
         self.memory.lease(len).map(|lease| Buffer::slot(lease, len))
+    }
+
+    /// Room for a part of a long message that is still on its way, which may take long. None: there is none in shared
+    /// memory just now. What is short gets memory of our own, or a message of many small parts would take many slots.
+    #[must_use]
+    pub fn place(&self, len: usize) -> Option<Buffer> {
+        if len < WORTH {
+            return Some(Buffer::inline(len));
+        }
+        self.memory.lease_early(len).map(|lease| Buffer::slot(lease, len))
     }
 
     /// Runs a model's latest version. Dropping the future cancels the request at Triton.

@@ -37,7 +37,9 @@ impl Buffer {
         Self(Room::Slot(lease, len))
     }
 
-    pub(crate) fn inline(len: usize) -> Self {
+    /// In memory of our own.
+    #[must_use]
+    pub fn inline(len: usize) -> Self {
         Self(Room::Inline(vec![0; len]))
     }
 

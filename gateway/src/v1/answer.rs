@@ -25,7 +25,7 @@ impl Runner for Engine {
     }
 
     fn place(&self, bytes: usize) -> Option<Buffer> {
-        self.place_early(bytes)
+        Engine::place(self, bytes)
     }
 
     async fn run(&self, id: RequestId, asked: Asked) -> Message {

@@ -8,9 +8,15 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use tokio::sync::{Semaphore, oneshot};
 use tritondeploy_gateway::protocol::{RequestId, Room};
+use tritondeploy_gateway::triton::Buffer;
 use tritondeploy_gateway::v1::{Asked, Runner};
 use tritondeploy_wire::v1::{self as wire, Greeting, Window};
 use tungstenite::Message;
+
+/// What a request's parts hold, so that each can be told from all others.
+pub(crate) fn content(id: u64, at: usize, len: usize) -> Vec<u8> {
+    vec![(id as u8).wrapping_mul(16).wrapping_add(at as u8); len]
+}
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +35,15 @@ pub(crate) struct Hands {
     running: Mutex<BTreeMap<u64, (u64, oneshot::Sender<Fate>)>>,
     /// Whether there is no room for another.
     pub(crate) full: AtomicBool,
+    /// Whether there are no places for tensors on their way.
+    pub(crate) no_places: AtomicBool,
     pub(crate) room: Arc<Semaphore>,
 }
 
 impl Default for Hands {
     fn default() -> Self {
-        Self { running: Mutex::default(), full: AtomicBool::default(), room: Arc::new(Semaphore::new(ROOM)) }
+        let (full, no_places) = (AtomicBool::default(), AtomicBool::default());
+        Self { running: Mutex::default(), full, no_places, room: Arc::new(Semaphore::new(ROOM)) }
     }
 }
 
@@ -80,8 +89,15 @@ impl Runner for Hands {
         self.room.clone().try_acquire_many_owned(bytes as u32).ok().map(Some)
     }
 
+    fn place(&self, bytes: usize) -> Option<Buffer> {
+        (!self.no_places.load(Ordering::Relaxed)).then(|| Buffer::inline(bytes))
+    }
+
     async fn run(&self, number: RequestId, asked: Asked) -> Message {
         let number = number.request;
+        for (at, part) in asked.parts.iter().enumerate() {
+            assert!(**part == *content(asked.infer.id, at, part.len()), "part {at} holds another's bytes: {asked:?}");
+        }
         let (finish, finished) = oneshot::channel();
         let id = asked.infer.id;
         self.running.lock().unwrap().insert(number, (id, finish));

@@ -1,5 +1,6 @@
 //! Any conversation at all, held against the model.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,12 +9,12 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use tritondeploy_gateway::config::Limits;
-use tritondeploy_gateway::connection::Session as _;
+use tritondeploy_gateway::connection::{Place, Session as _};
 use tritondeploy_gateway::v1::Session;
 use tritondeploy_wire::v1 as wire;
 use tungstenite::Message;
 
-use crate::hands::{Fate, Hands, ROOM, settled};
+use crate::hands::{Fate, Hands, ROOM, content, settled};
 use crate::model::Model;
 
 /// Few, so that they are used again and collide.
@@ -49,6 +50,13 @@ enum Step {
         pad: usize,
         binary: bool,
     },
+    /// A long message of tensors begins, of which so much is there; the client's next message is the one after it.
+    Begin {
+        id: u64,
+        stream: Option<u64>,
+        lengths: Vec<usize>,
+        there: usize,
+    },
     Cancel {
         id: u64,
     },
@@ -69,6 +77,8 @@ enum Step {
     },
     /// Other connections take all the room, or give it back.
     Full(bool),
+    /// So do they with the places for tensors.
+    NoPlaces(bool),
     Drain,
     /// A model is done with a request.
     Finish {
@@ -84,16 +94,21 @@ fn step() -> impl Strategy<Value = Step> {
     let stream = || 0..STREAMS;
     let fate = prop_oneof![9 => Just(Fate::Result), 1 => Just(Fate::Panic)];
     let infer = (id(), prop::option::of(stream()), prop_oneof![0..100usize, 0..2000usize], any::<bool>());
+    let lengths = prop::collection::vec(0..700usize, 1..4);
+    let begin =
+        (id(), prop::option::of(stream()), lengths, prop_oneof![3 => Just(300usize), 1 => 0..300usize, 1 => 0..2000usize]);
     let requests = prop_oneof![0..10u32, Just(u32::MAX)];
     let bytes = prop_oneof![0..2000u64, Just(u64::MAX)];
     prop_oneof![
         30 => infer.prop_map(|(id, stream, pad, binary)| Step::Infer { id, stream, pad, binary }),
+        20 => begin.prop_map(|(id, stream, lengths, there)| Step::Begin { id, stream, lengths, there }),
         6 => id().prop_map(|id| Step::Cancel { id }),
         2 => (prop::option::of(requests), prop::option::of(bytes)).prop_map(|(requests, bytes)| Step::Window { requests, bytes }),
         6 => (stream(), any::<bool>()).prop_map(|(stream, newest)| Step::Stream { stream, newest }),
         2 => stream().prop_map(|stream| Step::EndStream { stream }),
         2 => (0..GARBAGE.len(), any::<bool>()).prop_map(|(which, binary)| Step::Garbage { which, binary }),
         1 => prop::bool::weighted(0.3).prop_map(Step::Full),
+        1 => prop::bool::weighted(0.3).prop_map(Step::NoPlaces),
         20 => (0..8usize, fate).prop_map(|(which, fate)| Step::Finish { which, fate }),
         16 => prop_oneof![Just(1), Just(100)].prop_map(Step::Read),
     ]
@@ -116,6 +131,14 @@ fn message(said: &Value, part: Option<&[u8]>) -> Message {
     }
 }
 
+/// A message that is on its way, and where its parts go.
+struct Begun {
+    id: u64,
+    stream: Option<u64>,
+    whole: Vec<u8>,
+    places: Option<Vec<Place>>,
+}
+
 /// The session, the model, and what the client saw.
 struct Both {
     session: Session<Hands>,
@@ -127,6 +150,9 @@ struct Both {
     terminal: usize,
     /// Errors without an id that are about one all the same.
     nameless: usize,
+    begun: Option<Begun>,
+    /// Messages that had places.
+    placed: usize,
 }
 
 impl Both {
@@ -135,26 +161,59 @@ impl Both {
         let limits = Limits { window_requests: WINDOW.0, window_bytes: WINDOW.1 as usize, ..Limits::default() };
         let session = Session::new(hands.clone(), 1, &limits);
         let model = Model::new(WINDOW.0.into(), WINDOW.1);
-        Self { session, hands, model, draining: false, sent: 0, terminal: 0, nameless: 0 }
+        Self { session, hands, model, draining: false, sent: 0, terminal: 0, nameless: 0, begun: None, placed: 0 }
+    }
+
+    /// The rest of the message that began has come.
+    fn complete(&mut self) {
+        let Some(Begun { id, stream, whole, places }) = self.begun.take() else { return };
+        self.sent += 1;
+        self.model.infer(id, stream, whole.len() as u64);
+        match places {
+            Some(mut places) => {
+                places.iter_mut().for_each(|Place { range, memory }| memory.copy_from_slice(&whole[range.clone()]));
+                self.placed += 1;
+                self.session.placed(places, whole.len());
+            }
+            None => self.session.push(Message::binary(whole)),
+        }
     }
 
     async fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
+        if !matches!(step, Step::Full(_) | Step::NoPlaces(_) | Step::Drain | Step::Finish { .. } | Step::Read(_)) {
+            self.complete();
+        }
         match *step {
             Step::Infer { id, stream, pad, binary } => {
                 let mut said = json!({"type": "infer", "id": id, "source": {"image": {}}});
                 if let Some(stream) = stream {
                     said["stream"] = stream.into();
                 }
-                let pad = "x".repeat(pad);
                 let sent = if binary {
-                    message(&said, Some(pad.as_bytes()))
+                    message(&said, Some(&content(id, 0, pad)))
                 } else {
-                    said["unknown to all"] = pad.into();
+                    said["unknown to all"] = "x".repeat(pad).into();
                     message(&said, None)
                 };
                 self.sent += 1;
                 self.model.infer(id, stream, sent.len() as u64);
                 self.session.push(sent);
+            }
+            Step::Begin { id, stream, ref lengths, there } => {
+                let tensor = |length: &usize| json!({"name": "x", "datatype": "UINT8", "shape": [length]});
+                let tensors: Vec<_> = lengths.iter().map(tensor).collect();
+                let mut said = json!({"type": "infer", "id": id, "source": {"tensors": tensors}});
+                if let Some(stream) = stream {
+                    said["stream"] = stream.into();
+                }
+                let parts: Vec<_> = lengths.iter().enumerate().map(|(at, length)| content(id, at, *length)).collect();
+                let whole = wire::encode(&said, &parts.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+                let places = self.session.begin(&whole[..there.min(whole.len())], whole.len());
+                if let Some(places) = &places {
+                    let came: Vec<_> = places.iter().map(|place| place.memory.len()).collect();
+                    prop_assert_eq!(&came, lengths);
+                }
+                self.begun = Some(Begun { id, stream, whole, places });
             }
             Step::Cancel { id } => {
                 self.model.cancel(id);
@@ -183,6 +242,7 @@ impl Both {
                 self.model.full = full;
                 self.hands.full.store(full, Ordering::Relaxed);
             }
+            Step::NoPlaces(none) => self.hands.no_places.store(none, Ordering::Relaxed),
             Step::Drain => {
                 self.draining = true;
                 self.model.drain();
@@ -234,6 +294,7 @@ impl Both {
 
     /// Drains, and lets all that is open end.
     async fn end(&mut self) -> Result<(), TestCaseError> {
+        self.complete();
         if !self.draining {
             self.step(&Step::Drain).await?;
         }
@@ -260,6 +321,7 @@ impl Both {
 fn every_conversation_goes_as_the_model_says() {
     let config = Config { cases: 1000, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let placed = Cell::new(0);
     let outcome = TestRunner::new(config).run(&steps(), |steps| {
         runtime.block_on(async {
             let mut both = Both::new();
@@ -267,6 +329,7 @@ fn every_conversation_goes_as_the_model_says() {
                 both.step(step).await?;
             }
             both.end().await?;
+            placed.set(placed.get() + both.placed);
             // Counted apart from the model.
             prop_assert_eq!(both.terminal + both.nameless, both.sent, "each request has one end");
             Ok(())
@@ -275,4 +338,5 @@ fn every_conversation_goes_as_the_model_says() {
     if let Err(e) = outcome {
         panic!("{e}");
     }
+    assert!(placed.get() > 1000, "only {} messages had places", placed.get());
 }

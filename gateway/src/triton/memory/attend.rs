@@ -93,7 +93,7 @@ async fn ask(memory: &Arc<Memory>) -> Result<(), Refusal> {
         heard(memory.client.clone().system_shared_memory_unregister(SystemSharedMemoryUnregisterRequest { name })).await?;
     }
     // The first of our own shows whether both see the same /dev/shm.
-    let Some(lease) = memory.take().map_err(Refusal::Final)?.map(Arc::new) else { return Ok(()) };
+    let Some(lease) = memory.take(memory.slots).map_err(Refusal::Final)?.map(Arc::new) else { return Ok(()) };
     let Some(slot) = &lease.slot else { return Ok(()) };
     let mut naming = Naming::of([lease.clone()]);
     let registered = register(&memory.client, &slot.region).await;

@@ -92,32 +92,37 @@ impl Memory {
         Slots { inline: inline.clone(), free: free.len(), used: *used, quarantined: *quarantined }
     }
 
-    /// Whether half of the slots are in use or in quarantine.
-    pub(super) fn is_half_used(&self) -> bool {
-        let state = self.state();
-        state.used + state.quarantined >= self.slots / 2
-    }
-
     /// A slot for `len` bytes, if there is one.
     pub(super) fn lease(self: &Arc<Self>, len: usize) -> Option<Lease> {
+        self.lease_below(self.slots, len)
+    }
+
+    /// A slot for `len` bytes that are still on their way: half of the slots are left to what is there.
+    pub(super) fn lease_early(self: &Arc<Self>, len: usize) -> Option<Lease> {
+        self.lease_below(self.slots / 2, len)
+    }
+
+    fn lease_below(self: &Arc<Self>, most: usize, len: usize) -> Option<Lease> {
         if len == 0 || len > self.slot_bytes {
             return None;
         }
         if self.state().inline.is_some() {
             return None;
         }
-        self.take().unwrap_or_else(|why| {
+        self.take(most).unwrap_or_else(|why| {
             self.decline(why);
             None
         })
     }
 
-    /// A free slot, or a new one where there may be one more.
-    fn take(self: &Arc<Self>) -> Result<Option<Lease>, String> {
+    /// A free slot, or a new one, where fewer than `most` are used and quarantined.
+    fn take(self: &Arc<Self>, most: usize) -> Result<Option<Lease>, String> {
         let mut state = self.state();
+        if state.used + state.quarantined >= most {
+            return Ok(None);
+        }
         let slot = match state.free.pop() {
             Some(slot) => slot,
-            None if state.used + state.quarantined >= self.slots => return Ok(None),
             None => state
                 .slot(self.slot_bytes)
                 .map_err(|e| format!("no region of {} bytes can be made under /dev/shm: {e}", self.slot_bytes))?,
