@@ -18,7 +18,7 @@ use crate::path::v1::{Request, greeted, read};
 use crate::path::{Client, v0};
 use crate::processor::Resident;
 use crate::report::say;
-use crate::statistics::slope;
+use crate::statistics::{middle, slope};
 use crate::world::World;
 
 /// Connections of protocol v1, and requests open on each.
@@ -28,8 +28,12 @@ const OPEN: usize = 6;
 /// Pools fill and pictures of every kind come by: this share of the time is not held against the memory.
 const WARM_UP: f64 = 0.3;
 
-/// What flat means, in KiB a minute: a leak of 100 bytes in each of the thousands of requests a minute is more.
-const FLAT: f64 = 512.0;
+/// What must be noticed: so many bytes kept of each request for ever. Flat is what rises by less than half of it.
+const LEAK: f64 = 100.0;
+
+/// Memory swings by some MiB for 10 to 20 seconds at a time, as the allocator's pages are used up in turn: so much apart,
+/// samples know little of each other. The mean of each such time is one.
+const APART: usize = 30;
 
 /// No request takes longer, whatever else runs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -84,7 +88,7 @@ pub(crate) async fn soak(world: &mut World, minutes: f64) -> Result<bool, Failur
     }
     world.watch_over()?;
     ended?;
-    Ok(told(&memory?, &soak.counts.borrow(), length))
+    Ok(told(&memory?, &soak.counts.borrow()))
 }
 
 /// Ends with the first failure, which ends the others, too.
@@ -198,7 +202,7 @@ async fn vanishing(soak: &Soak) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The gateway's memory, each second: seconds, and its own resident bytes.
+/// The gateway's memory, each second: requests done, and its own resident bytes.
 async fn watch(world: &mut World, length: Duration, soak: &Soak) -> Result<Vec<(f64, f64)>, Failure> {
     let pid = world.gateway_pid();
     let (start, mut seconds, mut memory) = (Instant::now(), interval(Duration::from_secs(1)), Vec::new());
@@ -209,9 +213,9 @@ async fn watch(world: &mut World, length: Duration, soak: &Soak) -> Result<Vec<(
             soak.count("Triton crashed, started again");
         }
         let resident = Resident::of(pid).inspect_err(|_| soak.over.set(true))?;
-        memory.push((start.elapsed().as_secs_f64(), resident.own as f64));
+        let done: u64 = soak.counts.borrow().values().sum();
+        memory.push((done as f64, resident.own as f64));
         if memory.len().is_multiple_of(60) {
-            let done: u64 = soak.counts.borrow().values().sum();
             say(&format!(
                 "{:.0} min: {done} done, {:.1} MiB",
                 start.elapsed().as_secs_f64() / 60.0,
@@ -223,14 +227,24 @@ async fn watch(world: &mut World, length: Duration, soak: &Soak) -> Result<Vec<(
     Ok(memory)
 }
 
-fn told(memory: &[(f64, f64)], counts: &BTreeMap<&'static str, u64>, length: Duration) -> bool {
+fn told(memory: &[(f64, f64)], counts: &BTreeMap<&'static str, u64>) -> bool {
     counts.iter().for_each(|(what, count)| say(&format!("{count:8} {what}")));
-    let after = memory.iter().filter(|(second, _)| *second > length.as_secs_f64() * WARM_UP).copied().collect::<Vec<_>>();
-    let rise = slope(&after) * 60.0 / 1024.0;
+    let after = &memory[(memory.len() as f64 * WARM_UP) as usize..];
+    let (rise, error) = slope(&after.chunks_exact(APART).map(middle).collect::<Vec<_>>());
     let most = memory.iter().map(|(_, bytes)| *bytes).fold(0.0, f64::max) / 1_048_576.0;
-    let flat = rise <= FLAT;
-    let word = if flat { "flat" } else { "NOT FLAT" };
-    say(&format!("the gateway's memory: at most {most:.1} MiB, rising by {rise:.0} KiB a minute (at most {FLAT:.0}): {word}"));
+    // Few points have no error at all.
+    let (flat, word) = if error.is_nan() || 2.0 * error > LEAK / 2.0 {
+        (false, "TOO SHORT TO TELL")
+    } else if rise < LEAK / 2.0 {
+        (true, "flat")
+    } else {
+        (false, "NOT FLAT")
+    };
+    say(&format!(
+        "the gateway's memory: at most {most:.1} MiB, rising by {rise:.0} (standard error {error:.0}) bytes a request \
+         (less than {:.0}): {word}",
+        LEAK / 2.0
+    ));
     flat
 }
 
@@ -238,17 +252,21 @@ fn told(memory: &[(f64, f64)], counts: &BTreeMap<&'static str, u64>, length: Dur
 mod tests {
     use super::*;
 
-    fn line(kib_a_minute: f64) -> Vec<(f64, f64)> {
-        // Noise of some MiB, as pictures come and go.
-        (0..600)
-            .map(|s| (f64::from(s), 5e7 + f64::from(s * 7919 % 13) * 3e5 + f64::from(s) * kib_a_minute * 1024.0 / 60.0))
-            .collect()
+    /// 600 requests a second, and noise of some MiB, as pictures come and go.
+    fn line(seconds: u32, bytes_a_request: f64) -> Vec<(f64, f64)> {
+        let done = |second: u32| f64::from(second * 600);
+        (0..seconds).map(|s| (done(s), 5e7 + f64::from(s * 7919 % 13) * 1e6 + done(s) * bytes_a_request)).collect()
     }
 
     #[test]
     fn a_leak_is_noticed_and_noise_is_not() {
-        let length = Duration::from_secs(600);
-        assert!(told(&line(0.0), &BTreeMap::new(), length));
-        assert!(!told(&line(800.0), &BTreeMap::new(), length));
+        assert!(told(&line(600, 0.0), &BTreeMap::new()));
+        assert!(!told(&line(600, 100.0), &BTreeMap::new()));
+    }
+
+    #[test]
+    fn what_is_too_short_to_tell_is_not_called_flat() {
+        assert!(!told(&line(100, 0.0), &BTreeMap::new()));
+        assert!(!told(&[], &BTreeMap::new()));
     }
 }

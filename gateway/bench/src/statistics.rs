@@ -54,12 +54,21 @@ pub(crate) fn p99(sorted: &[Duration]) -> Option<Duration> {
     if sorted.len() < ENOUGH_FOR_P99 { None } else { quantile(sorted, 0.99) }
 }
 
-/// The slope of a least-squares line through points, in y per x.
-pub(crate) fn slope(points: &[(f64, f64)]) -> f64 {
+/// The slope of a least-squares line through points, in y per x, and its standard error: true of points whose distances
+/// from the line have nothing to do with each other. NaN of too few.
+pub(crate) fn slope(points: &[(f64, f64)]) -> (f64, f64) {
     let n = points.len() as f64;
-    let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
+    let (x, y) = middle(points);
     let (over, under) = points.iter().fold((0.0, 0.0), |(o, u), p| (o + (p.0 - x) * (p.1 - y), u + (p.0 - x) * (p.0 - x)));
-    over / under
+    let slope = over / under;
+    let apart: f64 = points.iter().map(|p| (p.1 - y - slope * (p.0 - x)).powi(2)).sum();
+    (slope, (apart / (n - 2.0) / under).sqrt())
+}
+
+/// The mean of points.
+pub(crate) fn middle(points: &[(f64, f64)]) -> (f64, f64) {
+    let n = points.len() as f64;
+    points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n))
 }
 
 #[cfg(test)]
@@ -110,7 +119,16 @@ mod tests {
     #[test]
     fn a_line_has_its_slope() {
         let points: Vec<_> = (0..10).map(|x| (f64::from(x), 3.0 * f64::from(x) - 7.0)).collect();
-        assert!((slope(&points) - 3.0).abs() < 1e-12);
-        assert!(slope(&[(0.0, 5.0), (1.0, 5.0), (2.0, 5.0)]).abs() < 1e-12);
+        let (rise, error) = slope(&points);
+        assert!((rise - 3.0).abs() < 1e-12 && error < 1e-12);
+        assert!(slope(&[(0.0, 5.0), (1.0, 5.0), (2.0, 5.0)]).0.abs() < 1e-12);
+        assert!(slope(&points[..1]).0.is_nan());
+    }
+
+    /// By hand: y = 2.2 + 0.6 x is off by -0.8, 0.6, 1, -0.6 and -0.2, whose squares are 2.4 in sum.
+    #[test]
+    fn a_slope_has_the_standard_error_of_the_textbook() {
+        let (rise, error) = slope(&[(1.0, 2.0), (2.0, 4.0), (3.0, 5.0), (4.0, 4.0), (5.0, 5.0)]);
+        assert!((rise - 0.6).abs() < 1e-12 && (error - (2.4_f64 / 3.0 / 10.0).sqrt()).abs() < 1e-12, "{rise} {error}");
     }
 }
