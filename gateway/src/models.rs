@@ -44,6 +44,10 @@ pub struct ModelState {
 }
 
 impl ModelState {
+    fn of(version: &Indexed) -> Self {
+        Self { state: version.state.as_str(), reason: version.reason.clone() }
+    }
+
     /// Whether it answers.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -79,6 +83,17 @@ impl Models {
         self.seen.borrow().clone()
     }
 
+    /// The required models as they were seen last, and whatever else is READY.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<String, ModelState> {
+        let mut models = self.readiness().models;
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        for version in index.iter().flatten().filter(|version| version.state == State::Ready) {
+            models.entry(version.name.clone()).or_insert_with(|| ModelState::of(version));
+        }
+        models
+    }
+
     /// Looks for ever.
     pub async fn watch(&self) {
         loop {
@@ -100,12 +115,8 @@ impl Models {
         metrics::triton(&readiness, &self.needed);
         self.compare(index.ok());
         let ready = readiness.ready;
-        // Greetings tell what the models take.
-        for (name, _) in readiness.models.iter().filter(|(_, model)| model.is_ready()) {
-            if let Err(e) = self.metadata(name).await {
-                tracing::debug!(model = name, "its metadata: {e}");
-            }
-        }
+        // Greetings tell what the models take; what a pod waits for comes first.
+        self.learn(&readiness.models).await;
         self.seen.send_if_modified(|seen| {
             let changed = *seen != readiness;
             if changed {
@@ -114,7 +125,17 @@ impl Models {
             }
             changed
         });
+        self.learn(&self.all()).await;
         ready
+    }
+
+    /// Remembers what those take that are READY, where it is not known yet.
+    async fn learn(&self, models: &BTreeMap<String, ModelState>) {
+        for (model, _) in models.iter().filter(|(_, state)| state.is_ready()) {
+            if let Err(e) = self.metadata(model).await {
+                tracing::debug!(model, "its metadata: {e}");
+            }
+        }
     }
 
     /// Another version, another config, another Triton: whatever was remembered may be wrong.
@@ -182,7 +203,7 @@ fn readiness(needed: &[String], index: &[Indexed]) -> Readiness {
         // One ready version answers, whatever became of the others.
         let best = versions.iter().find(|i| i.state == State::Ready).or_else(|| versions.last());
         let state = match best {
-            Some(i) => ModelState { state: i.state.as_str(), reason: i.reason.clone() },
+            Some(version) => ModelState::of(version),
             None => ModelState { state: "ABSENT", reason: "not in Triton's model repository".to_owned() },
         };
         models.insert(name.clone(), state);

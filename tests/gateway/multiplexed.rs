@@ -1,11 +1,11 @@
 //! Protocol v1 through the Rust client: the same photo by every way in, many at once, and what goes wrong.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use tritondeploy_client::v1::{Client, Code, Error, Outcome, Reply, Request};
-use tritondeploy_wire::v1::TensorHeader;
+use tritondeploy_wire::v1::{ModelSight, TensorHeader};
 
 use crate::world::{World, models};
 
@@ -39,8 +39,12 @@ async fn one_photo_by_every_way_in_many_at_once_and_what_goes_wrong() {
     let client = Client::connect(&world.address()).await.unwrap();
     let greeting = client.greeting();
     assert_eq!(greeting.pipelines[0].name, "default");
-    let sizes: Vec<_> = greeting.models.iter().map(|model| (model.ready, model.image.map(|i| (i.width, i.height)))).collect();
-    assert_eq!(sizes, [(true, Some((224, 224))); 2]);
+    let sizes = |models: &[ModelSight]| -> BTreeMap<String, _> {
+        let size = |model: &ModelSight| (model.ready, model.image.map(|i| (i.width, i.height)));
+        models.iter().map(|model| (model.name.clone(), size(model))).collect()
+    };
+    let said = sizes(&greeting.models);
+    assert_eq!(["densenet_onnx", "resnet50_onnx"].map(|model| said[model]), [(true, Some((224, 224))); 2]);
 
     // By reference and by its bytes: the same classes; the pair answers with tensors, in order.
     let by_key = client.ask(Request::object("images/cat.png").models([LITE]).top(5)).await.unwrap();
@@ -48,6 +52,12 @@ async fn one_photo_by_every_way_in_many_at_once_and_what_goes_wrong() {
     // Softmax of what is a probability already would make 0.002 of it.
     let Outcome::Top { top, .. } = &by_key.results[0].outcome else { panic!("no classes") };
     assert!((0.73..0.81).contains(&top[0].score), "{top:?}");
+    // What no pod waits for is said, too, once it was seen to be there.
+    let later = Instant::now();
+    while !sizes(&Client::connect(&world.address()).await.unwrap().greeting().models).contains_key(LITE) {
+        assert!(later.elapsed() < Duration::from_secs(60), "{LITE} answers, and no greeting says so");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let by_pipeline = client.ask(Request::object("images/cat.png").pipeline("proof").top(5)).await.unwrap();
     assert_eq!(by_pipeline.results, by_key.results);
     let by_bytes = client.ask(Request::image(PHOTO).models([LITE]).top(5).thumbnail(64)).await.unwrap();

@@ -33,7 +33,6 @@ impl Engine {
     }
 
     fn models(&self) -> Vec<ModelSight> {
-        let readiness = self.models.readiness();
         let sight = |(name, state): (&String, &crate::models::ModelState)| {
             let metadata = self.models.known(name);
             let inputs = metadata.iter().flat_map(|metadata| &metadata.inputs);
@@ -50,6 +49,6 @@ impl Engine {
                 image: fit.map(|fit| ImageSize { width: fit.width as u32, height: fit.height as u32 }),
             }
         };
-        readiness.models.iter().map(sight).collect()
+        self.models.all().iter().map(sight).collect()
     }
 }

@@ -78,6 +78,14 @@ async fn the_same_numbers_come_through_shared_memory_and_inline() {
     let long: Vec<f32> = (0..40_000).map(|i| i as f32).map(|v| if v == 1.0 { 0.0 } else { v }).collect();
     assert_eq!(echo(&a, &long).await.unwrap(), long);
 
+    // What is on its way gets half of the slots, and its short parts none.
+    let early: Vec<_> = (0..40).map_while(|_| a.place(32 << 10)).collect();
+    assert_eq!((early.len(), a.slots().used), (16, 16));
+    let (short, there) = (a.place(100).unwrap().share(), a.slot(32 << 10).unwrap().share());
+    assert!(!short.is_shared() && there.is_shared() && b.place(32 << 10).is_none());
+    drop((early, short, there));
+    assert_eq!(a.slots().used, 0);
+
     // A Triton that starts again knows no region.
     local.restart().await;
     let sent = values(9, 0);
