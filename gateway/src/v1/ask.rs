@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tritondeploy_wire::elements;
 use tritondeploy_wire::v1::{self as wire, Infer, TensorHeader};
 
 use super::Asked;
@@ -81,13 +82,12 @@ fn tensor((header, data): (&TensorHeader, &Payload)) -> Result<Input, Error> {
     let Some(datatype) = Datatype::parse(datatype) else {
         return bad(format!("input {name}: {datatype:?} is no datatype of Triton's"));
     };
-    let elements = shape.iter().try_fold(1u64, |product, length| product.checked_mul(u64::try_from(*length).ok()?));
-    let Some(elements) = elements else {
+    let Some(elements) = elements(shape) else {
         return bad(format!("input {name}: {shape:?} is no shape"));
     };
     // BYTES elements carry their own lengths; Triton checks them.
     if let Some(size) = datatype.size()
-        && elements.checked_mul(size as u64) != Some(data.len() as u64)
+        && elements.checked_mul(size) != Some(data.len())
     {
         return bad(format!("input {name}: {datatype} {shape:?} does not have {} bytes", data.len()));
     }

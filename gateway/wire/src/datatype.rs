@@ -23,6 +23,12 @@ pub enum Datatype {
     Bytes,
 }
 
+/// How many elements a tensor of these lengths has; None where it is no shape, or that cannot be counted.
+#[must_use]
+pub fn elements(shape: &[i64]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |product, length| product.checked_mul(usize::try_from(*length).ok()?))
+}
+
 impl Datatype {
     /// All of them.
     pub const ALL: [Self; 14] = [

@@ -5,4 +5,4 @@ pub mod manifest;
 pub mod v0;
 pub mod v1;
 
-pub use datatype::Datatype;
+pub use datatype::{Datatype, elements};

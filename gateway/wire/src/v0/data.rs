@@ -3,7 +3,7 @@
 use super::Invalid;
 use super::json::Reader;
 use super::nested::{self, Leaves};
-use crate::datatype::{Datatype, bf16_from_f32, f16_from_f32};
+use crate::datatype::{Datatype, bf16_from_f32, elements, f16_from_f32};
 
 /// Reads the elements of a tensor, little-endian; BYTES each after a u32 length.
 pub(super) fn read(reader: &mut Reader<'_>, datatype: Datatype, shape: &[i64]) -> Result<Vec<u8>, Invalid> {
@@ -79,7 +79,7 @@ fn strings(reader: &mut Reader<'_>, shape: &[i64]) -> Result<Vec<u8>, Invalid> {
 
 /// The lists are nested as the shape says, or flat with as many elements.
 fn agree(lengths: &[usize], count: usize, shape: &[i64]) -> Result<(), Invalid> {
-    let wanted = shape.iter().try_fold(1usize, |n, d| n.checked_mul(usize::try_from(*d).ok()?));
+    let wanted = elements(shape);
     // Lists end where a length is 0: a tensor of [2, 0, 3] is [[], []], and nothing tells of its 3.
     let seen = shape.iter().position(|d| *d == 0).map_or(shape.len(), |zero| zero + 1);
     let nested = lengths.len() == seen && lengths.iter().zip(shape).all(|(l, d)| i64::try_from(*l) == Ok(*d));

@@ -1,7 +1,7 @@
 //! What the gateway answers.
 
 use super::nested::DIMENSIONS;
-use crate::datatype::{Datatype, f32_from_bf16, f32_from_f16};
+use crate::datatype::{Datatype, elements, f32_from_bf16, f32_from_f16};
 
 /// Lists in a tensor without elements.
 const EMPTY: usize = 1 << 16;
@@ -122,7 +122,7 @@ impl Out {
         };
         let shape: Option<Vec<usize>> = view.shape.iter().map(|d| usize::try_from(*d).ok()).collect();
         let shape = shape.ok_or_else(malformed)?;
-        let count = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d)).ok_or_else(malformed)?;
+        let count = elements(view.shape).ok_or_else(malformed)?;
         // Without elements no byte vouches for the lengths, and each list of lists is written all the same.
         let lists = shape.iter().take_while(|length| **length > 0).fold(1usize, |n, d| n.saturating_mul(*d));
         if shape.len() > DIMENSIONS || count == 0 && lists > EMPTY {
