@@ -4,23 +4,42 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Response, Status};
+use tonic::Status;
 
+use super::channel::Channel;
+use super::grpc::{Call, Client};
 use super::memory::{Memory, Slots};
-use super::proto::grpc_inference_service_client::GrpcInferenceServiceClient;
 use super::proto::{
-    ModelMetadataRequest, RepositoryIndexRequest, RepositoryModelLoadRequest, RepositoryModelUnloadRequest, ServerLiveRequest,
-    ServerMetadataRequest, model_metadata_response,
+    ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, RepositoryIndexRequest,
+    RepositoryIndexResponse, RepositoryModelLoadRequest, RepositoryModelLoadResponse, RepositoryModelUnloadRequest,
+    RepositoryModelUnloadResponse, ServerLiveRequest, ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse,
+    SystemSharedMemoryRegisterRequest, SystemSharedMemoryRegisterResponse, SystemSharedMemoryStatusRequest,
+    SystemSharedMemoryStatusResponse, SystemSharedMemoryUnregisterRequest, SystemSharedMemoryUnregisterResponse,
+    model_metadata_response,
 };
-use super::stream::Connector;
 use super::{Config, Datatype, Error, Indexed, Metadata, State, TensorMetadata, Transport};
 
-/// The generated client.
-pub(super) type Client = GrpcInferenceServiceClient<Channel>;
+macro_rules! calls {
+    ($($name:literal: $request:ident -> $answer:ident;)*) => {$(
+        impl Call for $request {
+            const PATH: &'static str = concat!("/inference.GRPCInferenceService/", $name);
+            type Answer = $answer;
+        }
+    )*};
+}
 
-/// With h2's 64 KiB windows a 602 KB tensor would wait for ten round trips of window updates.
-const WINDOW: u32 = 4 << 20;
+calls! {
+    "ServerLive": ServerLiveRequest -> ServerLiveResponse;
+    "ServerMetadata": ServerMetadataRequest -> ServerMetadataResponse;
+    "ModelMetadata": ModelMetadataRequest -> ModelMetadataResponse;
+    "ModelInfer": ModelInferRequest -> ModelInferResponse;
+    "RepositoryIndex": RepositoryIndexRequest -> RepositoryIndexResponse;
+    "RepositoryModelLoad": RepositoryModelLoadRequest -> RepositoryModelLoadResponse;
+    "RepositoryModelUnload": RepositoryModelUnloadRequest -> RepositoryModelUnloadResponse;
+    "SystemSharedMemoryStatus": SystemSharedMemoryStatusRequest -> SystemSharedMemoryStatusResponse;
+    "SystemSharedMemoryRegister": SystemSharedMemoryRegisterRequest -> SystemSharedMemoryRegisterResponse;
+    "SystemSharedMemoryUnregister": SystemSharedMemoryUnregisterRequest -> SystemSharedMemoryUnregisterResponse;
+}
 
 /// For the calls that read only what Triton has at hand.
 pub(super) const QUICK: Duration = Duration::from_secs(5);
@@ -41,18 +60,9 @@ impl Triton {
     /// # Errors
     /// When the configured endpoint is no URL.
     pub fn connect(config: &Config) -> Result<Self, Error> {
-        let channel = Endpoint::from_shared(config.grpc.clone())
-            .map_err(|_| Error::Endpoint(config.grpc.clone()))?
-            .connect_timeout(config.connect_timeout())
-            .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
-            // A stuck Triton (its process stopped, its node frozen) is noticed without any request in flight.
-            .http2_keep_alive_interval(Duration::from_secs(10))
-            .keep_alive_timeout(Duration::from_secs(10))
-            .connect_with_connector_lazy(Connector);
-        let client = GrpcInferenceServiceClient::new(channel)
-            .max_decoding_message_size(config.message_bytes)
-            .max_encoding_message_size(config.message_bytes);
+        let channel = Channel::new(&config.grpc, config.connect_timeout());
+        let channel = channel.ok_or_else(|| Error::Endpoint(config.grpc.clone()))?;
+        let client = Client::new(channel, config.message_bytes);
         let memory = match config.transport {
             Transport::SharedMemory => Memory::offer(client.clone(), config.slot_bytes, config.slots),
             Transport::Inline => Memory::inline(client.clone()),
@@ -82,8 +92,7 @@ impl Triton {
     /// # Errors
     /// When it does not answer.
     pub async fn live(&self) -> Result<bool, Error> {
-        let mut client = self.client.clone();
-        Ok(within(QUICK, client.server_live(ServerLiveRequest {})).await?.live)
+        Ok(within(QUICK, self.client.call(&ServerLiveRequest {})).await?.live)
     }
 
     /// Triton's own version, such as "2.51.0".
@@ -91,8 +100,7 @@ impl Triton {
     /// # Errors
     /// When it does not answer.
     pub async fn version(&self) -> Result<String, Error> {
-        let mut client = self.client.clone();
-        Ok(within(QUICK, client.server_metadata(ServerMetadataRequest {})).await?.version)
+        Ok(within(QUICK, self.client.call(&ServerMetadataRequest {})).await?.version)
     }
 
     /// What a model takes and gives.
@@ -101,8 +109,7 @@ impl Triton {
     /// When the model is not ready, or Triton does not answer.
     pub async fn metadata(&self, model: &str) -> Result<Metadata, Error> {
         let request = ModelMetadataRequest { name: model.to_owned(), version: String::new() };
-        let mut client = self.client.clone();
-        let answer = within(QUICK, client.model_metadata(request)).await?;
+        let answer = within(QUICK, self.client.call(&request)).await?;
         Ok(Metadata {
             name: answer.name,
             versions: answer.versions,
@@ -117,8 +124,7 @@ impl Triton {
     /// # Errors
     /// When it does not answer.
     pub async fn index(&self) -> Result<Vec<Indexed>, Error> {
-        let mut client = self.client.clone();
-        let answer = within(QUICK, client.repository_index(RepositoryIndexRequest::default())).await?;
+        let answer = within(QUICK, self.client.call(&RepositoryIndexRequest::default())).await?;
         let indexed = answer.models.into_iter().map(|m| Indexed {
             state: State::parse(&m.state),
             name: m.name,
@@ -134,8 +140,7 @@ impl Triton {
     /// When the load fails: Triton's reason.
     pub async fn load(&self, model: &str) -> Result<(), Error> {
         let request = RepositoryModelLoadRequest { model_name: model.to_owned(), ..Default::default() };
-        let mut client = self.client.clone();
-        within(self.load_timeout, client.repository_model_load(request)).await.map(drop)
+        within(self.load_timeout, self.client.call(&request)).await.map(drop)
     }
 
     /// Unloads a model; Triton goes on answering the requests it already has.
@@ -144,14 +149,13 @@ impl Triton {
     /// When Triton refuses or does not answer.
     pub async fn unload(&self, model: &str) -> Result<(), Error> {
         let request = RepositoryModelUnloadRequest { model_name: model.to_owned(), ..Default::default() };
-        let mut client = self.client.clone();
-        within(self.load_timeout, client.repository_model_unload(request)).await.map(drop)
+        within(self.load_timeout, self.client.call(&request)).await.map(drop)
     }
 }
 
-async fn within<T>(limit: Duration, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Error> {
+async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, Status>>) -> Result<T, Error> {
     match tokio::time::timeout(limit, call).await {
-        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Ok(answer)) => Ok(answer),
         Ok(Err(status)) => Err(Error::of(&status)),
         Err(_) => Err(Error::Timeout(limit.as_secs())),
     }

@@ -53,7 +53,7 @@ impl Error {
     /// Sorts a gRPC status. A status without a wire behind it (a transport error) means that Triton is unreachable.
     pub(super) fn of(status: &Status) -> Self {
         let message = status.message().to_owned();
-        if status.source().is_some_and(|e| e.is::<tonic::transport::Error>()) {
+        if status.source().is_some() {
             return Self::Unreachable(root_cause(status));
         }
         match status.code() {
@@ -62,8 +62,6 @@ impl Error {
             Code::Unavailable if message.contains("has no available versions") => Self::NoModel(message),
             Code::Unavailable | Code::ResourceExhausted => Self::Busy(message),
             Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented => Self::Invalid(message),
-            // The connection broke under the request: h2 and hyper report it as Unknown or Cancelled with a source.
-            Code::Unknown | Code::Cancelled if status.source().is_some() => Self::Unreachable(root_cause(status)),
             _ => Self::Failed(message),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 
 use super::client::datatype;
 use super::memory::Naming;
@@ -85,16 +85,14 @@ impl Triton {
         let mut again = true;
         loop {
             let (message, mut naming) = self.message(model, inputs, options).await?;
-            let mut request = Request::new(message);
-            // As grpc-timeout: Triton gives up by itself too.
-            request.set_timeout(limit);
-            let answer = self.client.clone().model_infer(request).await;
+            // Triton gives up by itself too.
+            let answer = self.client.call_within(&message, limit).await;
             let named = match &answer {
                 Err(status) if !Error::is_final(status) => return Err(Error::of(status)),
                 _ => naming.answered(),
             };
             match answer {
-                Ok(answer) => return Ok(answer.into_inner()),
+                Ok(answer) => return Ok(answer),
                 // Triton has restarted.
                 Err(status) if again && !named.is_empty() && is_unknown_region(&status) => {
                     again = false;

@@ -2,13 +2,14 @@
 //!
 //! Source: <https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/protocol/README.html>.
 
+mod channel;
 mod client;
 mod config;
 mod error;
+mod grpc;
 mod infer;
 mod memory;
 mod payload;
-mod stream;
 mod tensor;
 
 pub use client::Triton;

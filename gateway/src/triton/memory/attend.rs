@@ -10,7 +10,8 @@ use tonic::{Code, Status};
 use super::region::{self, Region};
 use super::{Memory, Naming};
 use crate::triton::Error;
-use crate::triton::client::{Client, QUICK};
+use crate::triton::client::QUICK;
+use crate::triton::grpc::Client;
 use crate::triton::proto::{
     ServerMetadataRequest, SystemSharedMemoryRegisterRequest, SystemSharedMemoryStatusRequest,
     SystemSharedMemoryUnregisterRequest,
@@ -41,7 +42,7 @@ pub(super) async fn register(client: &Client, region: &Region) -> Result<(), Ref
         offset: 0,
         byte_size: region.len() as u64,
     };
-    match heard(client.clone().system_shared_memory_register(request)).await {
+    match heard(client.call(&request)).await {
         Ok(_) => Ok(()),
         // Nobody else knows the name: an answer was lost.
         Err(Refusal::Final(why)) if why.contains("already in manager") => Ok(()),
@@ -78,7 +79,7 @@ pub(super) async fn introduce(memory: Weak<Memory>, declined: Arc<Notify>) {
 }
 
 async fn ask(memory: &Arc<Memory>) -> Result<(), Refusal> {
-    let metadata = heard(memory.client.clone().server_metadata(ServerMetadataRequest {})).await?;
+    let metadata = heard(memory.client.call(&ServerMetadataRequest {})).await?;
     if !metadata.extensions.iter().any(|e| e == "system_shared_memory") {
         return Err(Refusal::Final("this Triton has no system shared memory".to_owned()));
     }
@@ -87,10 +88,10 @@ async fn ask(memory: &Arc<Memory>) -> Result<(), Refusal> {
             format!("Triton {} unmaps memory that requests still use; that is safe since 2.{COUNTS_USERS}", metadata.version);
         return Err(Refusal::Final(why));
     }
-    let known = heard(memory.client.clone().system_shared_memory_status(SystemSharedMemoryStatusRequest::default())).await?;
+    let known = heard(memory.client.call(&SystemSharedMemoryStatusRequest::default())).await?;
     for name in known.regions.into_keys().filter(|name| region::is_stale(name)) {
         tracing::info!(name, "unregistering the shared memory of a gateway that is gone");
-        heard(memory.client.clone().system_shared_memory_unregister(SystemSharedMemoryUnregisterRequest { name })).await?;
+        heard(memory.client.call(&SystemSharedMemoryUnregisterRequest { name })).await?;
     }
     // The first of our own shows whether both see the same /dev/shm.
     let Some(lease) = memory.take(memory.slots).map_err(Refusal::Final)?.map(Arc::new) else { return Ok(()) };
@@ -134,20 +135,20 @@ pub(super) async fn unregister(memory: Weak<Memory>, client: Client, mut retired
 
 async fn is_unmapped(client: &Client, name: &str) -> bool {
     let request = SystemSharedMemoryUnregisterRequest { name: name.to_owned() };
-    if let Err(Refusal::Unheard(_)) = heard(client.clone().system_shared_memory_unregister(request)).await {
+    if let Err(Refusal::Unheard(_)) = heard(client.call(&request)).await {
         return false;
     }
     let request = SystemSharedMemoryStatusRequest { name: name.to_owned() };
-    match timeout(QUICK, client.clone().system_shared_memory_status(request)).await {
+    match timeout(QUICK, client.call(&request)).await {
         // A Triton that takes no shared memory at all is another one than we named the region to.
         Ok(Err(status)) => matches!(status.code(), Code::NotFound | Code::Unimplemented),
         _ => false,
     }
 }
 
-async fn heard<T>(call: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Result<T, Refusal> {
+async fn heard<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, Refusal> {
     match timeout(QUICK, call).await {
-        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Ok(answer)) => Ok(answer),
         Ok(Err(status)) if Error::is_final(&status) && status.code() != Code::Unavailable => {
             Err(Refusal::Final(status.message().to_owned()))
         }

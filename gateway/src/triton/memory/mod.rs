@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc};
 
 use super::Error;
-use super::client::Client;
+use super::grpc::Client;
 use region::{Owner, Region};
 
 /// The slots of one client of Triton, as they are now.
