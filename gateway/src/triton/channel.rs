@@ -159,3 +159,30 @@ async fn keep_alive(mut pings: PingPong, line: AbortHandle, busy: Arc<()>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// How long a connection to somebody silent lasts while so many calls wait; None: over an hour.
+    async fn lasts(calls: usize) -> Option<Duration> {
+        let (ours, _silent) = duplex(1 << 20);
+        let (_sender, mut connection) = Builder::new().handshake::<_, Bytes>(ours).await.unwrap();
+        let pings = connection.ping_pong().unwrap();
+        let line = tokio::spawn(connection.map(drop));
+        let busy = Arc::new(());
+        let _calls = vec![busy.clone(); calls];
+        let start = Instant::now();
+        tokio::spawn(keep_alive(pings, line.abort_handle(), busy.clone()));
+        timeout(Duration::from_secs(3600), line).await.ok().map(|_| start.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_is_given_up_while_somebody_waits() {
+        assert!(lasts(1).await.is_some_and(|time| time < Duration::from_secs(21)));
+        assert_eq!(lasts(0).await, None);
+    }
+}

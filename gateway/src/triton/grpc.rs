@@ -172,3 +172,156 @@ fn lost(why: impl Error + Send + Sync + 'static) -> Status {
     status.set_source(Arc::new(why));
     status
 }
+
+#[cfg(test)]
+mod tests {
+    use h2::server::{self, SendResponse};
+    use http::Response;
+    use tokio::net::TcpListener;
+
+    use super::super::Error as Sorted;
+    use super::super::proto::{ServerMetadataRequest, ServerMetadataResponse};
+    use super::*;
+
+    type Respond = SendResponse<Bytes>;
+
+    /// A server that answers each call with what `answer` makes of it, and a client of it. A connection ends after so many.
+    async fn served(calls: usize, answer: impl Fn(Bytes, Respond) + Send + 'static) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let mut connection = server::handshake(listener.accept().await.unwrap().0).await.unwrap();
+                for _ in 0..calls {
+                    let Some(Ok((mut request, respond))) = connection.accept().await else { break };
+                    // The connection moves only while it is polled.
+                    let body = async { request.body_mut().data().await.unwrap().unwrap() };
+                    let body = tokio::select! {
+                        body = body => body,
+                        _ = std::future::poll_fn(|cx| connection.poll_closed(cx)) => break,
+                    };
+                    assert_eq!(request.uri().path(), "/inference.GRPCInferenceService/ServerMetadata");
+                    answer(body, respond);
+                }
+                connection.graceful_shutdown();
+                while connection.accept().await.is_some() {}
+            }
+        });
+        Client::new(Channel::new(&url, Duration::from_secs(2)).unwrap(), 1 << 20)
+    }
+
+    fn named(name: &str) -> ServerMetadataResponse {
+        ServerMetadataResponse { name: name.to_owned(), ..ServerMetadataResponse::default() }
+    }
+
+    fn message(answer: &ServerMetadataResponse) -> Vec<u8> {
+        let body = answer.encode_to_vec();
+        [&[0][..], &(body.len() as u32).to_be_bytes(), &body].concat()
+    }
+
+    fn trailers(status: &'static str, message: &'static str) -> HeaderMap {
+        let pairs = [("grpc-status", status), ("grpc-message", message)];
+        pairs.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).into_iter().collect()
+    }
+
+    /// Sends a body in pieces of so many bytes, and how it ended.
+    fn send(mut respond: Respond, body: &[u8], piece: usize, end: HeaderMap) {
+        let mut stream = respond.send_response(Response::new(()), false).unwrap();
+        for piece in body.chunks(piece) {
+            stream.send_data(Bytes::copy_from_slice(piece), false).unwrap();
+        }
+        stream.send_trailers(end).unwrap();
+    }
+
+    async fn ask(client: &Client) -> Result<String, Status> {
+        client.call(&ServerMetadataRequest {}).await.map(|answer| answer.name)
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_whole_however_it_is_cut_and_after_the_connection_ended_by_another() {
+        let name = "n".repeat(3000);
+        for piece in [1, 4, 5, 6, 1000, 4000] {
+            let body = message(&named(&name));
+            let client = served(2, move |_, respond| send(respond, &body, piece, trailers("0", ""))).await;
+            for _ in 0..5 {
+                assert_eq!(ask(&client).await.unwrap(), name, "pieces of {piece}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_triton_says_is_final_and_what_happens_on_the_way_is_not() {
+        let client = served(9, |_, respond| send(respond, &[], 1, trailers("5", "there%20is none"))).await;
+        let status = ask(&client).await.unwrap_err();
+        assert!(Sorted::is_final(&status));
+        assert_eq!(Sorted::of(&status), Sorted::NoModel("there is none".to_owned()));
+
+        let only_headers = |_, mut respond: Respond| {
+            let mut head = Response::new(());
+            *head.headers_mut() = trailers("14", "not now");
+            respond.send_response(head, true).unwrap();
+        };
+        assert_eq!(Sorted::of(&ask(&served(9, only_headers).await).await.unwrap_err()), Sorted::Busy("not now".to_owned()));
+
+        let broken: [(&str, Vec<u8>, HeaderMap); 4] = [
+            ("no message", b"\0\0".to_vec(), trailers("0", "")),
+            ("a longer one was said", b"\0\0\0\0\x09abc".to_vec(), trailers("0", "")),
+            ("compressed", b"\x01\0\0\0\0".to_vec(), trailers("0", "")),
+            ("no end", message(&named("n")), HeaderMap::new()),
+        ];
+        for (what, body, end) in broken {
+            let client = served(9, move |_, respond| send(respond, &body, 100, end.clone())).await;
+            let status = ask(&client).await.unwrap_err();
+            assert!(!Sorted::is_final(&status), "{what}: {status}");
+            assert!(matches!(Sorted::of(&status), Sorted::Unreachable(_)), "{what}: {status}");
+        }
+
+        let reset = |_, mut respond: Respond| respond.send_reset(h2::Reason::INTERNAL_ERROR);
+        let status = ask(&served(9, reset).await).await.unwrap_err();
+        assert!(!Sorted::is_final(&status), "{status}");
+    }
+
+    #[tokio::test]
+    async fn messages_that_are_too_long_are_refused() {
+        let body = message(&named(&"n".repeat(2 << 20)));
+        let client = served(9, move |_, respond| send(respond, &body, 16 << 10, trailers("0", ""))).await;
+        assert_eq!(ask(&client).await.unwrap_err().code(), Code::OutOfRange);
+        let long = super::super::proto::ModelMetadataRequest { name: "n".repeat(2 << 20), version: String::new() };
+        assert_eq!(client.call(&long).await.unwrap_err().code(), Code::OutOfRange);
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_told_by_its_cause_and_found_once_it_is() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let client = Client::new(Channel::new(&format!("http://{address}"), Duration::from_secs(2)).unwrap(), 1 << 20);
+        for _ in 0..2 {
+            let error = Sorted::of(&ask(&client).await.unwrap_err());
+            assert!(matches!(&error, Sorted::Unreachable(why) if why.contains("refused")), "{error}");
+        }
+        assert!(["", "127.0.0.1:1", "https://a:1", "http://"].iter().all(|url| Channel::new(url, Duration::ZERO).is_none()));
+    }
+
+    #[tokio::test]
+    async fn a_dropped_call_is_cancelled() {
+        let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let cancelled = move |_, mut respond: Respond| {
+            let told = told.clone();
+            tokio::spawn(async move {
+                let reason = std::future::poll_fn(|cx| respond.poll_reset(cx)).await;
+                told.send(reason).unwrap();
+            });
+        };
+        let client = served(9, cancelled).await;
+        let given_up = tokio::time::timeout(Duration::from_millis(300), ask(&client)).await;
+        assert!(given_up.is_err());
+        assert_eq!(heard.recv().await.unwrap().unwrap(), h2::Reason::CANCEL);
+    }
+
+    #[test]
+    fn a_time_has_at_most_eight_digits() {
+        let said = [1, 99_999, 100_000, u64::MAX].map(|ms| timeout(Duration::from_millis(ms)));
+        assert_eq!(said, ["1000u", "99999000u", "100000m", "99999999m"]);
+    }
+}
