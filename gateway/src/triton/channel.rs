@@ -101,8 +101,9 @@ impl Channel {
                     return Ok(sender);
                 }
             }
-            State::Opening(opening) => return Err(opening.clone()),
-            State::Closed => {}
+            State::Opening(opening) if opening.peek().is_none() => return Err(opening.clone()),
+            // Closed, or the attempt broke off.
+            _ => {}
         }
         // In a task of its own: it goes on though who asked first gives up.
         let opening = tokio::spawn(self.0.clone().connect());
