@@ -50,7 +50,7 @@ impl Error {
         status.source().is_none() && !matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded | Code::Unknown)
     }
 
-    /// Sorts a gRPC status. A status without a wire behind it (a transport error) means that Triton is unreachable.
+    /// Sorts a gRPC status. One with a source was made on the way: Triton is unreachable.
     pub(super) fn of(status: &Status) -> Self {
         let message = status.message().to_owned();
         if status.source().is_some() {
