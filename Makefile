@@ -7,7 +7,7 @@
 #   make fuzz   a minute of fuzzing for each of the gateway's four readers, two at a time; inputs that crash are kept and named
 #   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes (25 min, longer the first time)
 #   make soak   ten minutes of mixed load with cancels: every answer verified, memory flat
-#   make dist   tritondeploy and its gateway, optimised and stripped, in $(DIST)
+#   make dist   tritondeploy and its gateway, optimised and stripped, in $(DIST) (15 min the first time)
 
 SHELL := /bin/bash
 export CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tritondeploy
