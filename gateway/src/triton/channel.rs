@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -47,30 +47,20 @@ pub(super) struct Channel(Arc<Line>);
 struct Line {
     authority: Authority,
     connect_timeout: Duration,
-    state: Mutex<State>,
-    /// Held by every call.
+    /// The last one made or tried.
+    opening: Mutex<Option<Opening>>,
+    /// Held by every call on its way.
     busy: Arc<()>,
 }
 
-#[derive(Debug)]
-enum State {
-    Closed,
-    Opening(Shared<BoxFuture<'static, Result<Sender, Lost>>>),
-    Open(Sender),
-}
-
-/// A call on its way.
-#[derive(Debug)]
-pub(super) struct Busy {
-    _held: Arc<()>,
-}
+type Opening = Shared<BoxFuture<'static, Result<Sender, Lost>>>;
 
 impl Channel {
     /// None: the URL is none of a gRPC endpoint.
     pub(super) fn new(endpoint: &str, connect_timeout: Duration) -> Option<Self> {
         let uri = endpoint.parse::<Uri>().ok().filter(|uri| uri.scheme_str() == Some("http"))?;
         let authority = uri.into_parts().authority?;
-        Some(Self(Arc::new(Line { authority, connect_timeout, state: Mutex::new(State::Closed), busy: Arc::default() })))
+        Some(Self(Arc::new(Line { authority, connect_timeout, opening: Mutex::default(), busy: Arc::default() })))
     }
 
     pub(super) fn authority(&self) -> &Authority {
@@ -81,47 +71,41 @@ impl Channel {
     ///
     /// # Errors
     /// When no connection can be made.
-    pub(super) async fn open(&self) -> Result<(Sender, Busy), Lost> {
-        let busy = Busy { _held: self.0.busy.clone() };
-        let opening = match poll_fn(|cx| Poll::Ready(self.now(cx))).await {
-            Ok(sender) => return Ok((sender, busy)),
-            Err(opening) => opening,
+    pub(super) async fn open(&self) -> Result<(Sender, Arc<()>), Lost> {
+        let busy = self.0.busy.clone();
+        let sender = match poll_fn(|cx| Poll::Ready(self.now(cx))).await {
+            Ok(sender) => sender,
+            Err(opening) => opening.await?,
         };
-        Ok((opening.await?, busy))
+        Ok((sender, busy))
     }
 
     /// The connection that there is, or the one that is being made.
-    fn now(&self, cx: &mut Context<'_>) -> Result<Sender, Shared<BoxFuture<'static, Result<Sender, Lost>>>> {
-        let mut state = self.0.state();
-        match &*state {
-            State::Open(sender) => {
-                let mut sender = sender.clone();
-                // Fails where Triton has gone, or says that it goes.
-                if !matches!(sender.poll_ready(cx), Poll::Ready(Err(_))) {
-                    return Ok(sender);
-                }
+    fn now(&self, cx: &mut Context<'_>) -> Result<Sender, Opening> {
+        let mut last = self.0.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opening) = &*last {
+            let Some(made) = opening.clone().now_or_never() else { return Err(opening.clone()) };
+            // Fails where Triton has gone, or says that it goes.
+            if let Ok(mut sender) = made
+                && !matches!(sender.poll_ready(cx), Poll::Ready(Err(_)))
+            {
+                return Ok(sender);
             }
-            State::Opening(opening) if opening.peek().is_none() => return Err(opening.clone()),
-            // Closed, or the attempt broke off.
-            _ => {}
         }
         // In a task of its own: it goes on though who asked first gives up.
         let opening = tokio::spawn(self.0.clone().connect());
         let opening = opening.map(|made| made.unwrap_or_else(|e| Err(Lost(e.to_string())))).boxed().shared();
-        *state = State::Opening(opening.clone());
+        *last = Some(opening.clone());
         Err(opening)
     }
 }
 
 impl Line {
     async fn connect(self: Arc<Self>) -> Result<Sender, Lost> {
-        let made = match timeout(self.connect_timeout, self.handshake()).await {
-            Ok(Ok(sender)) => Ok(sender),
-            Ok(Err(e)) => Err(Lost(e.to_string())),
+        match timeout(self.connect_timeout, self.handshake()).await {
+            Ok(made) => made.map_err(|e| Lost(e.to_string())),
             Err(_) => Err(Lost(format!("no connection to {} within {} s", self.authority, self.connect_timeout.as_secs_f32()))),
-        };
-        *self.state() = made.clone().map_or(State::Closed, State::Open);
-        made
+        }
     }
 
     async fn handshake(&self) -> io::Result<Sender> {
@@ -136,26 +120,22 @@ impl Line {
         // How it ends is told to the calls that it ends.
         let line = tokio::spawn(connection.map(drop)).abort_handle();
         if let Some(pings) = pings {
-            tokio::spawn(keep_alive(pings, line, self.busy.clone()));
+            tokio::spawn(keep_alive(pings, line, Arc::downgrade(&self.busy)));
         }
         Ok(sender)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Ends a connection that is silent while calls wait for answers. Pings without calls would be taken for abuse.
-async fn keep_alive(mut pings: PingPong, line: AbortHandle, busy: Arc<()>) {
-    // The channel has one, and we.
-    const IDLE: usize = 2;
+async fn keep_alive(mut pings: PingPong, line: AbortHandle, busy: Weak<()>) {
+    /// The channel's own.
+    const IDLE: usize = 1;
     loop {
         sleep(KEEP_ALIVE).await;
         if line.is_finished() {
             return;
         }
-        if Arc::strong_count(&busy) > IDLE && !matches!(timeout(KEEP_ALIVE, pings.ping(Ping::opaque())).await, Ok(Ok(_))) {
+        if busy.strong_count() > IDLE && !matches!(timeout(KEEP_ALIVE, pings.ping(Ping::opaque())).await, Ok(Ok(_))) {
             return line.abort();
         }
     }
@@ -177,7 +157,7 @@ mod tests {
         let busy = Arc::new(());
         let _calls = vec![busy.clone(); calls];
         let start = Instant::now();
-        tokio::spawn(keep_alive(pings, line.abort_handle(), busy.clone()));
+        tokio::spawn(keep_alive(pings, line.abort_handle(), Arc::downgrade(&busy)));
         timeout(Duration::from_secs(3600), line).await.ok().map(|_| start.elapsed())
     }
 

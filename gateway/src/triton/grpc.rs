@@ -120,7 +120,7 @@ impl Client {
                 continue;
             }
             if all.is_empty() {
-                all.reserve(PREFIX.max(claimed(&first)).min(BELIEVED) + PREFIX);
+                all.reserve(PREFIX + claimed(&first).min(BELIEVED));
                 all.extend_from_slice(&std::mem::take(&mut first));
             }
             all.extend_from_slice(&piece);
