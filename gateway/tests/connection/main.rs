@@ -120,6 +120,19 @@ impl<P: Protocol> Running<P> {
     }
 }
 
+/// What comes on a machine of any speed that has other things to do, too; what does not come takes so long.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Waits until it is so.
+async fn until(what: &str, so: impl Fn() -> bool) {
+    let waiting = async {
+        while !so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(SOON, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
 /// The next text of a client.
 async fn text(client: &mut Client) -> String {
     use futures::StreamExt;

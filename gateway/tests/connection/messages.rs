@@ -1,14 +1,14 @@
 //! Requests and answers.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use tokio::time::timeout;
 use tritondeploy_gateway::config::Limits;
 use tungstenite::Message;
 
-use crate::{Running, text};
+use crate::{Running, SOON, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_keep_the_order_while_four_run_at_once() {
@@ -29,10 +29,10 @@ async fn a_ping_is_answered_while_work_runs() {
     let running = Running::start(Limits::default()).await;
     let mut client = running.client().await;
     for _ in 0..8 {
-        client.send(Message::text("2000 x")).await.unwrap();
+        client.send(Message::text("60000 x")).await.unwrap();
     }
     client.send(Message::Ping("p".into())).await.unwrap();
-    let answer = timeout(Duration::from_millis(500), client.next()).await.expect("in time");
+    let answer = timeout(SOON, client.next()).await.expect("a pong");
     assert_eq!(answer.unwrap().unwrap(), Message::Pong("p".into()));
 }
 
@@ -78,14 +78,12 @@ async fn a_message_over_the_cap_closes_its_connection_and_no_other() {
     client.send(Message::text(format!("0 {}", "x".repeat(900_000)))).await.unwrap();
     assert_eq!(text(&mut client).await.len(), 900_002);
     // Far more than socket buffers hold: the Close frame must not be lost to a reset.
-    let started = Instant::now();
     let (mut sink, mut source) = client.split();
     let sending = tokio::spawn(async move { sink.send(Message::text("x".repeat(60_000_000))).await });
-    match source.next().await {
+    match timeout(SOON, source.next()).await.expect("an end") {
         Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1009),
         other => panic!("no Close: {other:?}"),
     }
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     drop(sending.await);
     other.send(Message::text("0 still here")).await.unwrap();
     assert_eq!(text(&mut other).await, "0 still here");
@@ -101,7 +99,7 @@ async fn a_client_that_asks_and_never_reads_is_dropped_and_harms_nobody() {
     let mut other = running.client().await;
     other.send(Message::text("0 me")).await.unwrap();
     assert_eq!(text(&mut other).await, "0 me");
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     // At most what was on its way arrives, then the connection is gone.
     let mut bytes = 0;
     let ended = async {
@@ -109,6 +107,6 @@ async fn a_client_that_asks_and_never_reads_is_dropped_and_harms_nobody() {
             bytes += message.len();
         }
     };
-    timeout(Duration::from_secs(5), ended).await.expect("the connection ends");
+    timeout(SOON, ended).await.expect("the connection ends");
     assert!(bytes < 60_000_000, "{bytes}");
 }

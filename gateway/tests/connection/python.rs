@@ -11,7 +11,7 @@ use crate::Running;
 const VERSIONS: [&str; 4] = ["10.4", "12.0", "14.2", "17.0"];
 
 /// The bar is 50 ms; a client that waits for its time-out takes 10 s. A busy machine is neither.
-const CLOSED_WITHIN_MS: f64 = 1_000.0;
+const CLOSED_WITHIN_MS: f64 = 5_000.0;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn python_s_websockets_talks_and_closes_without_waiting() {

@@ -15,9 +15,9 @@ use crate::hands::{Fate, Hands, settled};
 
 const CONVERSATIONS: &str = include_str!("../../wire/vectors/v1/conversations.json");
 
-/// What comes within a time that is long for a machine and short for people.
+/// What comes within a time that is long for any machine.
 async fn next(session: &mut Session<Hands>) -> Option<Value> {
-    let message = timeout(Duration::from_millis(200), session.next()).await.ok()?;
+    let message = timeout(Duration::from_secs(10), session.next()).await.ok()?;
     Some(serde_json::from_str(message.to_text().unwrap()).unwrap())
 }
 

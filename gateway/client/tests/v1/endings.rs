@@ -77,7 +77,7 @@ async fn a_server_that_greets_and_closes_is_given_up() {
     let answer = client.ask(object("a")).await;
     assert!(matches!(answer, Err(Error::Lost { .. })), "{answer:?}");
     let took = begun.elapsed();
-    assert!(took > Duration::from_millis(300) && took < Duration::from_secs(5), "{took:?}");
+    assert!(took > Duration::from_millis(300) && took < Duration::from_secs(30), "{took:?}");
     assert!(seen.count() <= 8, "{} connections", seen.count());
 }
 
@@ -120,7 +120,7 @@ async fn what_is_asked_just_as_the_gateway_says_goaway_does_not_wait_for_the_old
             peer.answer(&request).await;
         }
         peer.say(json!({"type": "goaway", "reason": "the gateway stops"})).await;
-        while let Ok(Some(request)) = timeout(Duration::from_secs(5), peer.request()).await {
+        while let Ok(Some(request)) = timeout(Duration::from_secs(12), peer.request()).await {
             peer.answer(&request).await;
         }
         peer.answer(&held).await;
@@ -143,19 +143,20 @@ async fn what_is_asked_just_as_the_gateway_says_goaway_does_not_wait_for_the_old
     for asked in asking.collect::<Vec<_>>() {
         asked.await.unwrap();
     }
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert_eq!(told(held.await.unwrap()), "held");
 }
 
 #[tokio::test]
 async fn while_it_connects_deadlines_pass_and_what_is_given_up_is_not_sent() {
+    const SILENT: Duration = Duration::from_secs(3);
     // Greets, cuts, then takes a connection without a word for a while.
     let url = server(|mut peer| async move {
         if peer.number == 0 {
             peer.greet(64).await;
             return;
         }
-        sleep(Duration::from_millis(500)).await;
+        sleep(SILENT).await;
         peer.greet(64).await;
         let request = peer.request().await.unwrap();
         peer.answer(&request).await;
@@ -170,7 +171,7 @@ async fn while_it_connects_deadlines_pass_and_what_is_given_up_is_not_sent() {
         client.ask(object("c")),
     );
     assert!(matches!(timed_out.0, Err(Error::TimedOut(_))), "{:?}", timed_out.0);
-    assert!(timed_out.1 < 3 * time && dropped.0.is_err() && dropped.1 < 3 * time);
+    assert!(timed_out.1 < SILENT && dropped.0.is_err() && dropped.1 < SILENT);
     assert_eq!(told(kept), "c");
 }
 
@@ -251,5 +252,5 @@ async fn a_dropped_client_says_goodbye() {
         }
     });
     drop(client.await);
-    assert!(timeout(Duration::from_secs(5), waits).await.unwrap().unwrap());
+    assert!(timeout(Duration::from_secs(20), waits).await.unwrap().unwrap());
 }
