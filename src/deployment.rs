@@ -18,15 +18,16 @@ use crate::resources::{proof::Proof, storage::Bucket, storage::Models, storage::
 #[must_use]
 pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let Config { network: net, nodes, workload: pod, models, .. } = config;
+    let former = &inventory.former;
     let mut g = Graph::new();
 
     // A VPC with public and private subnets in each zone, and one NAT gateway for all of them.
     let vpc = g.add("vpc", Vpc::new(&net.cidr), (), ());
     let door = g.add("internet-gateway", InternetGateway, (), vpc.clone());
     let subnet = |i, side: &str, subnet| (format!("subnet/{side}-{i}"), subnet, vpc.clone(), ());
-    let (public, private) = (net.public.iter().enumerate(), net.private.iter().enumerate());
-    let public = g.each(public.map(|(i, cidr)| subnet(i, "public", Subnet::public(cidr, inventory.zone(i)))));
-    let private = g.each(private.map(|(i, cidr)| subnet(i, "private", Subnet::private(cidr, inventory.zone(i)))));
+    let (public, private) = (net.public.iter().chain(&former.public), net.private.iter().chain(&former.private));
+    let public = g.each(public.enumerate().map(|(i, cidr)| subnet(i, "public", Subnet::public(cidr, inventory.zone(i)))));
+    let private = g.each(private.enumerate().map(|(i, cidr)| subnet(i, "private", Subnet::private(cidr, inventory.zone(i)))));
     let held = (door.clone(), public.clone(), private.clone());
     let leftovers = g.sweep("leftovers", Leftovers::of(&config.name), vpc.clone(), held);
     let join = |side: &str, subnets: &[Node<Subnet>], table: &Node<RouteTable>| {
@@ -46,8 +47,8 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let way_out = After::of((route, joined, s3));
 
     // What the pod is made from.
-    let bucket = g.add("bucket", Bucket, (), ());
-    let repository = g.add("repository", Repository, (), ());
+    let bucket = g.add("bucket", Bucket::and(&former.buckets), (), ());
+    let repository = g.add("repository", Repository::and(&former.repositories), (), ());
 
     // The EKS cluster, its roles, its add-ons and its GPU nodes.
     let policies = |part: &str, role: &Node<Role>, policies: &[&str]| {

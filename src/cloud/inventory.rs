@@ -5,8 +5,11 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{AvailabilityZone, AvailabilityZoneState, LocationType};
+use futures::future::try_join;
 
+use super::Cloud;
 use super::aws::{Aws, OrFault};
+use super::former::Former;
 use super::tags::{self, Tags, filter};
 use crate::config::Config;
 use crate::engine::Fault;
@@ -17,14 +20,23 @@ const REFUSED_BY_EKS: [&str; 3] = ["use1-az3", "usw1-az2", "cac1-az3"];
 /// What the graph is built from, besides the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
-    /// The zone of each of our subnets, by its node's name.
-    subnets: BTreeMap<String, String>,
+    /// What an earlier configuration made and this one does not name; only [`Inventory::of_all`] looks for it.
+    pub former: Former,
+    /// Each of our subnets, by its node's name.
+    subnets: BTreeMap<String, Place>,
     /// The zone of each pair of subnets, once chosen.
     zones: Vec<String>,
 }
 
+/// Where a subnet is.
+#[derive(Clone, Debug)]
+struct Place {
+    zone: String,
+    cidr: String,
+}
+
 impl Inventory {
-    /// What is there already: enough for `down` and `status`.
+    /// What is there already: enough for `status`.
     ///
     /// # Errors
     /// When EC2 does not tell.
@@ -33,15 +45,34 @@ impl Inventory {
         let calls = calls.filters(filter(&format!("tag:{}", tags::DEPLOYMENT), &config.name));
         let calls = calls.filters(filter(&format!("tag:{}", tags::REGION), &aws.region));
         let found = calls.into_paginator().items().send().try_collect().await.fault()?;
-        let zone = |subnet: aws_sdk_ec2::types::Subnet| {
+        let place = |subnet: aws_sdk_ec2::types::Subnet| {
             let node = Tags::from(subnet.tags()).get(tags::RESOURCE)?.to_owned();
-            Some((node, subnet.availability_zone?))
+            Some((node, Place { zone: subnet.availability_zone?, cidr: subnet.cidr_block? }))
         };
-        let mut inventory = Self { subnets: found.into_iter().filter_map(zone).collect(), zones: Vec::new() };
+        let subnets = found.into_iter().filter_map(place).collect();
+        let mut inventory = Self { former: Former::default(), subnets, zones: Vec::new() };
         inventory.zones = (0..config.network.private.len())
             .map(|index| config.network.zones.get(index).or(inventory.taken(index)).cloned().unwrap_or_default())
             .collect();
         Ok(inventory)
+    }
+
+    /// What is there already, whatever the configuration was when it was made: what `down` takes away.
+    ///
+    /// # Errors
+    /// When EC2, S3 or ECR does not tell. Where they may not tell us, [`Former::untold`] says so.
+    pub async fn of_all(cloud: &Cloud) -> Result<Self, Fault> {
+        let (inventory, former) = try_join(Self::read(&cloud.aws, &cloud.config), Former::find(cloud)).await?;
+        let (private, public) = (inventory.beyond(&cloud.config, "private"), inventory.beyond(&cloud.config, "public"));
+        Ok(Self { former: Former { private, public, ..former }, ..inventory })
+    }
+
+    /// The ranges of one side's subnets after those of the configuration; nothing where one is missing between them.
+    fn beyond(&self, config: &Config, side: &str) -> Vec<String> {
+        let index = |node: &String| node.strip_prefix("subnet/")?.strip_prefix(side)?.strip_prefix('-')?.parse::<usize>().ok();
+        let end = self.subnets.keys().filter_map(index).max().map_or(0, |last| last + 1);
+        let place = |index| self.subnets.get(&format!("subnet/{side}-{index}"));
+        (config.network.private.len()..end).map(|index| place(index).map_or_else(String::new, |at| at.cidr.clone())).collect()
     }
 
     /// Chooses zones for what is not there yet: those in which EKS makes a control plane and that
@@ -82,7 +113,7 @@ impl Inventory {
     /// Where the subnets of this index are already.
     fn taken(&self, index: usize) -> Option<&String> {
         let subnet = |side: &str| self.subnets.get(&format!("subnet/{side}-{index}"));
-        subnet("private").or_else(|| subnet("public"))
+        subnet("private").or_else(|| subnet("public")).map(|at| &at.zone)
     }
 }
 

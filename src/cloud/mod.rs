@@ -4,6 +4,7 @@ pub mod aws;
 mod calls;
 pub mod docker;
 mod fault;
+pub mod former;
 pub mod inventory;
 pub mod kube;
 mod regions;
@@ -30,5 +31,12 @@ impl Cloud {
     #[must_use]
     pub fn tags(&self, node: &str) -> tags::Tags {
         tags::Tags::new(&self.config.name, &self.aws.region, node)
+    }
+
+    /// The bucket's name, as configured or of deployment, account and region.
+    #[must_use]
+    pub fn bucket(&self) -> String {
+        let (config, aws) = (&self.config, &self.aws);
+        config.storage.bucket.clone().unwrap_or_else(|| format!("{}-{}-{}", config.name, aws.account, aws.region))
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Start, ended, plan};
+use super::{LOOKING, Start, ended, fault, plan};
+use crate::cloud::inventory::Inventory;
 use crate::cost;
 use crate::engine::{Events, Standing};
 use crate::error::Error;
@@ -10,13 +11,18 @@ use crate::report::{self, Reporter, show};
 
 pub(super) async fn run(start: &Start, yes: bool) -> Result<(), Error> {
     let cloud = start.cloud("down").await?;
-    let mut walk = start.walk(&cloud, false).await?;
+    let inventory = Inventory::of_all(&cloud).await.map_err(|why| fault(&why, LOOKING))?;
+    let former = &inventory.former;
+    let mut walk = start.through(&cloud, &inventory);
     let survey = start.look(&walk).await?;
     let there: Vec<_> = survey.sightings.iter().filter(|seen| !seen.watched && seen.standing != Standing::Absent).collect();
     let (foreign, ours): (Vec<_>, Vec<_>) = there.into_iter().partition(|seen| matches!(seen.standing, Standing::Foreign { .. }));
     if !start.json() {
         plan::head(&cloud);
         show::grouped('-', ours.iter().map(|seen| &*seen.node));
+        if let named @ [_, ..] = &*former.words() {
+            show::line(format!("  Among them, of an earlier configuration: {}.", named.join(", ")));
+        }
         show::standings(foreign.iter().copied());
         let models = ours.iter().any(|seen| &*seen.node == "bucket");
         let models = if models { ", with the models, images and videos in the bucket" } else { "" };
@@ -35,7 +41,10 @@ pub(super) async fn run(start: &Start, yes: bool) -> Result<(), Error> {
     walk.events = Events::nowhere();
     reporter.end().await;
     let ended = ended(&outcome, format!("{} (it goes on from here)", start.again("down")));
-    let done = |left: &[String]| json!({"outcome": outcome, "left": left, "seconds": outcome.took.as_secs_f64()});
+    let done = |left: &[String]| {
+        let seconds = outcome.took.as_secs_f64();
+        json!({"outcome": outcome, "former": former.words(), "untold": former.untold, "left": left, "seconds": seconds})
+    };
     if let Err(error) = ended {
         let found = done(error.exists());
         return Err(error.with(found));
@@ -56,6 +65,9 @@ pub(super) async fn run(start: &Start, yes: bool) -> Result<(), Error> {
         show::json(&done(&left));
     } else {
         show::line(format!("Left of {} in {}: nothing.", cloud.config.name, cloud.aws.region));
+        if !former.untold.is_empty() {
+            show::line(format!("Of these it cannot be told whether they were ours: {}.", former.untold.join("; ")));
+        }
     }
     Ok(())
 }

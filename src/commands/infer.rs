@@ -9,6 +9,8 @@ use tritondeploy_client::v1::{Class, Client, Error as ClientError, ModelResult, 
 use super::Start;
 use crate::cli::Infer;
 use crate::cloud::Cloud;
+use crate::cloud::inventory::Inventory;
+use crate::engine::Standing;
 use crate::error::Error;
 use crate::report::show;
 
@@ -54,11 +56,23 @@ fn photo(image: &str) -> Result<Request, Error> {
     Ok(Request::image(bytes))
 }
 
-/// The deployment's WebSocket, where there is one.
+/// The deployment's WebSocket, where there is one. Nothing is looked at but the way to it.
 async fn address(start: &Start, cloud: &Arc<Cloud>) -> Result<String, Error> {
-    let survey = start.look(&start.walk(cloud, false).await?).await?;
-    let found = survey.sightings.iter().flat_map(|seen| &seen.facts).find(|fact| fact.key == "websocket");
-    found.map(|fact| fact.value.clone()).ok_or_else(|| Error::failed("the deployment has no WebSocket yet", start.again("up")))
+    let seen = start.through(cloud, &Inventory::default()).look_at("balancer").await;
+    if start.cancel.is_cancelled() {
+        return Err(Error::unchanged());
+    }
+    let found = seen.iter().flat_map(|seen| &seen.facts).find(|fact| fact.key == "websocket");
+    found.map(|fact| fact.value.clone()).ok_or_else(|| match seen.map(|seen| seen.standing) {
+        Some(Standing::Unknown { why }) => {
+            Error::failed(format!("it cannot be told where the WebSocket is: {why}"), start.again("status"))
+        }
+        None | Some(Standing::Absent) => Error::failed("the deployment has no WebSocket yet", start.again("up")),
+        Some(standing) => {
+            let why = show::words(&standing);
+            Error::failed(format!("the deployment has no WebSocket yet; its load balancer is {why}"), start.again("up"))
+        }
+    })
 }
 
 fn told(start: &Start, why: ClientError) -> Error {

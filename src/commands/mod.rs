@@ -122,10 +122,13 @@ impl Start {
             }
             Ok(inventory)
         };
-        let inventory = inventory.await.map_err(|why| fault(&why, "look at the account"))?;
-        let events = Events::nowhere();
-        let graph = Arc::new(deployment::graph(&cloud.config, &inventory));
-        Ok(Walk { graph, world: cloud.clone(), events, cancel: self.cancel.clone() })
+        Ok(self.through(cloud, &inventory.await.map_err(|why| fault(&why, LOOKING))?))
+    }
+
+    /// A walk through the graph that is made of this.
+    fn through(&self, cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
+        let graph = Arc::new(deployment::graph(&cloud.config, inventory));
+        Walk { graph, world: cloud.clone(), events: Events::nowhere(), cancel: self.cancel.clone() }
     }
 
     /// Looks at everything once, unless the user stops it.
@@ -161,6 +164,9 @@ impl Start {
         line
     }
 }
+
+/// What the first calls of a command do.
+const LOOKING: &str = "look at the account";
 
 /// A call that failed outside a walk.
 fn fault(why: &Fault, doing: &str) -> Error {

@@ -6,13 +6,12 @@ use super::{Start, fault};
 use crate::error::Error;
 use crate::models::{Bucket, release};
 use crate::report::{Work, show};
-use crate::resources::storage::bucket;
 
 pub(super) async fn run(start: &Start) -> Result<(), Error> {
     let config = start.config()?;
     let local = start.models(&config, "push-models")?;
     let cloud = start.cloud("push-models").await?;
-    let name = bucket::name(&cloud);
+    let name = cloud.bucket();
     let bucket = Bucket { aws: &cloud.aws, name: &name };
     let released = bucket.released().await.map_err(|why| fault(&why, "read the released models"))?;
     if released.is_none() {

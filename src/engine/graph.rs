@@ -124,6 +124,19 @@ impl<W: Send + Sync + 'static> Graph<W> {
         self
     }
 
+    /// Which nodes this one can be found through: itself, and all that it is within.
+    pub(super) fn around(&self, id: usize) -> Vec<bool> {
+        let mut around = vec![false; self.nodes.len()];
+        around[id] = true;
+        // What a node is within was added before it.
+        for id in (0..=id).rev() {
+            if around[id] {
+                self.nodes[id].within().into_iter().for_each(|NodeId(parent)| around[parent] = true);
+            }
+        }
+        around
+    }
+
     /// Names and kinds in order of creation.
     pub fn names(&self) -> impl Iterator<Item = (&str, &'static str)> {
         self.nodes.iter().map(|n| (n.name().as_ref(), n.kind()))

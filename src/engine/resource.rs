@@ -128,13 +128,29 @@ pub enum Seen<R: Resource> {
     },
 }
 
+impl<R: Resource> Seen<R> {
+    /// This one and another that is there, too: its twin, or what there is where this one is not (or not ours).
+    #[must_use]
+    pub fn with_twin(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Present(mut found), Self::Present(twin)) => {
+                found.twins.push(twin.output);
+                found.twins.extend(twin.twins);
+                Self::Present(found)
+            }
+            (Self::Absent | Self::Foreign(_), twin @ Self::Present(_)) => twin,
+            (seen, _) => seen,
+        }
+    }
+}
+
 /// An object that was found.
 pub struct Found<R: Resource> {
     /// What others may use.
     pub output: R::Output,
     /// Its state, to be compared with what is wanted.
     pub actual: R::State,
-    /// Others just like it, made by an answer that was lost.
+    /// Others just like it, made by an answer that was lost or for an earlier configuration.
     pub twins: Vec<R::Output>,
 }
 

@@ -127,7 +127,13 @@ impl Outcome {
 impl<W: Send + Sync + 'static> Walk<W> {
     /// Looks at everything once, changing nothing: what `plan` and `status` show.
     pub async fn look(&self) -> Survey {
-        look::show(self).await
+        look::show(self, &vec![true; self.graph.nodes.len()]).await
+    }
+
+    /// Looks at one node, and for that at what it is within; None where the graph has none of this name.
+    pub async fn look_at(&self, name: &str) -> Option<Sighting> {
+        let id = self.graph.nodes.iter().position(|node| node.name().as_ref() == name)?;
+        look::show(self, &self.graph.around(id)).await.sightings.into_iter().nth(id)
     }
 
     /// Brings everything to what is wanted. Before the first change everything is looked at, and

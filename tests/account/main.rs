@@ -11,6 +11,7 @@ mod sentences_bucket;
 mod sentences_commands;
 mod sentences_crash;
 mod sentences_drift;
+mod sentences_earlier;
 mod sentences_foreign;
 mod sentences_token;
 
@@ -22,11 +23,15 @@ use tritondeploy::cloud::inventory::Inventory;
 use tritondeploy::deployment::graph;
 use tritondeploy::engine::{Event, Events, Outcome, Walk};
 
-/// All of the deployment but what needs Kubernetes, models or Docker.
 pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
     let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await.expect("an inventory");
     inventory.choose(&cloud.aws, &cloud.config).await.expect("zones");
-    let graph = graph(&cloud.config, &inventory).up_to("addon/coredns");
+    through(cloud, &inventory)
+}
+
+/// All of the deployment but what needs Kubernetes, models or Docker.
+fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
+    let graph = graph(&cloud.config, inventory).up_to("addon/coredns");
     let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {
@@ -48,7 +53,8 @@ pub(crate) async fn up(cloud: &Arc<Cloud>) -> Outcome {
 }
 
 pub(crate) async fn down(cloud: &Arc<Cloud>) {
-    let outcome = walk(cloud).await.down().await;
+    let inventory = Inventory::of_all(cloud).await.expect("an inventory");
+    let outcome = through(cloud, &inventory).down().await;
     assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.troubles, outcome.blocked);
     assert!(outcome.exists.is_empty(), "left: {:?}", outcome.exists);
 }

@@ -47,6 +47,22 @@ fn what_is_denied_is_unknown_and_so_is_what_is_within_it() {
 }
 
 #[test]
+fn a_look_at_one_node_asks_only_of_what_it_is_within() {
+    virtually(1, async {
+        let inner = Spec::new().within([1]).uses([3]);
+        let cloud = cloud(vec![Spec::new(), Spec::new().within([0]), Spec::new().within([0]), Spec::new(), inner]);
+        let there: [(&[usize], &[usize]); 5] = [(&[], &[]), (&[0], &[]), (&[0], &[]), (&[], &[]), (&[1], &[3])];
+        for (at, (parents, used)) in there.into_iter().enumerate() {
+            cloud.put(at, parents, used, 0);
+        }
+        let seen = walk(&cloud).look_at("object-4").await.unwrap();
+        assert_eq!((&*seen.node, seen.standing, seen.facts.len()), ("object-4", Standing::Present, 1));
+        assert_eq!(cloud.state().calls, 3);
+        assert!(walk(&cloud).look_at("object-5").await.is_none());
+    });
+}
+
+#[test]
 fn what_is_never_made_by_us_is_not_compared_and_does_not_stop_up() {
     virtually(1, async {
         let never = |role| Spec::new().with(|s| (s.role, s.size) = (role, 7));

@@ -59,6 +59,11 @@ pub(super) enum Aim {
 
 /// Looks at everything, parents first, all else at once.
 pub(super) async fn view<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim) -> View {
+    view_of(walk, aim, &vec![true; walk.graph.nodes.len()]).await
+}
+
+/// The same, of what is wanted. What a wanted node is within is wanted too.
+async fn view_of<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim, wanted: &[bool]) -> View {
     let nodes = &walk.graph.nodes;
     let known = Mutex::new(Known::default());
     let looked: Vec<watch::Sender<Option<Looked>>> = nodes.iter().map(|_| watch::Sender::new(None)).collect();
@@ -70,7 +75,7 @@ pub(super) async fn view<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim) -> 
             let node = nodes[id].as_ref();
             let parents = parents(looked, &node.within()).await;
             let told = match parents {
-                _ if walk.cancel.is_cancelled() => Looked::No,
+                _ if walk.cancel.is_cancelled() || !wanted[id] => Looked::No,
                 Some(told) => told,
                 None if aim == Aim::Down && node.watched() && !parent[id] => Looked::No,
                 None if aim == Aim::Up && node.swept() => Looked::No,
@@ -170,9 +175,9 @@ pub(super) fn changes<W>(node: &dyn AnyNode<W>, known: &Known, sight: &Sight) ->
     }
 }
 
-/// What `plan` and `status` show.
-pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>) -> Survey {
-    let View { looked, known } = view(walk, Aim::Once).await;
+/// What `plan` and `status` show, of what is wanted.
+pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[bool]) -> Survey {
+    let View { looked, known } = view_of(walk, Aim::Once, wanted).await;
     let name = |id: usize| walk.graph.nodes[id].name().clone();
     let one = async |(id, looked): (usize, Looked)| {
         let node = walk.graph.nodes[id].as_ref();

@@ -7,7 +7,17 @@ use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Fact, Fault, Found, Resource, Seen};
 
-pub struct Repository;
+pub struct Repository {
+    former: Vec<String>,
+}
+
+impl Repository {
+    /// The configured one, and others of ours that go with it.
+    #[must_use]
+    pub fn and(former: &[String]) -> Self {
+        Self { former: former.to_vec() }
+    }
+}
 
 #[derive(Serialize)]
 pub struct State {}
@@ -37,19 +47,11 @@ impl Resource for Repository {
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
-        let (ecr, name) = (&cx.world.aws.ecr, cx.world.config.repository());
-        let answer = ecr.describe_repositories().repository_names(&name).send().await.fault_or_absent(&ABSENT)?;
-        let found = answer.and_then(|answer| answer.repositories?.into_iter().next());
-        let Some(repository) = found else { return Ok(Seen::Absent) };
-        let arn = repository.repository_arn.unwrap_or_default();
-        let tags = ecr.list_tags_for_resource().resource_arn(&arn).send().await.fault_or_absent(&ABSENT)?;
-        let Some(tags) = tags else { return Ok(Seen::Absent) };
-        let tags = Tags::from(tags.tags());
-        if !tags.same_owner(&cx.world.tags(&cx.node)) {
-            return Ok(Seen::Foreign(format!("there is a repository {name}; {}", tags.owner())));
+        let mut seen = look(cx, &cx.world.config.repository()).await?;
+        for name in &self.former {
+            seen = seen.with_twin(look(cx, name).await?);
         }
-        let uri = repository.repository_uri.unwrap_or_default();
-        Ok(Seen::Present(Found::one(RepositoryOutput { name, arn, uri }, State {})))
+        Ok(seen)
     }
 
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
@@ -66,4 +68,21 @@ impl Resource for Repository {
     fn facts(&self, repository: &RepositoryOutput) -> Vec<Fact> {
         vec![Fact { key: "repository", value: repository.uri.clone() }]
     }
+}
+
+/// One repository, by its name.
+async fn look(cx: &Cx, name: &str) -> Result<Seen<Repository>, Fault> {
+    let ecr = &cx.world.aws.ecr;
+    let answer = ecr.describe_repositories().repository_names(name).send().await.fault_or_absent(&ABSENT)?;
+    let found = answer.and_then(|answer| answer.repositories?.into_iter().next());
+    let Some(repository) = found else { return Ok(Seen::Absent) };
+    let arn = repository.repository_arn.unwrap_or_default();
+    let tags = ecr.list_tags_for_resource().resource_arn(&arn).send().await.fault_or_absent(&ABSENT)?;
+    let Some(tags) = tags else { return Ok(Seen::Absent) };
+    let tags = Tags::from(tags.tags());
+    if !tags.same_owner(&cx.world.tags(&cx.node)) {
+        return Ok(Seen::Foreign(format!("there is a repository {name}; {}", tags.owner())));
+    }
+    let uri = repository.repository_uri.unwrap_or_default();
+    Ok(Seen::Present(Found::one(RepositoryOutput { name: name.to_owned(), arn, uri }, State {})))
 }

@@ -18,18 +18,21 @@ use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Doing, Fact, Fault, Found, How, Resource, Seen};
 
-pub struct Bucket;
+pub struct Bucket {
+    former: Vec<String>,
+}
+
+impl Bucket {
+    /// The configured one, and others of ours that go with it.
+    #[must_use]
+    pub fn and(former: &[String]) -> Self {
+        Self { former: former.to_vec() }
+    }
+}
 
 #[derive(Serialize)]
 pub struct State {
     public_access_blocked: bool,
-}
-
-/// The name, as configured or of deployment, account and region.
-#[must_use]
-pub fn name(cloud: &Cloud) -> String {
-    let (config, aws) = (&cloud.config, &cloud.aws);
-    config.storage.bucket.clone().unwrap_or_else(|| format!("{}-{}-{}", config.name, aws.account, aws.region))
 }
 
 /// What S3 answers about a bucket that is not there.
@@ -51,31 +54,11 @@ impl Resource for Bucket {
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
-        let (s3, account, name) = (&cx.world.aws.s3, &cx.world.aws.account, name(&cx.world));
-        let tags = match s3.get_bucket_tagging().bucket(&name).expected_bucket_owner(account).send().await {
-            Ok(answer) => Tags::from(answer.tag_set()),
-            Err(error) => match code(&error) {
-                Some(code) if ABSENT.contains(&code) => return Ok(Seen::Absent),
-                Some("NoSuchTagSet") => Tags::default(),
-                Some(code) if REFUSED.contains(&code) => return taken(cx, &name).await,
-                Some("PermanentRedirect") => {
-                    return Ok(Seen::Foreign(format!("there is a bucket {name} in another region")));
-                }
-                _ => return Err(error).fault(),
-            },
-        };
-        if !tags.same_owner(&cx.world.tags(&cx.node)) {
-            return Ok(Seen::Foreign(format!("there is a bucket {name}; {}", tags.owner())));
+        let mut seen = look(cx, &cx.world.bucket()).await?;
+        for name in &self.former {
+            seen = seen.with_twin(look(cx, name).await?);
         }
-        let block = s3.get_public_access_block().bucket(&name).expected_bucket_owner(account).send().await;
-        let block = block.fault_or_absent(&["NoSuchPublicAccessBlockConfiguration", "NoSuchBucket"])?;
-        let blocked = |block: PublicAccessBlockConfiguration| {
-            [block.block_public_acls, block.ignore_public_acls, block.block_public_policy, block.restrict_public_buckets]
-                .iter()
-                .all(|on| *on == Some(true))
-        };
-        let public_access_blocked = block.and_then(|answer| answer.public_access_block_configuration).is_some_and(blocked);
-        Ok(Seen::Present(Found::one(name, State { public_access_blocked })))
+        Ok(seen)
     }
 
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
@@ -85,7 +68,7 @@ impl Resource for Bucket {
         if region != "us-east-1" {
             configuration = configuration.location_constraint(BucketLocationConstraint::from(region));
         }
-        let call = cx.world.aws.s3.create_bucket().bucket(name(&cx.world));
+        let call = cx.world.aws.s3.create_bucket().bucket(cx.world.bucket());
         call.create_bucket_configuration(configuration.build()).send().await.fault().map(drop)
     }
 
@@ -118,6 +101,35 @@ impl Resource for Bucket {
     fn facts(&self, name: &String) -> Vec<Fact> {
         vec![Fact { key: "bucket", value: name.clone() }]
     }
+}
+
+/// One bucket, by its name.
+async fn look(cx: &Cx, name: &str) -> Result<Seen<Bucket>, Fault> {
+    let (s3, account) = (&cx.world.aws.s3, &cx.world.aws.account);
+    let tags = match s3.get_bucket_tagging().bucket(name).expected_bucket_owner(account).send().await {
+        Ok(answer) => Tags::from(answer.tag_set()),
+        Err(error) => match code(&error) {
+            Some(code) if ABSENT.contains(&code) => return Ok(Seen::Absent),
+            Some("NoSuchTagSet") => Tags::default(),
+            Some(code) if REFUSED.contains(&code) => return taken(cx, name).await,
+            Some("PermanentRedirect") => {
+                return Ok(Seen::Foreign(format!("there is a bucket {name} in another region")));
+            }
+            _ => return Err(error).fault(),
+        },
+    };
+    if !tags.same_owner(&cx.world.tags(&cx.node)) {
+        return Ok(Seen::Foreign(format!("there is a bucket {name}; {}", tags.owner())));
+    }
+    let block = s3.get_public_access_block().bucket(name).expected_bucket_owner(account).send().await;
+    let block = block.fault_or_absent(&["NoSuchPublicAccessBlockConfiguration", "NoSuchBucket"])?;
+    let blocked = |block: PublicAccessBlockConfiguration| {
+        [block.block_public_acls, block.ignore_public_acls, block.block_public_policy, block.restrict_public_buckets]
+            .iter()
+            .all(|on| *on == Some(true))
+    };
+    let public_access_blocked = block.and_then(|answer| answer.public_access_block_configuration).is_some_and(blocked);
+    Ok(Seen::Present(Found::one(name.to_owned(), State { public_access_blocked })))
 }
 
 /// A bucket that we may not look at is somebody else's only where it is not among our own: S3

@@ -1,0 +1,159 @@
+//! What an earlier configuration made and this one does not name: it is known by our tags, and `down` takes it too.
+//!
+//! S3 and ECR cannot be asked for tags, so that this looks at every bucket and repository of the account in the region.
+
+use std::future::Future;
+
+use futures::future::join;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::Cloud;
+use super::aws::{OrFault, code};
+use super::tags::Tags;
+use crate::engine::Fault;
+
+/// Calls at a time: S3 and ECR throttle who asks for hundreds of tags at once.
+const AT_ONCE: usize = 8;
+
+/// What S3 answers about a bucket that is not ours: without tags, in another region, or just gone.
+const NOT_OURS: [&str; 4] = ["NoSuchTagSet", "PermanentRedirect", "NoSuchBucket", "NotFound"];
+
+/// Things of ours with names or places that the configuration does not have.
+#[derive(Clone, Debug, Default)]
+pub struct Former {
+    /// Buckets by name.
+    pub buckets: Vec<String>,
+    /// Repositories by name.
+    pub repositories: Vec<String>,
+    /// Ranges of private subnets after the configured ones.
+    pub private: Vec<String>,
+    /// Ranges of public subnets after the configured ones.
+    pub public: Vec<String>,
+    /// What we may not look at, and so cannot tell whether it is ours.
+    pub untold: Vec<String>,
+}
+
+impl Former {
+    /// The buckets and repositories.
+    pub(super) async fn find(cloud: &Cloud) -> Result<Self, Fault> {
+        let mut former = Self::default();
+        let (buckets, repositories) = join(buckets(cloud), repositories(cloud)).await;
+        former.buckets = former.sorted("buckets", buckets)?;
+        former.repositories = former.sorted("repositories", repositories)?;
+        Ok(former)
+    }
+
+    /// Those that are ours; notes those that cannot be told.
+    fn sorted(&mut self, what: &str, found: Result<Vec<Told>, Fault>) -> Result<Vec<String>, Fault> {
+        let found = match found {
+            Err(Fault::Denied(why)) => {
+                self.untold.push(format!("other {what} ({why})"));
+                return Ok(Vec::new());
+            }
+            found => found?,
+        };
+        let (mut ours, mut hidden) = (Vec::new(), Vec::new());
+        for told in found {
+            match told {
+                Told::Ours(name) => ours.push(name),
+                Told::Hidden(name) => hidden.push(name),
+                Told::NotOurs => {}
+            }
+        }
+        if let [first, ..] = &*hidden {
+            self.untold.push(format!("{} {what} whose tags we may not read, such as {first}", hidden.len()));
+        }
+        Ok(ours)
+    }
+
+    /// What there is, as a user calls it.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let named = |what: &'static str, names: &[String]| -> Vec<String> {
+            names.iter().filter(|name| !name.is_empty()).map(|name| format!("{what} {name}")).collect()
+        };
+        let subnets = [named("subnet", &self.private), named("subnet", &self.public)].concat();
+        [named("bucket", &self.buckets), named("repository", &self.repositories), subnets].concat()
+    }
+}
+
+/// Whose something is.
+enum Told {
+    Ours(String),
+    NotOurs,
+    Hidden(String),
+}
+
+impl Told {
+    fn by(tags: &Tags, ours: &Tags, name: String) -> Self {
+        if tags.same_owner(ours) { Self::Ours(name) } else { Self::NotOurs }
+    }
+
+    /// One that may not be looked at is no reason to fail.
+    fn or_hidden(answer: Result<Self, Fault>, name: impl FnOnce() -> String) -> Result<Self, Fault> {
+        match answer {
+            Err(Fault::Denied(_)) => Ok(Self::Hidden(name())),
+            answer => answer,
+        }
+    }
+}
+
+async fn buckets(cloud: &Cloud) -> Result<Vec<Told>, Fault> {
+    let s3 = &cloud.aws.s3;
+    let (ours, configured) = (cloud.tags("bucket"), cloud.bucket());
+    let pages = s3.list_buckets().bucket_region(&cloud.aws.region).into_paginator().send();
+    let pages = pages.try_collect().await.fault()?;
+    let names = pages.into_iter().flat_map(|page| page.buckets.unwrap_or_default()).filter_map(|bucket| bucket.name);
+    let look = |name: String| {
+        let (call, ours) = (s3.get_bucket_tagging().bucket(&name).expected_bucket_owner(&cloud.aws.account), &ours);
+        async move {
+            match call.send().await {
+                Ok(answer) => Ok(Told::by(&Tags::from(answer.tag_set()), ours, name)),
+                Err(error) if code(&error).is_some_and(|code| NOT_OURS.contains(&code)) => Ok(Told::NotOurs),
+                Err(error) => Told::or_hidden(Err(error).fault(), || name),
+            }
+        }
+    };
+    all(names.filter(|name| *name != configured).map(look)).await
+}
+
+async fn repositories(cloud: &Cloud) -> Result<Vec<Told>, Fault> {
+    let ecr = &cloud.aws.ecr;
+    let (ours, configured) = (cloud.tags("repository"), cloud.config.repository());
+    let found = ecr.describe_repositories().into_paginator().items().send().try_collect().await.fault()?;
+    let found = found.into_iter().filter_map(|repository| Some((repository.repository_name?, repository.repository_arn?)));
+    let look = |(name, arn): (String, String)| {
+        let (call, ours) = (ecr.list_tags_for_resource().resource_arn(arn), &ours);
+        async move {
+            match call.send().await.fault_or_absent(&["RepositoryNotFoundException"]) {
+                Ok(Some(answer)) => Ok(Told::by(&Tags::from(answer.tags()), ours, name)),
+                Ok(None) => Ok(Told::NotOurs),
+                Err(fault) => Told::or_hidden(Err(fault), || name),
+            }
+        }
+    };
+    all(found.filter(|(name, _)| *name != configured).map(look)).await
+}
+
+/// What each look found, some at a time.
+async fn all<F>(looks: impl Iterator<Item = F>) -> Result<Vec<Told>, Fault>
+where
+    F: Future<Output = Result<Told, Fault>>,
+{
+    stream::iter(looks).buffered(AT_ONCE).try_collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_not_be_looked_at_is_told_and_never_taken_for_nothing() {
+        let mut former = Former::default();
+        let found = vec![Told::Ours("a".to_owned()), Told::NotOurs, Told::Hidden("b".to_owned()), Told::Hidden("c".to_owned())];
+        assert_eq!(former.sorted("buckets", Ok(found)).unwrap(), ["a"]);
+        assert!(former.sorted("repositories", Err(Fault::Denied("no".to_owned()))).unwrap().is_empty());
+        assert_eq!(former.untold, ["2 buckets whose tags we may not read, such as b", "other repositories (no)"]);
+        assert!(former.sorted("buckets", Err(Fault::TryAgain("slow down".to_owned()))).is_err());
+    }
+}
