@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 use tritondeploy_gateway::config::Limits;
 
-use crate::http::ask;
+use crate::http::{ask, insist};
 use crate::neighbour::Neighbour;
 use crate::raw::{FIN, TEXT, UPGRADE, frame};
 use crate::{Running, SOON, until};
@@ -96,8 +96,7 @@ async fn who_asks_for_health_and_never_reads_gives_its_place_back() {
     let health = "GET /healthz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
     assert_eq!(ask(&mut running.tcp().await, health).await.0, 0, "the places are taken");
     // Three times a second, and one to finish in.
-    let free = async { while ask(&mut running.tcp().await, health).await.0 != 200 {} };
-    timeout(SOON, free).await.expect("the places are free again");
+    insist(&running, health, 200).await.expect("the places are free again");
     neighbour.unharmed().await;
 }
 
@@ -116,7 +115,6 @@ async fn a_crowd_that_never_upgrades_costs_only_its_own_kind() {
     assert!(alive(&crowd) > 0, "some are waited for");
     drop(crowd);
     let request = format!("GET / HTTP/1.1\r\n{UPGRADE}\r\n");
-    let taken = async { while ask(&mut running.tcp().await, &request).await.0 != 101 {} };
-    timeout(SOON, taken).await.expect("their places are free again");
+    insist(&running, &request, 101).await.expect("their places are free again");
     neighbour.unharmed().await;
 }

@@ -22,6 +22,16 @@ pub(crate) async fn ask(stream: &mut TcpStream, request: &str) -> (u16, String, 
     (status, head.to_lowercase(), body.to_owned())
 }
 
+/// Asks again and again, until the answer has this status.
+pub(crate) async fn insist(running: &Running, request: &str, status: u16) -> Result<(), tokio::time::error::Elapsed> {
+    let asking = async {
+        while ask(&mut running.tcp().await, request).await.0 != status {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(SOON, asking).await
+}
+
 fn is_whole(answer: &[u8]) -> bool {
     let text = String::from_utf8_lossy(answer);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
@@ -83,8 +93,7 @@ async fn one_connection_too_many_is_answered_with_503_until_another_ends() {
     while futures::StreamExt::next(&mut first).await.is_some() {}
     drop(first);
     // The server hears of the end a little later.
-    let taken = async { while ask(&mut running.tcp().await, &request).await.0 != 101 {} };
-    tokio::time::timeout(SOON, taken).await.expect("its place is free again");
+    insist(&running, &request, 101).await.expect("its place is free again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,6 +76,8 @@ async fn a_drain_finishes_what_was_received_and_closes_with_1001() {
         busy.send(Message::text(format!("200 {i}"))).await.unwrap();
     }
     until("four run", || running.protocol.running.load(Ordering::SeqCst) == 4).await;
+    // The other two are on their way with them, and nobody tells when they have come.
+    sleep(Duration::from_millis(100)).await;
     running.shutdown.drain.cancel();
     until("nobody listens", || std::net::TcpStream::connect(running.address).is_err()).await;
     // Received too late to be answered.
