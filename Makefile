@@ -1,7 +1,7 @@
 # The few commands that people type. Each does all of its own set-up (as root on Debian 12 with Rust, Go and Python)
 # and can simply be run again: what is there already is not made twice.
 #
-#   make demo   a local AWS and Kubernetes, `tritondeploy up` on it, and a real photograph classified (40 min cold, 4 warm)
+#   make demo   a local AWS and Kubernetes, `tritondeploy up` on it, and a real photograph classified (25 min cold, 1 warm)
 #   make test   every test, the whole path included (40 min cold, 15 warm)
 #   make lint   formatting and lints
 #   make fuzz   a minute of fuzzing for each of the gateway's four readers, two at a time; inputs that crash are kept and named
@@ -52,6 +52,6 @@ soak:
 	@gateway/bench/run soak
 
 dist:
-	cargo build --release --locked --workspace --bin tritondeploy --bin tritondeploy-gateway
+	cargo build --release --locked -p tritondeploy -p tritondeploy-gateway
 	install -D -t $(DIST) $(CARGO_TARGET_DIR)/$(TARGET)/release/tritondeploy $(CARGO_TARGET_DIR)/$(TARGET)/release/tritondeploy-gateway
 	@echo "$(DIST): tritondeploy and tritondeploy-gateway; keep them together, tritondeploy looks for the gateway beside itself"
