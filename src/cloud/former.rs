@@ -8,7 +8,7 @@ use futures::future::join;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Cloud;
-use super::aws::{OrFault, code};
+use super::aws::OrFault;
 use super::tags::Tags;
 use crate::engine::Fault;
 
@@ -85,15 +85,13 @@ enum Told {
 }
 
 impl Told {
-    fn by(tags: &Tags, ours: &Tags, name: String) -> Self {
-        if tags.same_owner(ours) { Self::Ours(name) } else { Self::NotOurs }
-    }
-
     /// One that may not be looked at is no reason to fail.
-    fn or_hidden(answer: Result<Self, Fault>, name: impl FnOnce() -> String) -> Result<Self, Fault> {
-        match answer {
-            Err(Fault::Denied(_)) => Ok(Self::Hidden(name())),
-            answer => answer,
+    fn of(name: String, tags: Result<Option<Tags>, Fault>, ours: &Tags) -> Result<Self, Fault> {
+        match tags {
+            Ok(Some(tags)) if tags.same_owner(ours) => Ok(Self::Ours(name)),
+            Ok(_) => Ok(Self::NotOurs),
+            Err(Fault::Denied(_)) => Ok(Self::Hidden(name)),
+            Err(fault) => Err(fault),
         }
     }
 }
@@ -107,11 +105,8 @@ async fn buckets(cloud: &Cloud) -> Result<Vec<Told>, Fault> {
     let look = |name: String| {
         let (call, ours) = (s3.get_bucket_tagging().bucket(&name).expected_bucket_owner(&cloud.aws.account), &ours);
         async move {
-            match call.send().await {
-                Ok(answer) => Ok(Told::by(&Tags::from(answer.tag_set()), ours, name)),
-                Err(error) if code(&error).is_some_and(|code| NOT_OURS.contains(&code)) => Ok(Told::NotOurs),
-                Err(error) => Told::or_hidden(Err(error).fault(), || name),
-            }
+            let answer = call.send().await.fault_or_absent(&NOT_OURS);
+            Told::of(name, answer.map(|answer| answer.map(|answer| Tags::from(answer.tag_set()))), ours)
         }
     };
     all(names.filter(|name| *name != configured).map(look)).await
@@ -125,11 +120,8 @@ async fn repositories(cloud: &Cloud) -> Result<Vec<Told>, Fault> {
     let look = |(name, arn): (String, String)| {
         let (call, ours) = (ecr.list_tags_for_resource().resource_arn(arn), &ours);
         async move {
-            match call.send().await.fault_or_absent(&["RepositoryNotFoundException"]) {
-                Ok(Some(answer)) => Ok(Told::by(&Tags::from(answer.tags()), ours, name)),
-                Ok(None) => Ok(Told::NotOurs),
-                Err(fault) => Told::or_hidden(Err(fault), || name),
-            }
+            let answer = call.send().await.fault_or_absent(&["RepositoryNotFoundException"]);
+            Told::of(name, answer.map(|answer| answer.map(|answer| Tags::from(answer.tags()))), ours)
         }
     };
     all(found.filter(|(name, _)| *name != configured).map(look)).await
