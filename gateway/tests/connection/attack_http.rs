@@ -100,21 +100,35 @@ async fn who_asks_for_health_and_never_reads_gives_its_place_back() {
     neighbour.unharmed().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_that_never_upgrades_costs_only_its_own_kind() {
-    let running = Running::start(Limits { header_seconds: 60, handshakes: 50, ..Limits::default() }).await;
-    let neighbour = Neighbour::of(&running).await;
+async fn crowd(running: &Running) -> Vec<tokio::net::TcpStream> {
     let mut crowd = Vec::new();
     for _ in 0..500 {
         crowd.push(running.tcp().await);
     }
+    crowd
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_never_upgrades_costs_only_its_own_kind() {
     let alive = |crowd: &[tokio::net::TcpStream]| {
         crowd.iter().filter(|s| s.try_read(&mut [0]).is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock)).count()
     };
-    until("most are sent away", || alive(&crowd) <= 50).await;
-    assert!(alive(&crowd) > 0, "some are waited for");
-    drop(crowd);
+    let limits = |header_seconds| Limits { header_seconds, handshakes: 50, ..Limits::default() };
+    let running = Running::start(limits(60)).await;
+    let neighbour = Neighbour::of(&running).await;
+    let first = crowd(&running).await;
+    until("most are sent away", || alive(&first) <= 50).await;
+    assert!(alive(&first) > 0, "some are waited for");
+    drop(first);
     let request = format!("GET / HTTP/1.1\r\n{UPGRADE}\r\n");
     insist(&running, &request, 101).await.expect("their places are free again");
+    neighbour.unharmed().await;
+
+    // Who stays is not waited for longer than for headers.
+    let running = Running::start(limits(1)).await;
+    let neighbour = Neighbour::of(&running).await;
+    let second = crowd(&running).await;
+    until("nobody is waited for", || alive(&second) == 0).await;
+    drop(running.client().await);
     neighbour.unharmed().await;
 }

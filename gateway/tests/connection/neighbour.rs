@@ -10,8 +10,8 @@ use tungstenite::Message;
 
 use crate::{Running, text};
 
-/// What an exchange may take while somebody attacks; milliseconds, but on a busy machine. Who waits for an attacker waits
-/// for one of the limits, half a minute and more.
+/// What an exchange may take while somebody attacks; milliseconds, but on a busy machine. Whoever waits for one of the
+/// usual limits, half a minute and more, waits longer.
 const UNHARMED: Duration = Duration::from_secs(10);
 
 /// Asks and reads, one request after another, on one connection.

@@ -216,6 +216,7 @@ async fn a_server_that_never_answers_is_left_at_the_deadline() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), told).await.expect("it is cancelled");
+    assert_eq!(seen.count(), 1, "it is cancelled once");
 }
 
 #[tokio::test]
