@@ -3,10 +3,10 @@
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -17,38 +17,56 @@ use tritondeploy::cloud::kube::Clusters;
 use tritondeploy::config::Config;
 
 pub(crate) struct LocalAws {
-    process: Child,
+    /// The fork server's child ends when this does.
+    lifeline: TcpStream,
     pub(crate) host: String,
     pub(crate) key: String,
     pub(crate) secret: String,
 }
 
-impl LocalAws {
-    /// Starts one, `speed` times as fast as AWS.
-    pub(crate) fn start(speed: u32) -> Self {
-        Self::with(speed, &[])
-    }
+/// What has the local AWS loaded already, for all tests of this program; it ends when its standard input does.
+struct ForkServer {
+    address: String,
+    _process: Child,
+}
 
-    /// The same, where nodes say that they are Ready and add-ons that they are healthy.
-    pub(crate) fn pretending(speed: u32) -> Self {
-        Self::with(speed, &["--pretend"])
-    }
-
-    fn with(speed: u32, more: &[&str]) -> Self {
+impl ForkServer {
+    fn start() -> Self {
         let sandbox = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("sandbox");
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"));
         let python = cache.join("tritondeploy/venv/bin/python");
         let mut process = Command::new(&python)
-            .args(["-m", "aws", "--port", "0", "--speed", &speed.to_string()])
-            .args(more)
+            .args(["-m", "aws", "--fork-server"])
             .current_dir(&sandbox)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{} (made by sandbox/build/venv): {error}", python.display()));
+        let mut address = String::new();
         let told = process.stdout.take().expect("its output");
-        let mut local = Self { process, host: String::new(), key: String::new(), secret: String::new() };
+        BufReader::new(told).read_line(&mut address).expect("its address");
+        Self { address: address.trim().to_owned(), _process: process }
+    }
+}
+
+impl LocalAws {
+    /// Starts one, `speed` times as fast as AWS.
+    pub(crate) fn start(speed: u32) -> Self {
+        Self::with(speed, "")
+    }
+
+    /// The same, where nodes say that they are Ready and add-ons that they are healthy.
+    pub(crate) fn pretending(speed: u32) -> Self {
+        Self::with(speed, "--pretend")
+    }
+
+    fn with(speed: u32, more: &str) -> Self {
+        static FORK_SERVER: LazyLock<ForkServer> = LazyLock::new(ForkServer::start);
+        let mut lifeline = TcpStream::connect(&FORK_SERVER.address).expect("the fork server listens");
+        writeln!(lifeline, "--port 0 --speed {speed} {more}").expect("asked");
+        let told = lifeline.try_clone().expect("a handle");
+        let mut local = Self { lifeline, host: String::new(), key: String::new(), secret: String::new() };
         for line in BufReader::new(told).lines().map_while(Result::ok) {
             let Some((name, value)) = line.trim_start_matches("export ").split_once('=') else { continue };
             match name {
@@ -108,7 +126,8 @@ impl LocalAws {
 
 impl Drop for LocalAws {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = self.lifeline.shutdown(Shutdown::Write);
+        // The child's end is the end of what it says.
+        let _ = self.lifeline.read_to_end(&mut Vec::new());
     }
 }
