@@ -6,7 +6,7 @@ import struct
 
 from PIL import Image
 
-from pictures import SIZES, expect, flipped, noise, picture, saved, turned
+from pictures import SIZES, expect, flipped, noise, picture, quantized, saved, turned
 
 
 # WebP
@@ -155,7 +155,7 @@ def gifs():
         label = f"{size[0]}x{size[1]}"
         for interlace in (0, 1):
             for colours in (2, 16, 256):
-                image = picture("RGB", size).quantize(colours)
+                image = quantized(size, colours)
                 expect(f"gif-{colours}-{label}-{interlace}.gif", saved(image, "GIF", interlace=interlace))
             expect(f"gif-gray-{label}-{interlace}.gif", saved(picture("L", size), "GIF", interlace=interlace))
     frames = [picture("RGB", (90, 70), seed).quantize(50) for seed in range(3)]
@@ -210,7 +210,9 @@ def bmp(size, bits, data=None, header=40, compression=0, palette=b"", colours=0,
     line = (width * bits + 31) // 32 * 4
     if data is None:
         rng = random.Random(f"{size}{bits}{seed}")
-        data = b"".join(bytes((x * 3 + y * 5) % 256 if y % 3 else rng.randrange(256) for x in range(line)) for y in range(height))
+        slope = bytes(x * 3 % 256 for x in range(line + 256))
+        # 171 * 3 = 513 = 1 (mod 256): to begin there is to add y * 5.
+        data = b"".join(slope[y * 5 * 171 % 256:][:line] if y % 3 else rng.randbytes(line) for y in range(height))
     if header == 12:
         info = struct.pack("<IHHHH", 12, width, height, 1, bits)
     else:
@@ -257,7 +259,7 @@ def bmps():
     for size in SIZES:
         label = f"{size[0]}x{size[1]}"
         for mode in ("1", "L", "P", "RGB", "RGBA"):
-            image = picture("RGB", size).quantize(200) if mode == "P" else picture("L", size).convert("1") if mode == "1" else picture(mode, size)
+            image = quantized(size, 200) if mode == "P" else picture("L", size).convert("1") if mode == "1" else picture(mode, size)
             expect(f"bmp-{mode.lower()}-{label}.bmp", saved(image, "BMP"))
         for bits in (1, 4, 8, 16, 24, 32):
             expect(f"bmp-{bits}bit-{label}.bmp", bmp(size, bits, palette=colours.get(bits, b""), down=bits == 16))
@@ -276,7 +278,8 @@ def bmps():
         expect(f"bmp-gray-{bits}.bmp", bmp(size, bits, palette=gray[bits]))
         expect(f"bmp-down-{bits}.bmp", bmp(size, bits, palette=colours[bits], down=True))
         for count in (1, 2, 3, 16, 200, 256, 257, 300, 65536, 65537):
-            table = b"".join(noise(f"palette{count}{i}", 3) + b"\0" for i in range(count))
+            grain = noise(f"palette{count}", 3 * count)
+            table = b"".join(grain[3 * i:3 * i + 3] + b"\0" for i in range(count))
             ramp = b"".join(bytes([i % 256] * 3 + [0]) for i in range(count))
             two = bytes([0, 0, 0, 0, 255, 255, 255, 0])
             for name, palette in (("colours", table), ("ramp", ramp), ("two", two)):

@@ -47,6 +47,11 @@ def picture(mode, size, seed=0):
     return Image.frombytes(mode, size, bytes(data))
 
 
+@functools.cache
+def quantized(size, colours):
+    return picture("RGB", size).quantize(colours)
+
+
 def unit(image):
     return image.resize((224, 224)).convert("RGB")
 
