@@ -131,7 +131,7 @@ impl World {
         let directory = self.repository();
         format!(
             "listen = \"127.0.0.1:{listen}\"\nadmin = \"127.0.0.1:{admin}\"\n\
-             triton.grpc = \"http://127.0.0.1:{grpc}\"\nstorage.bucket = {BUCKET:?}\nrepository.directory = {directory:?}\n{PIPELINES}"
+             limits.request_seconds = 600\ntriton.grpc = \"http://127.0.0.1:{grpc}\"\nstorage.bucket = {BUCKET:?}\nrepository.directory = {directory:?}\n{PIPELINES}"
         )
     }
 

@@ -52,7 +52,7 @@ class Cluster(Deployed):
 
         web = pod("web", self.pushed_image(), resources={"limits": {"nvidia.com/gpu": 1}})
         sandbox.kubectl("apply", "-f", "-", apply=[web, SERVICE])
-        self.until(lambda: "Insufficient nvidia.com/gpu" in sandbox.kubectl("get", "events"), 20)
+        self.until(lambda: "Insufficient nvidia.com/gpu" in sandbox.kubectl("get", "events"), 60)
         sandbox.kubectl("apply", "-f", "-", apply=[DEVICE_PLUGIN])
         self.until(lambda: self.phase("web") == "Running", 60)
         self.assertEqual(self.json("get", "nodes")["items"][0]["status"]["allocatable"]["nvidia.com/gpu"], "1")
@@ -61,7 +61,7 @@ class Cluster(Deployed):
         self.until(lambda: self.answers(f"http://{name}:8080/health"), 60)
         self.assertIn(name, Path("/etc/hosts").read_text())
         sandbox.kubectl("delete", "service", "web")
-        self.until(lambda: name not in Path("/etc/hosts").read_text(), 20)
+        self.until(lambda: name not in Path("/etc/hosts").read_text(), 60)
         self.anonymous_pulls_are_refused()
 
     def the_node_is_a_g4dn_xlarge(self, node: dict) -> None:
