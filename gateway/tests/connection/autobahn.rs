@@ -7,10 +7,9 @@ use std::process::Command;
 
 use serde::Deserialize;
 use tritondeploy_gateway::config::Limits;
-use tritondeploy_gateway::protocol::{Protocol, RequestId, Room};
-use tungstenite::Message;
 
 use crate::Running;
+use crate::random_frames::Recorder;
 
 /// Framing, pings, reserved bits, opcodes, fragments, UTF-8, closing; 10 is a big message in small frames. (9 measures
 /// speed; 12 and 13 are compression, which is never agreed to.)
@@ -35,18 +34,6 @@ fn shout(text: &str) {
     std::io::stderr().write_all(format!("\n{bar}\n{text}\n{bar}\n\n").as_bytes()).unwrap();
 }
 
-struct Echo;
-
-impl Protocol for Echo {
-    async fn answer(&self, _: RequestId, message: Message) -> Message {
-        message
-    }
-
-    fn room(&self, _: usize) -> Option<Room> {
-        Some(None)
-    }
-}
-
 /// What the suite says of one case.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,7 +51,7 @@ impl Verdict {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_frame_is_taken_or_refused_as_the_rfc_says() {
     let folder = tempfile::tempdir().unwrap();
-    let running = Running::serving(Echo, Limits::default()).await;
+    let running = Running::serving(Recorder::default(), Limits::default()).await;
     let spec = serde_json::json!({
         "outdir": folder.path(),
         "servers": [{ "agent": "gateway", "url": format!("ws://{}", running.address) }],

@@ -24,7 +24,7 @@ const PONG: u8 = 10;
 
 /// Answers with what it was asked, and remembers what it was handed.
 #[derive(Debug, Default)]
-struct Recorder(Mutex<Vec<usize>>);
+pub(crate) struct Recorder(Mutex<Vec<usize>>);
 
 impl Protocol for Recorder {
     async fn answer(&self, _: RequestId, message: Message) -> Message {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -108,8 +108,10 @@ impl Drop for Local {
     }
 }
 
-/// The names of our kind under /dev/shm.
-pub(crate) fn regions() -> Vec<String> {
-    let names = fs::read_dir("/dev/shm").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.starts_with("tritondeploy-gateway-")).collect()
+/// The files under /dev/shm that are of an owner in this process; other gateways may run beside it.
+pub(crate) fn regions() -> Vec<PathBuf> {
+    let paths = |folder: &str| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let held = paths("/proc/self/fd").filter_map(|fd| fs::read_link(fd).ok()).map(|file| file.display().to_string());
+    let owners: Vec<_> = held.filter(|file| file.starts_with("/dev/shm/tritondeploy-gateway-")).collect();
+    paths("/dev/shm").filter(|file| owners.iter().any(|owner| file.display().to_string().starts_with(owner))).collect()
 }

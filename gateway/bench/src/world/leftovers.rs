@@ -58,7 +58,9 @@ mod tests {
             (format!("/dev/shm/{}x", leftovers.prefix()), format!("/dev/shm/bench-other-{}", std::process::id()));
         fs::write(&ours, "x").unwrap();
         fs::write(&others, "x").unwrap();
-        let mut orphan = Command::new("sh").args(["-c", "sleep 60; :", &format!("{}y", leftovers.prefix())]).spawn().unwrap();
+        // It waits for words that never come, without a child that would live on.
+        let waits = ["-c", "read words", &format!("{}y", leftovers.prefix())];
+        let mut orphan = Command::new("sh").args(waits).stdin(Stdio::piped()).spawn().unwrap();
         // The kernel lets a parent go on before the child's words can be read.
         let words = format!("/proc/{}/cmdline", orphan.id());
         while !String::from_utf8_lossy(&fs::read(&words).unwrap()).contains(leftovers.prefix()) {

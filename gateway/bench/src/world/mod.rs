@@ -86,7 +86,7 @@ impl World {
         let (repository, images) = (folder.path().join("models"), folder.path().join("objects").join(BUCKET).join("images"));
         models::write(&repository)?;
         fs::create_dir_all(&images).doing("making a folder")?;
-        let photos = payload::photos()?;
+        let photos = payload::photos(payload::COUNT)?;
         for (number, photo) in photos.iter().enumerate() {
             fs::write(images.join(format!("{number}.jpg")), photo).doing("writing a photograph")?;
         }
