@@ -38,6 +38,21 @@ impl Drop for Running {
     }
 }
 
+/// Asks Triton to end, and waits: killed, it may leave a model's process and its memory under /dev/shm.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let asked = Command::new("kill").arg(self.0.id().to_string()).status();
+        let start = Instant::now();
+        while asked.is_ok() && matches!(self.0.try_wait(), Ok(None)) && start.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 pub(crate) struct World {
     aws: LocalAws,
     s3: aws_sdk_s3::Client,
@@ -45,7 +60,7 @@ pub(crate) struct World {
     triton_ports: [u16; 3],
     listen: u16,
     admin: u16,
-    triton: Option<Running>,
+    triton: Option<Ending>,
     gateway: Option<Running>,
 }
 
@@ -198,7 +213,7 @@ impl World {
         command.arg("-r").arg(self.repository()).args(["-p", &http, "-g", &grpc, "-m", &metrics]);
         let log = fs::File::create(self.folder.path().join("triton.log")).expect("a log");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
-        self.triton = Some(Running(command.spawn().expect("Triton runs (made by sandbox/triton/build)")));
+        self.triton = Some(Ending(command.spawn().expect("Triton runs (made by sandbox/triton/build)")));
     }
 
     pub(crate) fn stop_triton(&mut self) {
