@@ -42,8 +42,9 @@ fn every_kind_of_image_has_the_pixels_of_pillow() {
     let folder = tempfile::tempdir().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pillow/goldens.py");
     // In halves, side by side: it takes pillow longer than us.
+    let python = python();
     let make = |kinds: &[&str]| {
-        Command::new(python()).args(["-B", "-W", "ignore"]).arg(&script).arg(folder.path()).args(kinds).spawn().unwrap()
+        Command::new(&python).args(["-B", "-W", "ignore"]).arg(&script).arg(folder.path()).args(kinds).spawn().unwrap()
     };
     let halves = [make(&["jpeg", "png", "damaged", "refused"]), make(&["webp", "gif", "bmp"])];
     let made = halves.map(|mut half| half.wait().unwrap().success());

@@ -50,6 +50,12 @@ impl Error {
         status.source().is_none() && !matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded | Code::Unknown)
     }
 
+    /// Whether our own side gave the connection up, with all that was on it.
+    pub(super) fn is_given_up(status: &Status) -> bool {
+        let why = status.source().and_then(|why| why.downcast_ref::<h2::Error>());
+        why.is_some_and(|why| why.is_go_away() && why.is_library())
+    }
+
     /// Sorts a gRPC status. One with a source was made on the way: Triton is unreachable.
     pub(super) fn of(status: &Status) -> Self {
         let message = status.message().to_owned();

@@ -17,9 +17,9 @@ use super::channel::Channel;
 /// In front of every message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
 
-/// How often a call is asked whose connection our own side gives up. Triton 2.51 may answer a call twice that was cancelled
-/// before all of it was sent; HTTP/2 allows no second answer, and what else is on the connection goes down with it.
-const TRIES: u32 = 3;
+/// How often is asked, in all, what was on a connection that our own side gives up. Triton 2.51 may answer a call twice that
+/// was cancelled before all of it was sent; HTTP/2 allows no second answer, and what else is on the connection goes with it.
+pub(super) const TRIES: u32 = 3;
 
 /// Memory that a claimed length gets before any of it has come.
 const BELIEVED: usize = 8 << 20;
@@ -53,6 +53,20 @@ impl Client {
         self.unary(call, None).await
     }
 
+    /// Asks as [`Client::call`] does, and again where our own side gives the connection up: what may be asked twice.
+    ///
+    /// # Errors
+    /// Those of [`Client::call`].
+    pub(super) async fn call_again<C: Call>(&self, call: &C) -> Result<C::Answer, Status> {
+        for _ in 1..TRIES {
+            match self.call(call).await {
+                Err(status) if super::Error::is_given_up(&status) => {}
+                answer => return answer,
+            }
+        }
+        self.call(call).await
+    }
+
     /// Asks as [`Client::call`] does; Triton gives up after so long.
     ///
     /// # Errors
@@ -63,18 +77,7 @@ impl Client {
 
     async fn unary<C: Call>(&self, call: &C, limit: Option<Duration>) -> Result<C::Answer, Status> {
         let message = self.written(call)?;
-        let mut tries = 1;
-        let answer = loop {
-            match self.exchange(self.request(C::PATH, limit)?, message.clone()).await {
-                Err(status) if tries < TRIES && is_given_up(&status) => tries += 1,
-                answer => break answer?,
-            }
-        };
-        C::Answer::decode(answer).map_err(|e| lost(Broken(format!("its answer cannot be read: {e}"))))
-    }
-
-    /// One message there, and one back.
-    async fn exchange(&self, request: Request<()>, message: Bytes) -> Result<Bytes, Status> {
+        let request = self.request(C::PATH, limit)?;
         let (mut sender, _busy) = self.channel.open().await.map_err(lost)?;
         let (answer, mut body) = sender.send_request(request, false).map_err(lost)?;
         body.send_data(message, true).map_err(lost)?;
@@ -88,7 +91,7 @@ impl Client {
         let trailers = body.trailers().await.map_err(lost)?;
         let ended = trailers.as_ref().and_then(status);
         ended.unwrap_or_else(|| Err(lost(Broken("its answer has no end".to_owned()))))?;
-        Ok(message)
+        C::Answer::decode(message).map_err(|e| lost(Broken(format!("its answer cannot be read: {e}"))))
     }
 
     fn written(&self, call: &impl Message) -> Result<Bytes, Status> {
@@ -181,12 +184,6 @@ fn timeout(limit: Duration) -> String {
 #[error("{0}")]
 struct Broken(String);
 
-/// Whether our own side gave the connection up.
-fn is_given_up(status: &Status) -> bool {
-    let why = status.source().and_then(|why| why.downcast_ref::<h2::Error>());
-    why.is_some_and(|why| why.is_go_away() && why.is_library())
-}
-
 /// What happened to a request on its way.
 fn lost(why: impl Error + Send + Sync + 'static) -> Status {
     let mut status = Status::new(Code::Unknown, why.to_string());
@@ -201,48 +198,42 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::super::Error as Sorted;
-    use super::super::proto::{ServerMetadataRequest, ServerMetadataResponse};
+    use super::super::proto::{ModelInferResponse, ServerMetadataRequest, ServerMetadataResponse};
+    use super::super::{Config, Transport, Triton};
     use super::*;
 
     type Respond = SendResponse<Bytes>;
 
-    async fn listening() -> (TcpListener, Client) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        (listener, Client::new(Channel::new(&url, Duration::from_secs(2)).unwrap(), 1 << 20))
-    }
-
     /// A server that answers each call with what `answer` makes of it, and a client of it. A connection ends after so many.
     async fn served(calls: usize, answer: impl Fn(Bytes, Respond) + Send + 'static) -> Client {
-        let (listener, client) = listening().await;
-        tokio::spawn(serve(listener, calls, answer));
-        client
-    }
-
-    async fn serve(listener: TcpListener, calls: usize, answer: impl Fn(Bytes, Respond) + Send + 'static) {
-        loop {
-            let mut connection = server::handshake(listener.accept().await.unwrap().0).await.unwrap();
-            for _ in 0..calls {
-                let Some(Ok((mut request, respond))) = connection.accept().await else { break };
-                // The connection moves only while it is polled.
-                let body = async { request.body_mut().data().await.unwrap().unwrap() };
-                let body = tokio::select! {
-                    body = body => body,
-                    _ = std::future::poll_fn(|cx| connection.poll_closed(cx)) => break,
-                };
-                assert_eq!(request.uri().path(), "/inference.GRPCInferenceService/ServerMetadata");
-                answer(body, respond);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let mut connection = server::handshake(listener.accept().await.unwrap().0).await.unwrap();
+                for _ in 0..calls {
+                    let Some(Ok((mut request, respond))) = connection.accept().await else { break };
+                    // The connection moves only while it is polled.
+                    let body = async { request.body_mut().data().await.unwrap().unwrap() };
+                    let body = tokio::select! {
+                        body = body => body,
+                        _ = std::future::poll_fn(|cx| connection.poll_closed(cx)) => break,
+                    };
+                    assert_eq!(request.uri().path(), "/inference.GRPCInferenceService/ServerMetadata");
+                    answer(body, respond);
+                }
+                connection.graceful_shutdown();
+                while connection.accept().await.is_some() {}
             }
-            connection.graceful_shutdown();
-            while connection.accept().await.is_some() {}
-        }
+        });
+        Client::new(Channel::new(&url, Duration::from_secs(2)).unwrap(), 1 << 20)
     }
 
     fn named(name: &str) -> ServerMetadataResponse {
         ServerMetadataResponse { name: name.to_owned(), ..ServerMetadataResponse::default() }
     }
 
-    fn message(answer: &ServerMetadataResponse) -> Vec<u8> {
+    fn message(answer: &impl Message) -> Vec<u8> {
         let body = answer.encode_to_vec();
         [&[0][..], &(body.len() as u32).to_be_bytes(), &body].concat()
     }
@@ -279,7 +270,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_on_a_connection_that_our_side_gives_up_is_asked_again_on_another() {
-        let (listener, client) = listening().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let grpc = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
             let first = listener.accept().await.unwrap().0.into_std().unwrap();
             let mut aside = first.try_clone().unwrap();
@@ -287,10 +279,14 @@ mod tests {
             let _asked = connection.accept().await.unwrap().unwrap();
             // DATA of a stream that nobody opened.
             std::io::Write::write_all(&mut aside, b"\0\0\0\0\0\0\0\0\x63").unwrap();
-            let body = message(&named("again"));
-            serve(listener, 9, move |_, respond| send(respond, &body, 100, trailers("0", ""))).await;
+            let mut second: server::Connection<_, Bytes> = server::handshake(listener.accept().await.unwrap().0).await.unwrap();
+            let (_asked, respond) = second.accept().await.unwrap().unwrap();
+            let answer = ModelInferResponse { model_version: "again".to_owned(), ..ModelInferResponse::default() };
+            send(respond, &message(&answer), 100, trailers("0", ""));
+            while second.accept().await.is_some() {}
         });
-        assert_eq!(ask(&client).await.unwrap(), "again");
+        let triton = Triton::connect(&Config { grpc, transport: Transport::Inline, ..Config::default() }).unwrap();
+        assert_eq!(triton.infer("any", Vec::new()).await.unwrap().version, "again");
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tonic::{Code, Status};
 
 use super::client::datatype;
+use super::grpc::TRIES;
 use super::memory::Naming;
 use super::payload::Place;
 use super::proto::{
@@ -82,12 +83,17 @@ impl Triton {
     }
 
     async fn ask(&self, model: &str, inputs: &[Input], options: &Options, limit: Duration) -> Result<ModelInferResponse, Error> {
-        let mut again = true;
+        let (mut again, mut tries) = (true, 1);
         loop {
             let (message, mut naming) = self.message(model, inputs, options).await?;
             // Triton gives up by itself too.
             let answer = self.client.call_within(&message, limit).await;
             let named = match &answer {
+                // What it named stays away from others: it may still run at Triton.
+                Err(status) if tries < TRIES && Error::is_given_up(status) => {
+                    tries += 1;
+                    continue;
+                }
                 Err(status) if !Error::is_final(status) => return Err(Error::of(status)),
                 _ => naming.answered(),
             };

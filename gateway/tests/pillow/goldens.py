@@ -186,5 +186,5 @@ def refused():
 
 
 KINDS = {"jpeg": jpegs, "png": pngs, "damaged": damaged, "refused": refused, "webp": webps, "gif": gifs, "bmp": bmps}
-for kind in KINDS.keys() & set(sys.argv[2:] or KINDS):
+for kind in sys.argv[2:] or KINDS:
     KINDS[kind]()

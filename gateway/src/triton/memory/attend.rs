@@ -42,7 +42,7 @@ pub(super) async fn register(client: &Client, region: &Region) -> Result<(), Ref
         offset: 0,
         byte_size: region.len() as u64,
     };
-    match heard(client.call(&request)).await {
+    match heard(client.call_again(&request)).await {
         Ok(_) => Ok(()),
         // Nobody else knows the name: an answer was lost.
         Err(Refusal::Final(why)) if why.contains("already in manager") => Ok(()),
