@@ -7,6 +7,8 @@ mod inference;
 mod local_aws;
 mod metrics;
 mod multiplexed;
+#[path = "../../gateway/tests/triton/process.rs"]
+mod process;
 mod world;
 
 use std::fs;

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::local_aws::LocalAws;
 use crate::metrics::Metrics;
+use crate::process::Process;
 
 pub(crate) const BUCKET: &str = "models-of-a-test";
 
@@ -38,21 +39,6 @@ impl Drop for Running {
     }
 }
 
-/// Asks Triton to end, and waits: killed, it may leave a model's process and its memory under /dev/shm.
-struct Ending(Child);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        let asked = Command::new("kill").arg(self.0.id().to_string()).status();
-        let start = Instant::now();
-        while asked.is_ok() && matches!(self.0.try_wait(), Ok(None)) && start.elapsed() < Duration::from_secs(30) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 pub(crate) struct World {
     aws: LocalAws,
     s3: aws_sdk_s3::Client,
@@ -60,7 +46,7 @@ pub(crate) struct World {
     triton_ports: [u16; 3],
     listen: u16,
     admin: u16,
-    triton: Option<Ending>,
+    triton: Option<Process>,
     gateway: Option<Running>,
 }
 
@@ -207,13 +193,10 @@ impl World {
     }
 
     pub(crate) fn start_triton(&mut self) {
-        let local = Path::new(env!("CARGO_MANIFEST_DIR")).join("sandbox/triton/local");
         let [http, grpc, metrics] = self.triton_ports.map(|port| port.to_string());
-        let mut command = Command::new(local);
-        command.arg("-r").arg(self.repository()).args(["-p", &http, "-g", &grpc, "-m", &metrics]);
-        let log = fs::File::create(self.folder.path().join("triton.log")).expect("a log");
-        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
-        self.triton = Some(Ending(command.spawn().expect("Triton runs (made by sandbox/triton/build)")));
+        let repository = self.repository();
+        let arguments = ["-r", repository.to_str().expect("a path"), "-p", &http, "-g", &grpc, "-m", &metrics];
+        self.triton = Some(Process::start(arguments, self.folder.path().join("triton.log")));
     }
 
     pub(crate) fn stop_triton(&mut self) {
@@ -291,14 +274,18 @@ impl World {
     }
 
     /// Waits for `/readyz` to answer `status`.
-    pub(crate) fn wait_ready(&self, status: u16) {
+    pub(crate) fn wait_ready(&mut self, status: u16) {
         let start = Instant::now();
         loop {
             let (now, text) = self.get("/readyz");
             if now == status {
                 return;
             }
-            assert!(start.elapsed() < Duration::from_secs(90), "/readyz stays {now}: {text}");
+            let ended = self.triton.as_mut().and_then(Process::ended);
+            assert!(
+                ended.is_none() && start.elapsed() < Duration::from_secs(90),
+                "/readyz stays {now}: {text}; Triton: {ended:?}"
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }

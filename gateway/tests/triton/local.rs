@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::process::Process;
 
 /// Reads its input only after the sleep that the input's second value asks for.
 const MODEL: &str = "\
@@ -29,9 +30,10 @@ const CONFIG: &str = "name: \"echo\"\nbackend: \"python\"\nmax_batch_size: 0\n\
     dynamic_batching {}\n"; // Its queue is what looks at cancels.
 
 pub(crate) struct Local {
-    folder: TempDir,
+    // Before the folder, where its log is.
+    process: Option<Process>,
     ports: [u16; 3],
-    process: Option<Child>,
+    folder: TempDir,
 }
 
 impl Local {
@@ -43,44 +45,44 @@ impl Local {
         fs::write(folder.path().join("echo/config.pbtxt"), CONFIG).unwrap();
         let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = listeners.map(|l| l.local_addr().unwrap().port());
-        let mut local = Self { folder, ports, process: None };
+        let mut local = Self { process: None, ports, folder };
         local.restart().await;
         local
     }
 
     pub(crate) async fn restart(&mut self) {
         self.stop();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sandbox/triton/local");
         let [http, grpc, metrics] = self.ports.map(|port| port.to_string());
-        let mut command = Command::new(script);
-        command.arg("-a").arg("-r").arg(self.folder.path()).args(["-p", &http, "-g", &grpc, "-m", &metrics]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.process = Some(command.spawn().unwrap());
+        let repository = self.folder.path().to_str().unwrap();
+        let arguments = ["-a", "-r", repository, "-p", &http, "-g", &grpc, "-m", &metrics];
+        self.process = Some(Process::start(arguments, self.folder.path().join("triton.log")));
         let start = Instant::now();
         while !self.get(self.ports[0], "/v2/models/echo/ready").starts_with("HTTP/1.1 200") {
-            assert!(start.elapsed() < Duration::from_secs(60), "Triton is not ready (made by sandbox/triton/build)");
+            let ended = self.process.as_mut().unwrap().ended();
+            assert!(ended.is_none(), "Triton is made by sandbox/triton/build: {ended:?}");
+            assert!(start.elapsed() < Duration::from_secs(300), "Triton is not ready");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     pub(crate) fn stop(&mut self) {
-        if self.process.is_some() {
-            // Killed, it would leave its own regions under /dev/shm.
-            self.signal("TERM");
-        }
-        if let Some(mut process) = self.process.take() {
-            let start = Instant::now();
-            while process.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(20) {
-                std::thread::sleep(Duration::from_millis(20));
+        self.process = None;
+    }
+
+    /// How it crashed. It may be a moment until that can be told.
+    pub(crate) async fn crash(&mut self) -> Option<String> {
+        let start = Instant::now();
+        loop {
+            let ended = self.process.as_mut().unwrap().ended();
+            if ended.is_some() || start.elapsed() > Duration::from_secs(10) {
+                return ended;
             }
-            process.kill().unwrap();
-            process.wait().unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.process.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+        assert!(self.process.as_ref().unwrap().signal(name));
     }
 
     pub(crate) fn grpc(&self) -> String {
@@ -99,12 +101,6 @@ impl Local {
         let mut answer = String::new();
         let asked = write!(stream, "GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
         asked.and_then(|()| stream.read_to_string(&mut answer)).map_or_else(|_| String::new(), |_| answer)
-    }
-}
-
-impl Drop for Local {
-    fn drop(&mut self) {
-        self.stop();
     }
 }
 

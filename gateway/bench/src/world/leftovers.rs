@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Everything that has this at the beginning of its shared memory's name goes when this is dropped.
 #[derive(Debug)]
@@ -12,11 +13,14 @@ pub(super) struct Leftovers {
 impl Leftovers {
     /// For a Triton that this process starts.
     pub(super) fn new() -> Self {
-        Self { prefix: format!("tritondeploy-bench-{}-", std::process::id()) }
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self { prefix: format!("tritondeploy-triton-{}-{number}-", std::process::id()) }
     }
 
-    pub(super) fn prefix(&self) -> &str {
-        &self.prefix
+    /// What Triton is told: a backend that is written in Python asks under its own name.
+    pub(super) fn arguments(&self) -> [String; 2] {
+        ["python", "onnxruntime"].map(|backend| format!("--backend-config={backend},shm-region-prefix-name={}", self.prefix))
     }
 
     /// Ends the processes, and removes the memory, of a Triton that does not run.
@@ -54,16 +58,15 @@ mod tests {
     #[test]
     fn what_is_ours_goes_and_what_is_not_stays() {
         let leftovers = Leftovers::new();
-        let (ours, others) =
-            (format!("/dev/shm/{}x", leftovers.prefix()), format!("/dev/shm/bench-other-{}", std::process::id()));
+        let (ours, others) = (format!("/dev/shm/{}x", leftovers.prefix), format!("/dev/shm/bench-other-{}", std::process::id()));
         fs::write(&ours, "x").unwrap();
         fs::write(&others, "x").unwrap();
         // It waits for words that never come, without a child that would live on.
-        let waits = ["-c", "read words", &format!("{}y", leftovers.prefix())];
+        let waits = ["-c", "read words", &format!("{}y", leftovers.prefix)];
         let mut orphan = Command::new("sh").args(waits).stdin(Stdio::piped()).spawn().unwrap();
         // The kernel lets a parent go on before the child's words can be read.
         let words = format!("/proc/{}/cmdline", orphan.id());
-        while !String::from_utf8_lossy(&fs::read(&words).unwrap()).contains(leftovers.prefix()) {
+        while !String::from_utf8_lossy(&fs::read(&words).unwrap()).contains(&leftovers.prefix) {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         drop(leftovers);

@@ -91,7 +91,7 @@ impl World {
             fs::write(images.join(format!("{number}.jpg")), photo).doing("writing a photograph")?;
         }
         let leftovers = Leftovers::new();
-        let triton = start_triton(&programs.triton, &repository, ports, folder.path(), leftovers.prefix())?;
+        let triton = start_triton(&programs.triton, &repository, ports, folder.path(), &leftovers)?;
         let this = std::env::current_exe().doing("finding this program")?;
         let arguments = ["objects".to_owned(), ports.objects.to_string(), folder.path().join("objects").display().to_string()];
         let objects = Process::start(&this, &arguments, &[], &folder.path().join("objects.log"))?;
@@ -158,8 +158,7 @@ impl World {
         }
         let repository = self.folder.path().join("models");
         self.leftovers.clear();
-        let prefix = self.leftovers.prefix();
-        self.triton = start_triton(&self.programs.triton, &repository, self.ports, self.folder.path(), prefix)?;
+        self.triton = start_triton(&self.programs.triton, &repository, self.ports, self.folder.path(), &self.leftovers)?;
         Ok(true)
     }
 
@@ -185,13 +184,13 @@ impl World {
     }
 }
 
-fn start_triton(program: &Path, repository: &Path, ports: Ports, folder: &Path, prefix: &str) -> Result<Process, Failure> {
+fn start_triton(program: &Path, repository: &Path, ports: Ports, folder: &Path, left: &Leftovers) -> Result<Process, Failure> {
     let mut arguments = vec!["-r".to_owned(), repository.display().to_string()];
     for (option, port) in [("-p", ports.triton_http), ("-g", ports.triton_grpc), ("-m", ports.triton_metrics)] {
         arguments.extend([option.to_owned(), port.to_string()]);
     }
     arguments.extend(["-a".to_owned(), "--".to_owned()]);
-    arguments.push(format!("--backend-config=python,shm-region-prefix-name={prefix}"));
+    arguments.extend(left.arguments());
     Process::start(program, &arguments, &[], &folder.join("triton.log"))
 }
 
