@@ -283,7 +283,7 @@ impl World {
             }
             let ended = self.triton.as_mut().and_then(Process::ended);
             assert!(
-                ended.is_none() && start.elapsed() < Duration::from_secs(90),
+                ended.is_none() && start.elapsed() < Duration::from_secs(300),
                 "/readyz stays {now}: {text}; Triton: {ended:?}"
             );
             std::thread::sleep(Duration::from_millis(100));

@@ -69,8 +69,8 @@ impl Local {
         self.process = None;
     }
 
-    /// How it crashed. It may be a moment until that can be told.
-    pub(crate) async fn crash(&mut self) -> Option<String> {
+    /// How it ended, if it has. It may be a moment until that can be told.
+    pub(crate) async fn end(&mut self) -> Option<String> {
         let start = Instant::now();
         loop {
             let ended = self.process.as_mut().unwrap().ended();
