@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod attacks;
+#[path = "../../gateway/bench/src/world/ending.rs"]
+mod ending;
 mod inference;
 #[path = "../network/local_aws.rs"]
 mod local_aws;

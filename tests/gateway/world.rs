@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::ending;
 use crate::local_aws::LocalAws;
 use crate::metrics::Metrics;
 use crate::process::Process;
@@ -193,10 +194,8 @@ impl World {
     }
 
     pub(crate) fn start_triton(&mut self) {
-        let [http, grpc, metrics] = self.triton_ports.map(|port| port.to_string());
-        let repository = self.repository();
-        let arguments = ["-r", repository.to_str().expect("a path"), "-p", &http, "-g", &grpc, "-m", &metrics];
-        self.triton = Some(Process::start(arguments, self.folder.path().join("triton.log")));
+        let log = self.folder.path().join("triton.log");
+        self.triton = Some(Process::start(&self.repository(), self.triton_ports, &[], log));
     }
 
     pub(crate) fn stop_triton(&mut self) {
@@ -251,8 +250,7 @@ impl World {
     /// Sends SIGTERM and waits; whether the gateway ended well.
     pub(crate) fn terminate_gateway(&mut self) -> bool {
         let mut gateway = self.gateway.take().expect("it runs");
-        let sent = Command::new("kill").arg(gateway.0.id().to_string()).status().expect("kill runs");
-        assert!(sent.success());
+        assert!(ending::signal(&gateway.0, "TERM"));
         gateway.0.wait().expect("it ends").success()
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::ending;
 use crate::process::Process;
 
 /// Reads its input only after the sleep that the input's second value asks for.
@@ -52,10 +53,8 @@ impl Local {
 
     pub(crate) async fn restart(&mut self) {
         self.stop();
-        let [http, grpc, metrics] = self.ports.map(|port| port.to_string());
-        let repository = self.folder.path().to_str().unwrap();
-        let arguments = ["-a", "-r", repository, "-p", &http, "-g", &grpc, "-m", &metrics];
-        self.process = Some(Process::start(arguments, self.folder.path().join("triton.log")));
+        let folder = self.folder.path();
+        self.process = Some(Process::start(folder, self.ports, &["-a"], folder.join("triton.log")));
         let start = Instant::now();
         while !self.get(self.ports[0], "/v2/models/echo/ready").starts_with("HTTP/1.1 200") {
             let ended = self.process.as_mut().unwrap().ended();
@@ -82,7 +81,7 @@ impl Local {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        assert!(self.process.as_ref().unwrap().signal(name));
+        assert!(ending::signal(&self.process.as_ref().unwrap().child, name));
     }
 
     pub(crate) fn grpc(&self) -> String {

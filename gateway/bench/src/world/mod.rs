@@ -1,5 +1,6 @@
 //! Everything that is measured: Triton, the gateway and a server of objects, on free ports of this machine.
 
+mod ending;
 mod leftovers;
 mod process;
 

@@ -3,12 +3,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
+use super::ending::{end, last_words};
 use crate::failure::{Doing, Failure};
-
-/// Triton ends its models first.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A process of ours; stopped when dropped.
 #[derive(Debug)]
@@ -49,30 +46,13 @@ impl Process {
     pub(crate) fn lives(&mut self) -> Result<(), Failure> {
         match self.child.try_wait().doing("looking after a process")? {
             None => Ok(()),
-            Some(status) => Err(Failure(format!("it ended with {status}:\n{}", self.last_words()))),
+            Some(status) => Err(Failure(format!("it ended with {status}:\n{}", last_words(&self.log)))),
         }
-    }
-
-    fn last_words(&self) -> String {
-        let log = std::fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Asked first: Triton's Python backend leaves shared memory behind when it is killed.
-        let asked = Command::new("kill").arg(self.child.id().to_string()).stderr(Stdio::null()).status();
-        let start = Instant::now();
-        while asked.as_ref().is_ok_and(std::process::ExitStatus::success) && start.elapsed() < PATIENCE {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        drop(self.child.kill());
-        drop(self.child.wait());
+        end(&mut self.child);
     }
 }
