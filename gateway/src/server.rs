@@ -21,7 +21,7 @@ use crate::connection::{self, Budget, Queue, Shutdown};
 use crate::http::{self as page, Answer, Wanted};
 use crate::metrics::{self, Refusal};
 use crate::models::Models;
-use crate::protocol::{Protocol, Version};
+use crate::protocol::{Client, Protocol, Version};
 use crate::request::Engine;
 use crate::v1;
 
@@ -201,12 +201,14 @@ impl<P: Protocol> Shared<P> {
         let summary = match engine {
             Some(engine) if v1 => {
                 let _open = metrics::Connection::open(Version::V1);
-                let session = v1::Session::new(engine.clone(), number, limits);
+                let client = Client::new(peer.ip(), Version::V1);
+                let session = v1::Session::new(engine.clone(), number, client, limits);
                 connection::serve(stream, early, session, limits, &self.incoming, &self.shutdown).await
             }
             _ => {
                 let _open = metrics::Connection::open(Version::V0);
-                let queue = Queue::new(protocol.clone(), number, limits.clone());
+                let client = Client::new(peer.ip(), Version::V0);
+                let queue = Queue::new(protocol.clone(), number, client, limits.clone());
                 connection::serve(stream, early, queue, limits, &self.incoming, &self.shutdown).await
             }
         };

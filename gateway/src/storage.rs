@@ -12,11 +12,11 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use bytes::{Bytes, BytesMut};
-use tokio::sync::OwnedSemaphorePermit;
 
 pub use config::Config;
+use tritondeploy_wire::echo::Echo;
 
-use crate::space::Space;
+use crate::space::{self, Space};
 
 /// Bytes of a key, by S3's own rule:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>.
@@ -26,7 +26,7 @@ const LONGEST_KEY: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// It does not exist, or it may not be read; whoever asks is not told which.
-    #[error("s3://{bucket}/{key} does not exist or may not be read")]
+    #[error("s3://{}/{} does not exist or may not be read", Echo(bucket), Echo(key))]
     NotFoundOrForbidden {
         /// As asked for.
         bucket: String,
@@ -34,7 +34,7 @@ pub enum Error {
         key: String,
     },
     /// It is over the byte cap.
-    #[error("s3://{bucket}/{key} is larger than {limit} bytes, the most that is read")]
+    #[error("s3://{}/{} is larger than {limit} bytes, the most that is read", Echo(bucket), Echo(key))]
     TooLarge {
         /// As asked for.
         bucket: String,
@@ -58,18 +58,6 @@ pub struct Storage {
     config: Config,
     /// Of clients' objects.
     space: Space,
-}
-
-/// An object in memory, counted as long as anybody has it.
-struct Held {
-    bytes: Bytes,
-    _room: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
 }
 
 impl Storage {
@@ -125,7 +113,8 @@ impl Storage {
         // Until then S3 keeps what does not fit into the socket.
         let room = self.space.wait(length).await.ok_or_else(|| Error::Unavailable("the gateway stops".to_owned()))?;
         let bytes = self.body(object, key, limit).await?;
-        Ok(Bytes::from_owner(Held { bytes, _room: room }))
+        // Counted as long as anybody has it.
+        Ok(space::held(bytes, room))
     }
 
     /// An object of the deployment's own bucket, no matter where.
@@ -145,7 +134,7 @@ impl Storage {
         }
         let mut all = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0));
         while let Some(chunk) = object.body.next().await {
-            let chunk = chunk.map_err(|e| Error::Unavailable(format!("{key} broke off: {e}")))?;
+            let chunk = chunk.map_err(|e| Error::Unavailable(format!("{} broke off: {e}", Echo(key))))?;
             if (all.len() + chunk.len()) as u64 > limit {
                 return Err(too_large());
             }

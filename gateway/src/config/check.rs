@@ -1,6 +1,8 @@
 //! What a configuration may not say, and why.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use tritondeploy_wire::v1::MODELS;
 
 use super::{Config, DEFAULT, Error};
 
@@ -8,6 +10,15 @@ use super::{Config, DEFAULT, Error};
 const MESSAGE_BYTES: usize = 1 << 30;
 
 impl Config {
+    /// How many models each pipeline has.
+    fn pipeline_sizes(&self) -> impl Iterator<Item = usize> {
+        let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+        for model in &self.pipeline {
+            *sizes.entry(&model.pipeline).or_default() += 1;
+        }
+        sizes.into_values()
+    }
+
     /// Refuses values that cannot be, alone or beside each other.
     pub(super) fn check(&self) -> Result<(), Error> {
         let limits = &self.limits;
@@ -23,6 +34,8 @@ impl Config {
             limits.window_bytes,
             limits.requests,
             limits.bytes,
+            limits.answer_bytes,
+            limits.unread_bytes,
             limits.model_requests,
             limits.model_requests_least,
         ];
@@ -55,6 +68,8 @@ impl Config {
             "limits.bytes is less than limits.message_bytes, so the longest message could never be taken"
         } else if limits.idle_seconds <= limits.ping_seconds {
             "limits.idle_seconds must be longer than limits.ping_seconds, or clients that only answer pings are dropped"
+        } else if self.pipeline_sizes().any(|size| size > MODELS) {
+            "a pipeline has more than 16 models, the most that one request may ask for"
         } else if self.pipeline.is_empty() {
             "there is no [[pipeline]]"
         } else if !has_default {
@@ -92,5 +107,11 @@ mod tests {
             let error = Config::parse(text).unwrap_err().to_string();
             assert!(error.contains(wanted), "{text}: {error}");
         }
+        let pipeline = |models: usize| {
+            let models: Vec<_> = (0..models).map(|i| format!("{{alias=\"{i}\", model=\"m\"}}")).collect();
+            Config::parse(&format!("storage.bucket = \"b\"\npipeline = [{}]", models.join(", ")))
+        };
+        assert!(pipeline(MODELS).is_ok());
+        assert!(pipeline(MODELS + 1).unwrap_err().to_string().contains("more than 16 models"));
     }
 }

@@ -132,6 +132,10 @@ pub struct Limits {
     pub requests: usize,
     /// Bytes of the messages of requests that wait or run, of all connections; more is refused.
     pub bytes: usize,
+    /// Bytes of answers that no socket has taken yet, of all connections; a request whose answer would be more fails.
+    pub answer_bytes: usize,
+    /// Bytes of answers that one connection of protocol v1 does not read; then it neither reads nor works on more.
+    pub unread_bytes: usize,
     /// Requests that one model may have in flight; as many as it answers without a growing queue, but never more.
     pub model_requests: usize,
     /// Requests that one model may have in flight however slow it is.
@@ -196,7 +200,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes: 64 << 20,
-            incoming_bytes: 512 << 20,
+            incoming_bytes: 256 << 20,
             message_seconds: 120,
             connections: 10_000,
             handshakes: 1_024,
@@ -207,7 +211,9 @@ impl Default for Limits {
             window_requests: 64,
             window_bytes: 64 << 20,
             requests: 256,
-            bytes: 512 << 20,
+            bytes: 256 << 20,
+            answer_bytes: 128 << 20,
+            unread_bytes: 8 << 20,
             model_requests: 256,
             model_requests_least: 4,
             request_seconds: 60,

@@ -25,7 +25,7 @@ pub use queue::Queue;
 pub use session::{Place, Session};
 
 use crate::config::Limits;
-use reader::{Event, Reader};
+use reader::{Event, Longest, Reader};
 use writer::Writer;
 
 /// Frames of control that may come while our writes are stuck; each may cost a pong in memory.
@@ -55,7 +55,8 @@ pub async fn serve<S: Session>(
     shutdown: &Shutdown,
 ) -> Summary {
     let (read, write) = stream.into_split();
-    let mut reader = Reader::new(read, &early, limits.message_bytes, budget);
+    let longest = Longest { text: limits.message_bytes.min(session.longest_text()), any: limits.message_bytes };
+    let mut reader = Reader::new(read, &early, longest, budget);
     drop(early);
     let writer = Writer::new(write);
     let mut talk =

@@ -12,12 +12,13 @@ use tungstenite::Message;
 use super::Session;
 use crate::config::Limits;
 use crate::metrics;
-use crate::protocol::{Protocol, RequestId, Room, Version};
+use crate::protocol::{Client, Protocol, RequestId, Room, Version};
 
 /// Dropping it gives up every request in it.
 pub struct Queue<P> {
     protocol: Arc<P>,
     connection: u64,
+    client: Client,
     /// Requests so far.
     count: u64,
     running: VecDeque<AbortOnDropHandle<Message>>,
@@ -36,9 +37,9 @@ struct Waiting {
 impl<P: Protocol> Queue<P> {
     /// For the connection of this number in this process.
     #[must_use]
-    pub fn new(protocol: Arc<P>, connection: u64, limits: Limits) -> Self {
+    pub fn new(protocol: Arc<P>, connection: u64, client: Client, limits: Limits) -> Self {
         let (running, waiting) = (VecDeque::new(), VecDeque::new());
-        Self { protocol, connection, count: 0, running, waiting, waiting_bytes: 0, draining: false, limits }
+        Self { protocol, connection, client, count: 0, running, waiting, waiting_bytes: 0, draining: false, limits }
     }
 
     fn start(&mut self) {
@@ -47,12 +48,8 @@ impl<P: Protocol> Queue<P> {
             let task = match held {
                 Some((message, room)) => {
                     self.waiting_bytes -= message.len();
-                    let protocol = self.protocol.clone();
-                    tokio::spawn(async move {
-                        let answer = protocol.answer(id, message).await;
-                        drop(room);
-                        answer
-                    })
+                    let (protocol, client) = (self.protocol.clone(), self.client);
+                    tokio::spawn(async move { protocol.answer(id, client, message, room).await })
                 }
                 None => tokio::spawn(std::future::ready(refusal())),
             };

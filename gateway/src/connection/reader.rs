@@ -51,6 +51,13 @@ pub(super) enum Event {
     Close(Option<CloseFrame>),
 }
 
+/// The longest messages, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Longest {
+    pub(super) text: usize,
+    pub(super) any: usize,
+}
+
 /// The reading half of a connection.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -62,7 +69,7 @@ pub(super) struct Reader {
     message: Option<Unfinished>,
     charge: Charge,
     /// The longest message.
-    longest: usize,
+    longest: Longest,
 }
 
 #[derive(Debug)]
@@ -89,8 +96,8 @@ struct Unfinished {
 }
 
 impl Reader {
-    /// `early`: what was read of the stream before. `longest`: the longest message.
-    pub(super) fn new(stream: OwnedReadHalf, early: &[u8], longest: usize, budget: &Arc<Budget>) -> Self {
+    /// `early`: what was read of the stream before.
+    pub(super) fn new(stream: OwnedReadHalf, early: &[u8], longest: Longest, budget: &Arc<Budget>) -> Self {
         Self { stream, ahead: early.into(), frame: None, message: None, charge: Charge::new(budget), longest }
     }
 
@@ -204,7 +211,8 @@ impl Reader {
                 none.insert(Unfinished { text, since, frames: 0, data, valid: 0, ask, places: None })
             }
         };
-        let room = self.longest - message.data.len();
+        let longest = if message.text { self.longest.text } else { self.longest.any };
+        let room = longest - message.data.len();
         let Some(missing) = usize::try_from(head.length).ok().filter(|length| *length <= room) else {
             return Err(End::TooLarge);
         };

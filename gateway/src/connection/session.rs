@@ -29,6 +29,10 @@ pub trait Session: Send {
     fn placed(&mut self, _places: Vec<Place>, _length: usize) {}
     /// The next message to the client. Cancel safe; pends for ever while there is none.
     fn next(&mut self) -> impl Future<Output = Message> + Send;
+    /// Bytes of the longest text message, where that is less than the longest message.
+    fn longest_text(&self) -> usize {
+        usize::MAX
+    }
     /// Whether another message may be read just now.
     fn has_room(&self) -> bool;
     /// Whether nothing is open and nothing is left to send.

@@ -199,15 +199,15 @@ fn open(source: Source<'_>, limits: &Limits, need: Option<jpeg::Need<'_>>) -> Re
     }
 }
 
-/// How much of a file [`pixels`] looks at: its header lies within, also behind a thumbnail and a colour profile of the usual
+/// How much of a file [`size`] looks at: its header lies within, also behind a thumbnail and a colour profile of the usual
 /// length. Some formats let anything stand before it.
 const HEADER: usize = 256 << 10;
 
-/// Pixels of an image as its header says; None where it does not, or only far into the file. A decoder that takes the image
-/// finds the same.
+/// Width and height of an image as its header says; None where it does not, or only far into the file. A decoder that takes
+/// the image finds the same.
 #[must_use]
-pub fn pixels(source: &Source<'_>) -> Option<u64> {
-    let (width, height) = match source {
+pub fn size(source: &Source<'_>) -> Option<(usize, usize)> {
+    Some(match source {
         Source::Encoded(bytes) => {
             let first = &bytes[..bytes.len().min(HEADER)];
             match format::sniff(first).ok()? {
@@ -220,8 +220,7 @@ pub fn pixels(source: &Source<'_>) -> Option<u64> {
             }?
         }
         Source::Rgb8 { width, height, .. } => (*width as usize, *height as usize),
-    };
-    Some(width as u64 * height as u64)
+    })
 }
 
 /// How the camera was held, where the source says so.
@@ -243,7 +242,7 @@ mod tests {
         bmp.extend([600u32.to_le_bytes(), 500u32.to_le_bytes(), [1, 0, 24, 0]].concat());
         bmp.resize(54 + 600 * 500 * 3, 0);
         assert!(bmp.len() > HEADER);
-        assert_eq!(pixels(&Source::Encoded(&bmp)), Some(600 * 500));
+        assert_eq!(size(&Source::Encoded(&bmp)), Some((600, 500)));
     }
 
     #[test]
@@ -254,7 +253,7 @@ mod tests {
             let screen = [&b"GIF89a"[..], &[2, 0, 1, 0, 0, 0, 0]].concat();
             [screen, comment.repeat(comments), vec![0x2c, 0, 0, 0, 0, 2, 0, 1, 0, 0, 2, 2, 0x84, 0x51, 0, 0x3b]].concat()
         };
-        assert_eq!(pixels(&Source::Encoded(&gif(10))), Some(2));
-        assert_eq!(pixels(&Source::Encoded(&gif(HEADER / 259 + 1))), None);
+        assert_eq!(size(&Source::Encoded(&gif(10))), Some((2, 1)));
+        assert_eq!(size(&Source::Encoded(&gif(HEADER / 259 + 1))), None);
     }
 }

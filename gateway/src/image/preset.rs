@@ -133,6 +133,24 @@ impl Preset {
         Ok(pixels::resized(opened, &window, self.filter))
     }
 
+    /// Pixels that an image of this size takes while it becomes one of `size` (width, height): the most of what it has, what
+    /// is between the two passes of the resize, and what comes of it.
+    #[must_use]
+    pub fn cost(&self, image: (usize, usize), size: (usize, usize), limits: &Limits) -> u64 {
+        let (width, height) = image;
+        if width == 0 || height == 0 {
+            // A header's word: the decoder refuses it.
+            return 0;
+        }
+        let turned = match self.orientation {
+            Orientation::Ignore => image,
+            // The camera's word is not read for this.
+            Orientation::Apply => (height, width),
+        };
+        let passes = |image| self.window(image, size, limits).map_or(0, |window| window.cost());
+        [(width as u64).saturating_mul(height as u64), passes(image), passes(turned)].into_iter().max().unwrap_or_default()
+    }
+
     fn window(&self, image: (usize, usize), size: (usize, usize), limits: &Limits) -> Result<Window, ImageError> {
         if size.0 == 0 || size.1 == 0 {
             return Err(ImageError::Empty);
@@ -172,5 +190,25 @@ mod tests {
         assert!(toml::from_str::<Preset>("resize = \"fit\"").is_err());
         assert!(toml::from_str::<Preset>("means = [0, 0, 0]").is_err());
         assert!(toml::from_str::<Preset>("std = [0.2, 0.0, 0.2]").is_err());
+    }
+
+    #[test]
+    fn an_image_costs_the_most_that_it_becomes() {
+        let limits = Limits::default();
+        let unit = |image, size| Preset::unit().cost(image, size, &limits);
+        // A photograph: its own pixels.
+        assert_eq!(unit((1280, 960), (224, 224)), 1280 * 960);
+        // A thin one: what is between the two passes.
+        assert_eq!(unit((1, 399_455), (224, 224)), 224 * 399_455);
+        // A small one for a large input: what comes of it.
+        assert_eq!(unit((3, 2), (4096, 4096)), 4096 * 4096);
+        // What is refused costs what it is; what is nothing, nothing.
+        assert_eq!(unit((1, 80_000_000), (224, 224)), 80_000_000);
+        assert_eq!(unit((0, 7), (224, 224)), 0);
+        assert_eq!(unit((usize::MAX, usize::MAX), (224, 224)), u64::MAX);
+        // A camera that was held on its side.
+        let upright = Preset { orientation: Orientation::Apply, ..Preset::unit() };
+        assert_eq!(upright.cost((399_455, 1), (224, 224), &limits), 224 * 399_455);
+        assert_eq!(Preset::imagenet().cost((300, 400), (224, 224), &limits), 300 * 400);
     }
 }

@@ -1,5 +1,7 @@
 //! Resizing: first along the rows, then down the columns, whole bytes between.
 
+use std::ops::Range;
+
 use super::preset::Filter;
 use super::taps::{FRACTION, Taps};
 #[cfg(target_arch = "x86_64")]
@@ -9,20 +11,75 @@ use super::window::{Axis, Window};
 /// One half, so that the shift rounds.
 const HALF: i32 = 1 << (FRACTION - 1);
 
+/// Bytes between the two passes that are held at a time. A photograph's come together; what is thin and high goes band by
+/// band, or a column of one pixel would take 224 times its size.
+const BAND: usize = 16 << 20;
+
 /// Blends `N` interleaved channels of bytes, with antialiasing.
 pub(super) fn resize<const N: usize>(pixels: &[u8], window: &Window, filter: Filter) -> Vec<u8> {
     let Window { x, y } = window;
-    let line = x.from * N;
+    let (line, to_line) = (x.from * N, x.count * N);
+    let mut out = vec![0; y.count * to_line];
     if y.is_same() {
-        return across::<N>(&pixels[y.first * line..(y.first + y.count) * line], x, filter);
+        across::<N>(&pixels[y.first * line..(y.first + y.count) * line], x, filter, &mut out);
+        return out;
     }
-    let rows = Taps::inputs(y, filter);
-    let narrow = across::<N>(&pixels[rows.start * line..rows.end * line], x, filter);
-    let mut out = vec![0; y.count * x.count * N];
-    for (part, out) in batches(y, filter).zip(out.chunks_mut(Taps::batch(y, filter) * x.count * N)) {
-        down(&narrow, out, x.count * N, &Taps::new(&part, filter), rows.start);
+    let mut band = Band::new(to_line);
+    let mut rest = &mut out[..];
+    for part in band.parts(y, filter) {
+        let rows = Taps::inputs(&part, filter);
+        let first = rows.start;
+        band.slide(rows, |rows, out| across::<N>(&pixels[rows.start * line..rows.end * line], x, filter, out));
+        let (here, after) = rest.split_at_mut(part.count * to_line);
+        down(&band.rows, here, to_line, &Taps::new(&part, filter), first);
+        rest = after;
     }
     out
+}
+
+/// Rows between the two passes: those that the next outputs need.
+struct Band<T> {
+    /// Elements of a row.
+    line: usize,
+    /// The first row that is here.
+    first: usize,
+    rows: Vec<T>,
+}
+
+impl<T: Copy + Default> Band<T> {
+    fn new(line: usize) -> Self {
+        Self { line, first: 0, rows: Vec::new() }
+    }
+
+    /// The axis in parts that each need no more rows than a band has, or what a single output needs where that is more.
+    fn parts(&self, axis: &Axis, filter: Filter) -> impl Iterator<Item = Axis> + use<T> {
+        let (axis, batch) = (*axis, Taps::batch(axis, filter));
+        let most = BAND / (self.line * size_of::<T>()).max(1);
+        let mut done = 0;
+        std::iter::from_fn(move || {
+            let mut part = Axis { first: axis.first + done, count: batch.min(axis.count - done), ..axis };
+            while part.count > 1 && Taps::inputs(&part, filter).len() > most {
+                part.count = part.count.div_ceil(2);
+            }
+            done += part.count;
+            (part.count > 0).then_some(part)
+        })
+    }
+
+    /// Goes on to `rows`, which begin nowhere before the last ones: what is here already stays, `fill` makes the others.
+    fn slide(&mut self, rows: Range<usize>, fill: impl FnOnce(Range<usize>, &mut [T])) {
+        let end = self.first + self.rows.len() / self.line;
+        let kept = end.saturating_sub(rows.start) * self.line;
+        self.rows.drain(..self.rows.len() - kept);
+        self.first = rows.start;
+        let missing = rows.start.max(end)..rows.end.max(end);
+        if kept == 0 {
+            self.rows = vec![T::default(); missing.len() * self.line];
+        } else {
+            self.rows.resize(kept + missing.len() * self.line, T::default());
+        }
+        fill(missing, &mut self.rows[kept..]);
+    }
 }
 
 /// The axis in parts whose weights take little memory.
@@ -37,20 +94,18 @@ fn byte(sum: i32) -> u8 {
 }
 
 /// Every row of `pixels` to what is kept of the axis.
-fn across<const N: usize>(pixels: &[u8], axis: &Axis, filter: Filter) -> Vec<u8> {
+fn across<const N: usize>(pixels: &[u8], axis: &Axis, filter: Filter, out: &mut [u8]) {
     let line = axis.from * N;
-    let mut out = vec![0; pixels.len() / line * axis.count * N];
     if axis.is_same() {
         for (row, out) in pixels.chunks_exact(line).zip(out.chunks_exact_mut(axis.count * N)) {
             out.copy_from_slice(&row[axis.first * N..(axis.first + axis.count) * N]);
         }
-        return out;
+        return;
     }
     for part in batches(axis, filter) {
         let columns = Columns { line: axis.count * N, first: (part.first - axis.first) * N, count: part.count * N };
-        across_some::<N>(pixels, line, &mut out, &columns, &Taps::new(&part, filter));
+        across_some::<N>(pixels, line, out, &columns, &Taps::new(&part, filter));
     }
-    out
 }
 
 /// Which part of the rows of the output is written, in bytes.
@@ -149,30 +204,40 @@ fn down_row(rows: &[u8], line: usize, weights: &[i32], out: &mut [u8], sums: &mu
 /// Blends 16-bit gray, in double precision.
 pub(super) fn resize16(pixels: &[u16], window: &Window, filter: Filter) -> Vec<u16> {
     let Window { x, y } = window;
-    let mut narrow = Vec::with_capacity(y.from * x.count);
-    if x.is_same() {
-        narrow.extend(pixels.chunks_exact(x.from).flat_map(|row| &row[x.first..x.first + x.count]));
-    } else {
-        narrow.resize(y.from * x.count, 0);
-        for part in batches(x, filter) {
-            let taps = Taps::new(&part, filter);
-            for (row, out) in pixels.chunks_exact(x.from).zip(narrow.chunks_exact_mut(x.count)) {
-                for ((s, w), out) in taps.exact().zip(&mut out[part.first - x.first..]) {
-                    *out = word(row[s..].iter().zip(w));
-                }
-            }
-        }
-    }
+    let rows_of = |rows: Range<usize>| &pixels[rows.start * x.from..rows.end * x.from];
     if y.is_same() {
-        return narrow[y.first * x.count..(y.first + y.count) * x.count].to_vec();
+        let mut out = vec![0; y.count * x.count];
+        across16(rows_of(y.first..y.first + y.count), x, filter, &mut out);
+        return out;
     }
     let mut out = Vec::with_capacity(x.count * y.count);
-    for part in batches(y, filter) {
+    let mut band = Band::new(x.count);
+    for part in band.parts(y, filter) {
+        band.slide(Taps::inputs(&part, filter), |rows, out| across16(rows_of(rows), x, filter, out));
         for (s, w) in Taps::new(&part, filter).exact() {
-            out.extend((0..x.count).map(|at| word(narrow[s * x.count + at..].iter().step_by(x.count).zip(w))));
+            let rows = &band.rows[(s - band.first) * x.count..];
+            out.extend((0..x.count).map(|at| word(rows[at..].iter().step_by(x.count).zip(w))));
         }
     }
     out
+}
+
+fn across16(pixels: &[u16], axis: &Axis, filter: Filter, out: &mut [u16]) {
+    let rows = pixels.chunks_exact(axis.from);
+    if axis.is_same() {
+        for (row, out) in rows.zip(out.chunks_exact_mut(axis.count)) {
+            out.copy_from_slice(&row[axis.first..axis.first + axis.count]);
+        }
+        return;
+    }
+    for part in batches(axis, filter) {
+        let taps = Taps::new(&part, filter);
+        for (row, out) in rows.clone().zip(out.chunks_exact_mut(axis.count)) {
+            for ((s, w), out) in taps.exact().zip(&mut out[part.first - axis.first..]) {
+                *out = word(row[s..].iter().zip(w));
+            }
+        }
+    }
 }
 
 /// Overshoot does not wrap: the reference caps the two bytes of the sum one by one, so that 65600 becomes 65344.
@@ -230,7 +295,9 @@ mod tests {
                 let mut plain = vec![0; 224 * height * 4];
                 let columns = Columns { line: 224 * 4, first: 0, count: 224 * 4 };
                 across_rows::<4>(&pixels, width * 4, &mut plain, &columns, &Taps::new(&axis, filter));
-                assert!(across::<4>(&pixels, &axis, filter) == plain, "{width} x {height}");
+                let mut quick = vec![0; plain.len()];
+                across::<4>(&pixels, &axis, filter, &mut quick);
+                assert!(quick == plain, "{width} x {height}");
                 let taps = Taps::new(&Axis::whole(height, 224), filter);
                 let weights = taps.fixed();
                 let mut sums = vec![0; 224 * 4];
@@ -262,5 +329,64 @@ mod tests {
         let rows = all.chunks_exact(40 * 3).skip(7).take(9);
         let want: Vec<u8> = rows.flat_map(|row| row[3 * 3..23 * 3].to_vec()).collect();
         assert!(resize::<3>(&pixels, &part, Filter::Bicubic) == want);
+    }
+
+    /// Every output by itself, from all of the rows: what the bands must come to.
+    fn plain<const N: usize>(pixels: &[u8], window: &Window, filter: Filter) -> Vec<u8> {
+        let Window { x, y } = window;
+        let mut narrow = vec![0; y.from * x.count * N];
+        across::<N>(pixels, x, filter, &mut narrow);
+        let mut out = vec![0; y.count * x.count * N];
+        down(&narrow, &mut out, x.count * N, &Taps::new(y, filter), 0);
+        out
+    }
+
+    #[test]
+    fn what_is_thin_is_resized_in_bands_to_the_same_bytes() {
+        for (filter, width, height, kept) in [
+            (Filter::Bicubic, 1, 30_000, (0, 224)),
+            (Filter::Bilinear, 3, 25_001, (16, 200)),
+            // Of which one output alone needs more than a band.
+            (Filter::Bicubic, 2, 25_000, (0, 1)),
+        ] {
+            let (first, count) = kept;
+            let to = if count == 1 { 2 } else { 224 };
+            let window = Window { x: Axis::whole(width, 224), y: Axis { from: height, to, first, count } };
+            let band = Band::<u8>::new(224 * 4);
+            let rows = Taps::inputs(&window.y, filter);
+            assert!(rows.len() * 224 * 4 > BAND, "{width} x {height}");
+            let parts: Vec<_> = band.parts(&window.y, filter).collect();
+            assert!(parts.len() > 1 || count == 1);
+            assert_eq!(parts.iter().map(|part| part.count).sum::<usize>(), count);
+            let pixels = extremes(width * height * 4);
+            assert!(resize::<4>(&pixels, &window, filter) == plain::<4>(&pixels, &window, filter), "{width} x {height}");
+            let gray: Vec<u16> = pixels.as_chunks().0.iter().step_by(2).map(|v| u16::from_le_bytes(*v)).collect();
+            let taps = Taps::new(&window.y, filter);
+            let mut narrow = vec![0; height * 224];
+            across16(&gray, &window.x, filter, &mut narrow);
+            let column = |s: usize, w: &[f64], at: usize| word(narrow[s * 224 + at..].iter().step_by(224).zip(w));
+            let want: Vec<u16> =
+                taps.exact().flat_map(|(s, w)| (0..224).map(move |at| (s, w, at))).map(|(s, w, at)| column(s, w, at)).collect();
+            assert!(resize16(&gray, &window, filter) == want, "{width} x {height}, 16 bits");
+        }
+    }
+
+    /// Enlarging: the next outputs need rows that are there already.
+    #[test]
+    fn bands_overlap_as_far_as_they_must() {
+        let mut band = Band::<u16>::new(1);
+        let made = std::cell::RefCell::new(Vec::new());
+        let mut slide = |rows: Range<usize>| {
+            band.slide(rows, |rows, out| {
+                made.borrow_mut().push(rows.clone());
+                out.iter_mut().zip(rows).for_each(|(out, row)| *out = row as u16);
+            });
+            (band.first, band.rows.clone())
+        };
+        assert_eq!(slide(2..5), (2, vec![2, 3, 4]));
+        assert_eq!(slide(4..6), (4, vec![4, 5]));
+        assert_eq!(slide(4..5), (4, vec![4, 5]));
+        assert_eq!(slide(9..11), (9, vec![9, 10]));
+        assert_eq!(*made.borrow(), [2..5, 5..6, 6..6, 9..11]);
     }
 }

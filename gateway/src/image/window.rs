@@ -76,6 +76,11 @@ impl Window {
     pub(super) fn is_same(&self) -> bool {
         self.x.is_same() && self.y.is_same()
     }
+
+    /// Pixels between the two passes, or of the result, whichever are more.
+    pub(super) fn cost(&self) -> u64 {
+        (self.x.count as u64).saturating_mul(self.y.from.max(self.y.count) as u64)
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use tritondeploy_wire::echo::{Echo, cut};
 use tritondeploy_wire::v0;
 use tritondeploy_wire::v1::{Code, Failure};
 
 use crate::{image, storage, triton};
+
+/// Bytes of what a client is told, and the log: whatever a model or Triton says, no client waits for more.
+const LONGEST: usize = 2000;
 
 /// Why a request has no result.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +27,7 @@ pub enum Error {
     #[error(transparent)]
     Storage(#[from] storage::Error),
     /// The bytes are no image that we read.
-    #[error("{of}: {source}")]
+    #[error("{}: {source}", Echo(of))]
     Image {
         /// The object's key, or what the client calls it.
         of: String,
@@ -31,7 +35,7 @@ pub enum Error {
         source: image::ImageError,
     },
     /// The model takes something else than an image.
-    #[error("model {model} cannot take an image: {why}")]
+    #[error("model {} cannot take an image: {why}", Echo(model))]
     Shape {
         /// The model.
         model: String,
@@ -39,7 +43,7 @@ pub enum Error {
         why: String,
     },
     /// Triton or the model failed.
-    #[error("model {model}: {source}")]
+    #[error("model {}: {source}", Echo(model))]
     Model {
         /// The model.
         model: String,
@@ -47,7 +51,7 @@ pub enum Error {
         source: triton::Error,
     },
     /// The model answered with something that cannot be used.
-    #[error("model {model} answered something that cannot be used: {why}")]
+    #[error("model {} answered something that cannot be used: {why}", Echo(model))]
     Malformed {
         /// The model.
         model: String,
@@ -98,6 +102,12 @@ impl Error {
         }
     }
 
+    /// What a client is told, and the log.
+    #[must_use]
+    pub fn text(&self) -> String {
+        cut(self, LONGEST)
+    }
+
     /// What a client of protocol v1 is told.
     #[must_use]
     pub fn failure(&self) -> Failure {
@@ -111,7 +121,7 @@ impl Error {
             Code::ModelUnavailable => Some(500),
             _ => None,
         };
-        Failure { retry_after_ms, ..Failure::new(code, self.to_string()) }
+        Failure { retry_after_ms, ..Failure::new(code, self.text()) }
     }
 
     /// Whether the gateway or what is behind it failed, rather than the request.

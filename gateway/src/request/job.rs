@@ -10,6 +10,7 @@ use tritondeploy_wire::v1::{Quality, Timings};
 use super::Error;
 use crate::config::Scores;
 use crate::image::{Preset, Thumbnail};
+use crate::protocol::Client;
 use crate::triton::{Inference, Input};
 
 /// One request.
@@ -23,8 +24,8 @@ pub struct Job {
     pub thumbnail: Option<u32>,
     /// When nobody wants the answer any more.
     pub until: Until,
-    /// Whether a model that has too much to do refuses; else it is asked all the same.
-    pub may_refuse: bool,
+    /// Whose it is. A model that has too much to do refuses what is of protocol v1; what is of v0 waits for it.
+    pub client: Client,
 }
 
 /// Where the input comes from.
@@ -84,7 +85,7 @@ impl Until {
     }
 
     /// As told to the client.
-    pub(super) fn passed(&self) -> Error {
+    pub(crate) fn passed(&self) -> Error {
         Error::Deadline((self.deadline - self.since).as_millis())
     }
 }

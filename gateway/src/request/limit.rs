@@ -4,12 +4,19 @@
 //! with those that were refused meanwhile, waiting only makes it worse, and TCP Vegas' rule holds: with the quickest
 //! answer of late as the model's own time, what a request takes more is queueing, and `limit * (1 - quickest / usual)` of
 //! the requests in flight are in a queue. A few keep the model busy; the others are told at once to come back.
+//!
+//! Clients of protocol v0 cannot be told so: they wait here, and as few of them as may be stand in Triton's own queue, which
+//! knows no clients, while somebody of protocol v1 wants the model too.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::rotation::Rotation;
+use super::turns::WANTS;
+use crate::protocol::{Client, Version};
 
 /// With fewer in a queue than this, one more may be let in.
 const FEW: f64 = 2.0;
@@ -47,7 +54,7 @@ impl Models {
         if let Some(limit) = models.get(model) {
             return limit.clone();
         }
-        let limit = Arc::new(Limit { least: self.least, most: self.most, state: Mutex::new(State::new(self.least, self.most)) });
+        let limit = Arc::new(Limit::new(self.least, self.most));
         models.insert(model.to_owned(), limit.clone());
         limit
     }
@@ -64,7 +71,13 @@ pub(super) struct Limit {
 #[derive(Debug)]
 struct State {
     limit: f64,
-    running: usize,
+    /// Of each protocol.
+    v0: usize,
+    v1: usize,
+    /// When protocol v1 last asked.
+    asked: Option<Instant>,
+    /// Requests of protocol v0.
+    waiting: Rotation<Client, (), Running>,
     usual: Option<f64>,
     quickest: f64,
     /// Since the quickest was last forgotten.
@@ -81,7 +94,10 @@ impl State {
         let limit = CROWD.0.clamp(least as f64, most as f64);
         Self {
             limit,
-            running: 0,
+            v0: 0,
+            v1: 0,
+            asked: None,
+            waiting: Rotation::default(),
             usual: None,
             quickest: f64::INFINITY,
             answers: 0,
@@ -91,16 +107,25 @@ impl State {
         }
     }
 
-    /// Whether there is no room for one more, who is refused then.
+    /// Whether there is no room for one more of protocol v1, who is refused then. Half of the limit is v1's, however much of
+    /// v0 runs.
     fn refuses(&mut self) -> bool {
-        let full = self.running as f64 + 1.0 > self.limit;
+        self.asked = Some(Instant::now());
+        let full = self.v1 as f64 + 1.0 > f64::max(self.limit - self.v0 as f64, (self.limit / 2.0).ceil());
         self.refused += usize::from(full);
         full
     }
 
+    /// How many of protocol v0 may be in flight.
+    fn share_of_v0(&self, least: usize) -> usize {
+        let wanted = self.v1 > 0 || self.asked.is_some_and(|asked| asked.elapsed() < WANTS);
+        let limit = self.limit as usize;
+        if wanted { least.min(limit.div_ceil(2)) } else { limit }
+    }
+
     /// What the limit should be, told after as many answers as were in flight: the time that one took.
     fn better(&mut self, usual: f64) -> f64 {
-        let busy = self.running as f64 + 1.0;
+        let busy = (self.v0 + self.v1) as f64 + 1.0;
         let wanted = busy + std::mem::take(&mut self.refused) as f64;
         let working = busy * self.quickest / usual;
         if wanted <= f64::max(CROWD.0, CROWD.1 * working) {
@@ -125,26 +150,53 @@ impl State {
 }
 
 impl Limit {
-    /// Whether one more is refused just now.
+    fn new(least: usize, most: usize) -> Self {
+        Self { least, most, state: Mutex::new(State::new(least, most)) }
+    }
+
+    /// Whether one more of protocol v1 is refused just now.
     pub(super) fn is_full(&self) -> bool {
         self.state().refuses()
     }
 
-    /// Counts one more, at once; None: it is too many.
+    /// Counts one more of protocol v1, at once; None: it is too many.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Running> {
         let mut state = self.state();
         if state.refuses() {
             return None;
         }
-        state.running += 1;
+        state.v1 += 1;
         drop(state);
-        Some(Running { limit: self.clone(), since: Instant::now() })
+        Some(self.running(Version::V1))
     }
 
-    /// Counts one more whatever the limit: for those who cannot be told to come back.
-    pub(super) fn push_in(self: &Arc<Self>) -> Running {
-        self.state().running += 1;
-        Running { limit: self.clone(), since: Instant::now() }
+    /// Waits until one more of protocol v0 may be counted. None: never in practice, the limit does not end.
+    pub(super) async fn wait(self: &Arc<Self>, client: Client) -> Option<Running> {
+        let place = {
+            let mut state = self.state();
+            let place = state.waiting.push(client, ());
+            self.admit(&mut state);
+            place
+        };
+        let mut running = place.await.ok()?;
+        running.since = Instant::now();
+        Some(running)
+    }
+
+    fn running(self: &Arc<Self>, version: Version) -> Running {
+        Running { limit: Some(self.clone()), version, since: Instant::now() }
+    }
+
+    fn admit(self: &Arc<Self>, state: &mut State) {
+        while state.v0 < state.share_of_v0(self.least) {
+            let Some((.., place)) = state.waiting.next(|_, ()| true) else { return };
+            state.v0 += 1;
+            if let Err(mut running) = place.send(self.running(Version::V0)) {
+                // Its receiver has just given up; giving back by dropping would lock again.
+                running.limit = None;
+                state.v0 -= 1;
+            }
+        }
     }
 
     /// When it is worth trying again.
@@ -176,20 +228,30 @@ impl Limit {
 /// One request in flight; dropping it ends the count.
 #[derive(Debug)]
 pub(super) struct Running {
-    limit: Arc<Limit>,
+    /// None: it is not counted any more.
+    limit: Option<Arc<Limit>>,
+    version: Version,
     since: Instant,
 }
 
 impl Running {
     /// The model answered: what it took counts. Failures and cancels say nothing of the model's time.
     pub(super) fn answered(self) {
-        self.limit.answered(self.since.elapsed().as_secs_f64());
+        if let Some(limit) = &self.limit {
+            limit.answered(self.since.elapsed().as_secs_f64());
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.limit.state().running -= 1;
+        let Some(limit) = self.limit.take() else { return };
+        let mut state = limit.state();
+        match self.version {
+            Version::V0 => state.v0 -= 1,
+            Version::V1 => state.v1 -= 1,
+        }
+        limit.admit(&mut state);
     }
 }
 
@@ -197,6 +259,8 @@ impl Drop for Running {
 mod tests {
     use std::cmp::Reverse;
     use std::collections::BinaryHeap;
+
+    use futures::FutureExt;
 
     use super::*;
 
@@ -269,10 +333,50 @@ mod tests {
         let one = limit.enter().unwrap();
         let two = limit.enter().unwrap();
         assert!(limit.enter().is_none() && limit.is_full());
-        let pushed = limit.push_in();
-        drop((one, pushed));
+        drop(one);
         assert!(!limit.is_full());
         two.answered();
         assert!(limit.enter().is_some());
+    }
+
+    fn v0(number: u8) -> Client {
+        Client::new(std::net::IpAddr::from([127, 0, 0, number]), Version::V0)
+    }
+
+    /// As many of protocol v0 as are let in at once.
+    fn crowd(limit: &Arc<Limit>) -> Vec<Running> {
+        (0..100).map_while(|_| limit.wait(v0(1)).now_or_never().flatten()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_of_v0_waits_and_leaves_v1_its_half() {
+        let limit = Models::new(4, 256).of("m");
+        let running = crowd(&limit);
+        assert_eq!(running.len() as f64, CROWD.0);
+        // However many of v0 run and wait, v1 is not refused.
+        let mut waiting: Vec<_> = (0..50).map(|_| Box::pin(limit.wait(v0(1)))).collect();
+        assert!(waiting.iter_mut().all(|one| one.now_or_never().is_none()));
+        let polite: Vec<_> = (0..100).map_while(|_| limit.enter()).collect();
+        assert_eq!(polite.len() as f64, CROWD.0 / 2.0);
+        // And from now on, few of v0 stand before it.
+        drop(running);
+        let few: Vec<_> = waiting.iter_mut().filter_map(|one| one.now_or_never().flatten()).collect();
+        assert_eq!(few.len(), 4);
+        drop((polite, few, waiting));
+        tokio::time::advance(WANTS).await;
+        assert_eq!(crowd(&limit).len() as f64, CROWD.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_of_v0_take_turns_at_a_model() {
+        let limit = Models::new(1, 1).of("m");
+        let held = limit.wait(v0(1)).await;
+        let mut flood: Vec<_> = (0..9).map(|_| Box::pin(limit.wait(v0(1)))).collect();
+        assert!(flood.iter_mut().all(|one| one.now_or_never().is_none()));
+        let mut polite = Box::pin(limit.wait(v0(2)));
+        assert!((&mut polite).now_or_never().is_none());
+        drop(held);
+        drop((&mut flood[0]).now_or_never());
+        assert!(polite.now_or_never().is_some());
     }
 }

@@ -7,12 +7,17 @@ mod fit;
 mod job;
 mod limit;
 mod report;
+mod rotation;
 mod run;
+mod threads;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
+use tritondeploy_wire::echo::Quoted;
 
 pub use classes::top;
 pub use error::Error;
@@ -20,16 +25,16 @@ pub use fit::Fit;
 pub use job::{Done, Job, Source, Target, Until};
 pub(crate) use report::Report;
 pub(crate) use run::micros;
+pub use turns::Turn;
 
 use crate::config::{self, Config, DEFAULT};
-use crate::image;
 use crate::models::Models;
-use crate::space::Space;
+use crate::protocol::Client;
+use crate::space::{self, Space};
 use crate::storage::Storage;
 use crate::triton::Triton;
-
-/// Thousands of pixels of an image that does not wait for others.
-const SMALL: u32 = 4_000;
+use threads::Threads;
+use turns::Turns;
 
 /// Everything that requests share.
 #[derive(Debug)]
@@ -40,15 +45,15 @@ pub struct Engine {
     triton: Triton,
     pipelines: BTreeMap<String, Vec<Target>>,
     /// Requests that may run at once, of all connections.
-    requests: Semaphore,
-    /// Messages of requests that run, of all connections.
+    turns: Arc<Turns>,
+    /// Messages of requests that run, and what is read from them, of all connections.
     bytes: Space,
+    /// Answers that no socket has taken yet, of all connections.
+    answers: Space,
     /// Requests in flight of each model.
     limits: limit::Models,
     /// Decoding, reading and writing that may run at once: as many as there are cores.
-    work: Arc<Semaphore>,
-    /// Thousands of pixels of large images that may be decoded at once.
-    pixels: Arc<Semaphore>,
+    threads: Arc<Threads>,
 }
 
 impl Engine {
@@ -65,12 +70,11 @@ impl Engine {
                 scores: model.scores,
             });
         }
-        let requests = Semaphore::new(config.limits.requests);
-        let bytes = Space::new(config.limits.bytes as u64);
+        let turns = Turns::new(config.limits.requests);
+        let (bytes, answers) = (Space::new(config.limits.bytes as u64), Space::new(config.limits.answer_bytes as u64));
         let limits = limit::Models::new(config.limits.model_requests_least, config.limits.model_requests);
-        let work = Arc::new(Semaphore::new(config::cores()));
-        let pixels = Arc::new(Semaphore::new(thousands(config.image.pixels_at_once) as usize));
-        Self { config, models, storage, triton, pipelines, requests, bytes, limits, work, pixels }
+        let threads = Threads::new(config::cores(), thousands(config.image.pixels_at_once));
+        Self { config, models, storage, triton, pipelines, turns, bytes, answers, limits, threads }
     }
 
     /// Every pipeline, by name.
@@ -87,7 +91,7 @@ impl Engine {
         self.pipelines
             .get(name)
             .cloned()
-            .ok_or_else(|| Error::Unknown(format!("there is no pipeline {name:?}; there is: {known}", known = known())))
+            .ok_or_else(|| Error::Unknown(format!("there is no pipeline {}; there is: {}", Quoted(name), known())))
     }
 
     /// A model by its alias in a pipeline, or by its name in Triton, which need not be in any.
@@ -104,20 +108,20 @@ impl Engine {
         self.pipelines.values().flatten().any(|target| target.model == model)
     }
 
-    /// A turn among all that run; whoever waits here costs nothing but memory.
+    /// A turn among all that run, for a client of protocol v0; whoever waits here costs nothing but memory.
     ///
     /// # Errors
     /// Never in practice: the turns do not end.
-    pub async fn turn(&self) -> Result<SemaphorePermit<'_>, Error> {
-        self.requests.acquire().await.map_err(|_| Error::Internal)
+    pub async fn turn(&self, client: Client) -> Result<Turn, Error> {
+        self.turns.wait(client).await.ok_or(Error::Internal)
     }
 
     /// A turn at once, or a refusal that is worth another try.
     ///
     /// # Errors
     /// When too many run.
-    pub fn turn_now(&self) -> Result<SemaphorePermit<'_>, Error> {
-        self.requests.try_acquire().map_err(|_| Error::Overloaded("too many requests run"))
+    pub fn turn_now(&self) -> Result<Turn, Error> {
+        self.turns.now().ok_or(Error::Overloaded("too many requests run"))
     }
 
     /// Room for a message at once, or None: all requests together hold as many bytes as they may.
@@ -126,49 +130,49 @@ impl Engine {
         self.bytes.take(bytes as u64)
     }
 
+    /// An answer that is counted until the socket has taken it, beside what else is counted for it.
+    ///
+    /// # Errors
+    /// When those of all connections are as long as they may be.
+    pub(crate) fn answer(&self, bytes: impl AsRef<[u8]> + Send + 'static, more: impl Send + 'static) -> Result<Bytes, Error> {
+        let room = self.answers.take(bytes.as_ref().len() as u64);
+        let room = room.ok_or(Error::Overloaded("too many answers wait for clients that do not read them"))?;
+        Ok(space::held(bytes, (room, more)))
+    }
+
     /// Work for a processor, where it does not hold up the sockets.
     ///
     /// # Errors
     /// Those of the work.
-    pub async fn off_thread<T, F>(&self, work: F) -> Result<T, Error>
+    pub async fn off_thread<T, F>(&self, client: Client, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce() -> Result<T, Error> + Send + 'static,
     {
-        let core = self.work.clone().acquire_owned().await.map_err(|_| Error::Internal)?;
+        self.on_pixels(client, 0, work).await
+    }
+
+    /// Work on so many pixels: on many, once there is room for them beside those of others.
+    ///
+    /// # Errors
+    /// Those of the work.
+    async fn on_pixels<T, F>(&self, client: Client, pixels: u64, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Error> + Send + 'static,
+    {
+        // What is too large is refused before it costs anything.
+        let pixels = thousands(pixels.min(self.config.image.pixels));
+        let thread = self.threads.enter(client, pixels).await.ok_or(Error::Internal)?;
         // Work that has begun goes on though nobody wants it any more, and is still counted.
         let counted = move || {
-            let _core = core;
+            let _thread = thread;
             work()
         };
         tokio::task::spawn_blocking(counted).await.map_err(|e| {
             tracing::error!("work ended without a result: {e}");
             Error::Internal
         })?
-    }
-
-    /// Work on an image's pixels: of a large one, once there is room for it beside other large ones.
-    ///
-    /// # Errors
-    /// Those of the work.
-    async fn on_pixels<T, F>(&self, picture: &image::Source<'_>, work: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: FnOnce() -> Result<T, Error> + Send + 'static,
-    {
-        let most = self.config.image.pixels;
-        // What is too large is refused before it costs anything.
-        let pixels = image::pixels(picture).unwrap_or(most).min(most);
-        let room = match thousands(pixels) {
-            // Nobody's photograph waits behind somebody's posters; of these there are no more than cores.
-            small if small <= SMALL => None,
-            large => Some(self.pixels.clone().acquire_many_owned(large).await.map_err(|_| Error::Internal)?),
-        };
-        self.off_thread(move || {
-            let _room = room;
-            work()
-        })
-        .await
     }
 }
 

@@ -47,9 +47,33 @@ impl Report<'_> {
                 running.failed(code);
                 let code = code.as_str();
                 if e.is_ours() {
-                    tracing::error!(request, protocol, client_id, trace, form, model, bytes, total_us, code, error = %e, "failed");
+                    tracing::error!(
+                        request,
+                        protocol,
+                        client_id,
+                        trace,
+                        form,
+                        model,
+                        bytes,
+                        total_us,
+                        code,
+                        error = e.text(),
+                        "failed"
+                    );
                 } else {
-                    tracing::warn!(request, protocol, client_id, trace, form, model, bytes, total_us, code, error = %e, "refused");
+                    tracing::warn!(
+                        request,
+                        protocol,
+                        client_id,
+                        trace,
+                        form,
+                        model,
+                        bytes,
+                        total_us,
+                        code,
+                        error = e.text(),
+                        "refused"
+                    );
                 }
                 return;
             }

@@ -10,7 +10,8 @@ use tritondeploy_wire::v1::{Quality, Timings};
 use super::fit::Fit;
 use super::{Done, Engine, Error, Job, Source, Target};
 use crate::image::{self, Preset, Thumbnail};
-use crate::triton::{self, Inference, Input, Options, Payload};
+use crate::protocol::{Client, Version};
+use crate::triton::{self, Inference, Input, Metadata, Options, Payload};
 
 /// Tensors up to this are copied to where Triton reads them without going to another thread: it takes less.
 const SMALL: usize = 1 << 20;
@@ -30,6 +31,9 @@ impl Picture {
         }
     }
 }
+
+/// What a model takes and gives, or why that is not known.
+type Known = Result<Arc<Metadata>, Error>;
 
 /// One tensor of an image, and the targets that take it.
 struct Shared {
@@ -52,19 +56,21 @@ impl Engine {
     }
 
     async fn stages(&self, job: &Job) -> Result<Done, Error> {
-        // Nothing is fetched and decoded for models that would all refuse it.
-        let full = |target: &Target| self.models.known(&target.model).is_some() && self.limits.of(&target.model).is_full();
-        if job.may_refuse && job.targets.iter().all(full) {
-            let usual = job.targets.first().and_then(|target| self.limits.of(&target.model).usual());
-            return Err(Error::Busy(usual.unwrap_or_default()));
+        // Nothing is fetched, decoded or copied for models that do not exist, or would all refuse it.
+        let known = self.known(job).await?;
+        if let Some(refusal) = self.refusal(job, &known) {
+            return Err(refusal);
         }
         let mut timings = Timings { queue: micros(job.until.since), ..Timings::default() };
         let (picture, of) = match &job.source {
             Source::Tensors(tensors) => {
-                let inputs = self.written(tensors).await?;
+                let inputs = self.written(job.client, tensors).await?;
                 timings.prepare = micros(job.until.since) - timings.queue;
                 let start = Instant::now();
-                let asked = job.targets.iter().map(|target| self.infer(job, target, inputs.clone()));
+                let asked = job.targets.iter().zip(known).map(async |(target, known)| {
+                    known?;
+                    self.infer(job, target, inputs.clone()).await
+                });
                 let models = join_all(asked).await;
                 timings.infer = micros(start);
                 return Ok(Done { models, thumbnail: None, timings });
@@ -80,12 +86,38 @@ impl Engine {
                 (Picture::Rgb8 { width: *width, height: *height, pixels: pixels.clone() }, "the image")
             }
         };
-        self.image(job, picture, of, timings).await
+        self.image(job, known, picture, of, timings).await
+    }
+
+    /// What each model takes and gives, or why that is not known. A request that fails with one of its models fails here.
+    async fn known(&self, job: &Job) -> Result<Vec<Known>, Error> {
+        let known = job
+            .targets
+            .iter()
+            .map(async |Target { model, .. }| self.models.metadata(model).await.map_err(|source| self.sort(model, source)));
+        let mut known: Vec<Known> = join_all(known).await;
+        let fails = match job.client.version() {
+            Version::V0 => known.iter().position(Result::is_err),
+            Version::V1 => known.iter().all(Result::is_err).then_some(0),
+        };
+        if let Some(first) = fails.filter(|first| *first < known.len()) {
+            known.swap_remove(first)?;
+        }
+        Ok(known)
+    }
+
+    /// Whether all models that there are would refuse it just now.
+    fn refusal(&self, job: &Job, known: &[Known]) -> Option<Error> {
+        let mut limits =
+            job.targets.iter().zip(known).filter(|(_, known)| known.is_ok()).map(|(of, _)| self.limits.of(&of.model));
+        let usual = limits.clone().next().and_then(|limit| limit.usual());
+        let may_refuse = job.client.version() == Version::V1;
+        (may_refuse && limits.all(|limit| limit.is_full())).then(|| Error::Busy(usual.unwrap_or_default()))
     }
 
     /// Models that want the same tensor share one: it is made once, and lies in one place.
-    async fn image(&self, job: &Job, picture: Picture, of: &str, mut timings: Timings) -> Result<Done, Error> {
-        let fits = join_all(job.targets.iter().map(|target| self.fit(target))).await;
+    async fn image(&self, job: &Job, known: Vec<Known>, picture: Picture, of: &str, mut timings: Timings) -> Result<Done, Error> {
+        let fits = job.targets.iter().zip(known).map(|(target, known)| fit(target, &*known?));
         let mut models: Vec<Option<Result<Inference, Error>>> = Vec::new();
         let mut groups: Vec<Shared> = Vec::new();
         for (at, (target, fit)) in job.targets.iter().zip(fits).enumerate() {
@@ -112,12 +144,12 @@ impl Engine {
         }
         let mut inputs = Vec::new();
         for group in groups {
-            let (payload, decode, prepare) = self.tensor(&group, picture.clone(), of).await?;
+            let (payload, decode, prepare) = self.tensor(job.client, &group, picture.clone(), of).await?;
             timings.decode += decode;
             timings.prepare += prepare;
             inputs.extend(group.targets.into_iter().map(|(at, fit)| (at, fit, payload.clone())));
         }
-        let thumbnail = self.thumbnail(job.thumbnail, picture, of);
+        let thumbnail = self.thumbnail(job.client, job.thumbnail, picture, of);
         let start = Instant::now();
         let asked = inputs.into_iter().map(async |(at, fit, data)| {
             let Fit { name, datatype, shape, .. } = fit;
@@ -132,20 +164,17 @@ impl Engine {
         Ok(Done { models, thumbnail: thumbnail?, timings })
     }
 
-    async fn fit(&self, target: &Target) -> Result<Fit, Error> {
-        let model = &target.model;
-        let metadata = self.models.metadata(model).await.map_err(|source| self.sort(model, source))?;
-        Fit::of(&metadata).map_err(|why| Error::Shape { model: model.clone(), why })
-    }
-
     /// Decodes, resizes and writes one tensor, straight to where Triton reads it; microseconds of both halves.
-    async fn tensor(&self, group: &Shared, picture: Picture, of: &str) -> Result<(Payload, u64, u64), Error> {
-        let mut buffer = self.triton.buffer(group.fit.bytes());
+    async fn tensor(&self, client: Client, group: &Shared, picture: Picture, of: &str) -> Result<(Payload, u64, u64), Error> {
         let (limits, of) = (self.config.image, of.to_owned());
         let (preset, fit, quality) = (group.preset.clone(), group.fit.clone(), group.quality);
-        let source = picture.clone();
-        self.on_pixels(&source.source(), move || {
+        // A size that cannot be told beforehand counts as the largest.
+        let size = image::size(&picture.source());
+        let pixels = size.map_or(limits.pixels, |size| preset.cost(size, (fit.width, fit.height), &limits));
+        let triton = self.triton.clone();
+        self.on_pixels(client, pixels, move || {
             let start = Instant::now();
+            let mut buffer = triton.buffer(fit.bytes());
             let failed = |source| Error::Image { of, source };
             let written = preset.apply(picture.source(), (fit.width, fit.height), quality, &limits).and_then(|rgb| {
                 let decoded = micros(start);
@@ -158,16 +187,24 @@ impl Engine {
         .await
     }
 
-    async fn thumbnail(&self, longest: Option<u32>, picture: Picture, of: &str) -> Result<Option<Thumbnail>, Error> {
+    async fn thumbnail(
+        &self,
+        client: Client,
+        longest: Option<u32>,
+        picture: Picture,
+        of: &str,
+    ) -> Result<Option<Thumbnail>, Error> {
         let Some(longest) = longest else { return Ok(None) };
         let (limits, of) = (self.config.image, of.to_owned());
-        let source = picture.clone();
+        // It is made smaller, never larger.
+        let pixels =
+            image::size(&picture.source()).map_or(limits.pixels, |(width, height)| (width as u64).saturating_mul(height as u64));
         let made = move || image::thumbnail(picture.source(), longest, &limits).map_err(|source| Error::Image { of, source });
-        self.on_pixels(&source.source(), made).await.map(Some)
+        self.on_pixels(client, pixels, made).await.map(Some)
     }
 
     /// A client's tensors, where Triton reads them: long ones came there, the others are copied once.
-    async fn written(&self, tensors: &[Input]) -> Result<Vec<Input>, Error> {
+    async fn written(&self, client: Client, tensors: &[Input]) -> Result<Vec<Input>, Error> {
         let slot = |input: &Input| if input.data.is_shared() { None } else { self.triton.slot(input.data.len()) };
         let written: Vec<_> = tensors.iter().map(|input| (input.clone(), slot(input))).collect();
         let total: usize = written.iter().filter_map(|(_, slot)| slot.as_ref()).map(|slot| slot.len()).sum();
@@ -181,7 +218,7 @@ impl Engine {
             };
             Ok(written.into_iter().map(one).collect())
         };
-        if total < SMALL { write() } else { self.off_thread(write).await }
+        if total < SMALL { write() } else { self.off_thread(client, write).await }
     }
 
     /// Memory for a tensor that is still on its way.
@@ -191,18 +228,15 @@ impl Engine {
 
     async fn infer(&self, job: &Job, target: &Target, inputs: Vec<Input>) -> Result<Inference, Error> {
         let model = &target.model;
-        // Only models that Triton knows are counted, or clients could fill the memory with names.
-        let limit = self.models.metadata(model).await.ok().map(|_| self.limits.of(model));
-        let running = match &limit {
-            Some(limit) if job.may_refuse => Some(limit.enter().ok_or_else(|| Error::Busy(limit.usual().unwrap_or_default()))?),
-            Some(limit) => Some(limit.push_in()),
-            None => None,
+        // Only models that Triton knows come here, or clients could fill the memory with names.
+        let limit = self.limits.of(model);
+        let running = match job.client.version() {
+            Version::V0 => limit.wait(job.client).await.ok_or(Error::Internal)?,
+            Version::V1 => limit.enter().ok_or_else(|| Error::Busy(limit.usual().unwrap_or_default()))?,
         };
         let options = Options { deadline: Some(job.until.deadline.into_std()), outputs: Vec::new() };
         let answer = self.triton.infer_with(model, inputs, &options).await;
-        if answer.is_ok()
-            && let Some(running) = running
-        {
+        if answer.is_ok() {
             running.answered();
         }
         answer.map_err(|source| {
@@ -221,6 +255,10 @@ impl Engine {
         };
         Error::Model { model: model.to_owned(), source }
     }
+}
+
+fn fit(target: &Target, metadata: &Metadata) -> Result<Fit, Error> {
+    Fit::of(metadata).map_err(|why| Error::Shape { model: target.model.clone(), why })
 }
 
 /// Microseconds.

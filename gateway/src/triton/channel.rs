@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use h2::client::{Builder, SendRequest};
@@ -20,6 +19,8 @@ use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
+
+use super::pieces::Pieces;
 
 /// With h2's 64 KiB windows a 602 KB tensor would wait for ten round trips of window updates.
 const WINDOW: u32 = 4 << 20;
@@ -37,7 +38,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 pub(super) struct Lost(String);
 
 /// Where requests are handed in.
-pub(super) type Sender = SendRequest<Bytes>;
+pub(super) type Sender = SendRequest<Pieces>;
 
 /// One connection, shared by its clones.
 #[derive(Clone, Debug)]
@@ -143,6 +144,7 @@ async fn keep_alive(mut pings: PingPong, line: AbortHandle, busy: Weak<()>) {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use tokio::io::duplex;
     use tokio::time::Instant;
 

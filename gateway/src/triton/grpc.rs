@@ -9,10 +9,12 @@ use h2::RecvStream;
 use http::header::{CONTENT_TYPE, TE};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
-use prost::Message;
+use prost::{Message, encoding};
 use tonic::{Code, Status};
 
 use super::channel::Channel;
+use super::pieces::Pieces;
+use super::proto::{ModelInferRequest, ModelInferResponse};
 
 /// In front of every message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
@@ -21,8 +23,14 @@ const PREFIX: usize = 5;
 /// was cancelled before all of it was sent; HTTP/2 allows no second answer, and what else is on the connection goes with it.
 pub(super) const TRIES: u32 = 3;
 
+/// The field `raw_input_contents` of a ModelInferRequest. Fields may come in any order, so it can be written last.
+const CONTENTS: u32 = 7;
+
 /// Memory that a claimed length gets before any of it has come.
 const BELIEVED: usize = 8 << 20;
+
+/// Contents up to this are copied behind what stands before them: it takes less than a piece of their own.
+const SHORT: usize = 4 << 10;
 
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
@@ -50,7 +58,7 @@ impl Client {
     /// # Errors
     /// What Triton says; or, with a source, what happened on the way, and nobody knows what became of the request.
     pub(super) async fn call<C: Call>(&self, call: &C) -> Result<C::Answer, Status> {
-        self.unary(call, None).await
+        self.unary(call, &[], None).await
     }
 
     /// Asks as [`Client::call`] does, and again where our own side gives the connection up: what may be asked twice.
@@ -67,16 +75,21 @@ impl Client {
         self.call(call).await
     }
 
-    /// Asks as [`Client::call`] does; Triton gives up after so long.
+    /// Asks as [`Client::call`] does; Triton gives up after so long. `contents` are the message's own, and are not copied.
     ///
     /// # Errors
     /// Those of [`Client::call`].
-    pub(super) async fn call_within<C: Call>(&self, call: &C, limit: Duration) -> Result<C::Answer, Status> {
-        self.unary(call, Some(limit)).await
+    pub(super) async fn infer(
+        &self,
+        call: &ModelInferRequest,
+        contents: &[Bytes],
+        limit: Duration,
+    ) -> Result<ModelInferResponse, Status> {
+        self.unary(call, contents, Some(limit)).await
     }
 
-    async fn unary<C: Call>(&self, call: &C, limit: Option<Duration>) -> Result<C::Answer, Status> {
-        let message = self.written(call)?;
+    async fn unary<C: Call>(&self, call: &C, contents: &[Bytes], limit: Option<Duration>) -> Result<C::Answer, Status> {
+        let message = self.written(call, contents)?;
         let request = self.request(C::PATH, limit)?;
         let (mut sender, _busy) = self.channel.open().await.map_err(lost)?;
         let (answer, mut body) = sender.send_request(request, false).map_err(lost)?;
@@ -94,16 +107,31 @@ impl Client {
         C::Answer::decode(message).map_err(|e| lost(Broken(format!("its answer cannot be read: {e}"))))
     }
 
-    fn written(&self, call: &impl Message) -> Result<Bytes, Status> {
-        let length = call.encoded_len();
+    /// A message whose `contents` are its elements of [`CONTENTS`].
+    fn written(&self, call: &impl Message, contents: &[Bytes]) -> Result<Pieces, Status> {
+        let behind = |bytes: &Bytes| encoding::encoded_len_varint(bytes.len() as u64) + bytes.len();
+        let keys = encoding::key_len(CONTENTS) * contents.len();
+        let length = call.encoded_len() + keys + contents.iter().map(behind).sum::<usize>();
         let (Ok(prefix), true) = (u32::try_from(length), length <= self.longest) else {
             return Err(Status::out_of_range(format!("a message of {length} bytes; {} are allowed", self.longest)));
         };
-        let mut message = BytesMut::with_capacity(PREFIX + length);
-        message.put_u8(0);
-        message.put_u32(prefix);
-        call.encode_raw(&mut message);
-        Ok(message.freeze())
+        let mut pieces = Pieces::default();
+        let mut head = BytesMut::with_capacity(PREFIX + call.encoded_len() + keys);
+        head.put_u8(0);
+        head.put_u32(prefix);
+        call.encode_raw(&mut head);
+        for bytes in contents {
+            encoding::encode_key(CONTENTS, encoding::WireType::LengthDelimited, &mut head);
+            encoding::encode_varint(bytes.len() as u64, &mut head);
+            if bytes.len() <= SHORT {
+                head.extend_from_slice(bytes);
+            } else {
+                pieces.push(head.split().freeze());
+                pieces.push(bytes.clone());
+            }
+        }
+        pieces.push(head.freeze());
+        Ok(pieces)
     }
 
     fn request(&self, path: &'static str, limit: Option<Duration>) -> Result<Request<()>, Status> {
@@ -198,7 +226,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::super::Error as Sorted;
-    use super::super::proto::{ModelInferResponse, ServerMetadataRequest, ServerMetadataResponse};
+    use super::super::proto::{ServerMetadataRequest, ServerMetadataResponse};
     use super::super::{Config, Transport, Triton};
     use super::*;
 
@@ -328,6 +356,25 @@ mod tests {
         assert_eq!(ask(&client).await.unwrap_err().code(), Code::OutOfRange);
         let long = super::super::proto::ModelMetadataRequest { name: "n".repeat(2 << 20), version: String::new() };
         assert_eq!(client.call(&long).await.unwrap_err().code(), Code::OutOfRange);
+    }
+
+    #[tokio::test]
+    async fn contents_are_sent_from_where_they_lie() {
+        let client = Client::new(Channel::new("http://127.0.0.1:1", Duration::ZERO).unwrap(), 1 << 20);
+        let contents: Vec<Bytes> = [0, 1, SHORT, SHORT + 1, 200_000, 3].map(|len| vec![len as u8; len].into()).into();
+        let call = ModelInferRequest { model_name: "m".to_owned(), ..ModelInferRequest::default() };
+        let mut pieces = client.written(&call, &contents).unwrap();
+        let mut slices = [std::io::IoSlice::new(&[]); 8];
+        let count = pieces.chunks_vectored(&mut slices);
+        let is_there = |bytes: &Bytes| slices[..count].iter().any(|slice| slice.as_ptr() == bytes.as_ptr());
+        assert_eq!(contents.iter().map(is_there).collect::<Vec<_>>(), [false, false, false, true, true, false]);
+        let whole = pieces.copy_to_bytes(pieces.remaining());
+        assert_eq!(claimed(&whole), whole.len() - PREFIX);
+        let read = ModelInferRequest::decode(&whole[PREFIX..]).unwrap();
+        assert_eq!(read, ModelInferRequest { raw_input_contents: contents.clone(), ..call.clone() });
+        let most = Client { longest: whole.len() - PREFIX, ..client };
+        assert!(most.written(&call, &contents).is_ok());
+        assert!(Client { longest: most.longest - 1, ..most }.written(&call, &contents).is_err());
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ use super::proto::{
 use super::{Buffer, Error, Inference, Input, Tensor, Triton};
 
 /// Parts of a long message from this length on are worth a slot of their own.
-const WORTH: usize = 16 << 10;
+pub const WORTH: usize = 16 << 10;
 
 /// What an inference may ask for besides its inputs.
 #[derive(Clone, Debug, Default)]
@@ -85,9 +85,9 @@ impl Triton {
     async fn ask(&self, model: &str, inputs: &[Input], options: &Options, limit: Duration) -> Result<ModelInferResponse, Error> {
         let (mut again, mut tries) = (true, 1);
         loop {
-            let (message, mut naming) = self.message(model, inputs, options).await?;
+            let (message, contents, mut naming) = self.message(model, inputs, options).await?;
             // Triton gives up by itself too.
-            let answer = self.client.call_within(&message, limit).await;
+            let answer = self.client.infer(&message, &contents, limit).await;
             let named = match &answer {
                 // What it named stays away from others: it may still run at Triton.
                 Err(status) if tries < TRIES && Error::is_given_up(status) => {
@@ -112,19 +112,25 @@ impl Triton {
         }
     }
 
-    async fn message(&self, model: &str, inputs: &[Input], options: &Options) -> Result<(ModelInferRequest, Naming), Error> {
+    /// The message without its contents, these, and the slots that it names.
+    async fn message(
+        &self,
+        model: &str,
+        inputs: &[Input],
+        options: &Options,
+    ) -> Result<(ModelInferRequest, Vec<Bytes>, Naming), Error> {
         let outputs = options.outputs.iter();
         let mut message = ModelInferRequest {
             model_name: model.to_owned(),
             outputs: outputs.map(|name| InferRequestedOutputTensor { name: name.clone(), ..Default::default() }).collect(),
             ..Default::default()
         };
-        let mut named = Vec::new();
+        let (mut contents, mut named) = (Vec::new(), Vec::new());
         for input in inputs {
             let mut parameters = HashMap::new();
             // Triton takes the raw contents in the order of those inputs that are not in shared memory.
             match &input.data.0 {
-                Place::Inline(bytes) => message.raw_input_contents.push(bytes.clone()),
+                Place::Inline(bytes) => contents.push(bytes.clone()),
                 Place::Slot(lease, len) if self.memory.register(lease).await? => {
                     let region = ParameterChoice::StringParam(lease.region().to_owned());
                     let bytes = ParameterChoice::Int64Param(i64::try_from(*len).unwrap_or(i64::MAX));
@@ -132,7 +138,7 @@ impl Triton {
                     parameters.insert("shared_memory_byte_size".to_owned(), InferParameter { parameter_choice: Some(bytes) });
                     named.push(lease.clone());
                 }
-                Place::Slot(..) => message.raw_input_contents.push(Bytes::copy_from_slice(&input.data)),
+                Place::Slot(..) => contents.push(Bytes::from_owner(input.data.clone())),
             }
             message.inputs.push(InferInputTensor {
                 name: input.name.clone(),
@@ -141,7 +147,7 @@ impl Triton {
                 parameters,
             });
         }
-        Ok((message, Naming::of(named)))
+        Ok((message, contents, Naming::of(named)))
     }
 }
 

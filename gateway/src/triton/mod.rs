@@ -10,12 +10,13 @@ mod grpc;
 mod infer;
 mod memory;
 mod payload;
+mod pieces;
 mod tensor;
 
 pub use client::Triton;
 pub use config::{Config, Transport};
 pub use error::Error;
-pub use infer::Options;
+pub use infer::{Options, WORTH};
 pub use memory::Slots;
 pub use payload::{Buffer, Input, Payload};
 pub use tensor::{Datatype, Tensor};

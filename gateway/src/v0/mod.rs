@@ -4,17 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tritondeploy_wire::echo::Echo;
 use tritondeploy_wire::v0::{self as wire, Object, Request, View};
 use tritondeploy_wire::v1::Timings;
-use tungstenite::Message;
+use tungstenite::{Message, Utf8Bytes};
 
 use crate::config::DEFAULT;
-use crate::protocol::{Protocol, RequestId, Room, Version};
+use crate::protocol::{Client, Protocol, RequestId, Room, Version};
 use crate::request::{Done, Engine, Error, Job, Report, Source, Target, Until, micros};
+use crate::space;
 use crate::triton::{Inference, Input, Tensor};
 
 /// Below this, reading a message takes less than handing it to another thread.
 const SMALL: usize = 16 << 10;
+
+/// Bytes of the widest number.
+const WIDEST: usize = 8;
 
 /// Answers v0 requests.
 #[derive(Debug)]
@@ -29,15 +34,22 @@ impl V0 {
         Self { engine }
     }
 
-    async fn try_answer(&self, message: Message, report: &mut Report<'_>) -> Result<(String, Timings), Error> {
+    async fn try_answer(
+        &self,
+        client: Client,
+        message: Message,
+        room: Room,
+        report: &mut Report<'_>,
+    ) -> Result<(Message, Timings), Error> {
         let arrived = Instant::now();
-        let _turn = self.engine.turn().await?;
+        let _turn = self.engine.turn(client).await?;
         let queue = micros(arrived);
         // v0's clients know no deadline; a request's time begins with its turn.
         let begun = Instant::now();
         let until = Until::after(begun, Duration::from_secs(self.engine.config.limits.request_seconds));
-        let read = move || Ok(Request::parse(message.to_text().map_err(|_| Error::Message("the message is not UTF-8".into()))?)?);
-        let request = if report.bytes < SMALL { read()? } else { self.engine.off_thread(read).await? };
+        let engine = self.engine.clone();
+        let read = move || read(&engine, message, room);
+        let (request, _room) = if report.bytes < SMALL { read()? } else { self.engine.off_thread(client, read).await? };
         report.parse = Some(micros(begun));
         let object = |object: Object| Source::Object { bucket: object.bucket, key: object.key };
         let (form, source, targets) = match request {
@@ -46,34 +58,60 @@ impl V0 {
             Request::Tensors { model, inputs } => ("tensors", tensors(inputs), vec![self.named(model, report)]),
         };
         report.form = form;
-        let job = Job { source, targets, thumbnail: None, until, may_refuse: false };
+        let job = Job { source, targets, thumbnail: None, until, client };
         let Done { models, timings, .. } = self.engine.run(&job).await?;
         let answers = models.into_iter().collect::<Result<Vec<_>, _>>()?;
         let start = Instant::now();
-        let text = self.engine.off_thread(move || written(&job.targets, &answers, form == "pipelines")).await?;
-        Ok((text, Timings { queue, encode: micros(start), ..timings }))
+        let text = self.engine.off_thread(client, move || written(&job.targets, &answers, form == "pipelines")).await?;
+        let text = Utf8Bytes::try_from(self.engine.answer(text, ())?).map_err(|_| Error::Internal)?;
+        Ok((Message::Text(text), Timings { queue, encode: micros(start), ..timings }))
     }
 
     /// v0 names models as Triton does.
     fn named(&self, model: String, report: &mut Report<'_>) -> Target {
-        report.model = Some(model.clone());
+        report.model = Some(Echo(&model).to_string());
         let target = self.engine.target(&model);
         Target { alias: model.clone(), model, ..target }
     }
 }
 
 impl Protocol for V0 {
-    async fn answer(&self, id: RequestId, message: Message) -> Message {
+    async fn answer(&self, id: RequestId, client: Client, message: Message, room: Room) -> Message {
         let mut report = Report::begin(Version::V0, id, Instant::now());
         report.bytes = message.len();
-        let answer = self.try_answer(message, &mut report).await;
-        report.end(answer.as_ref().map(|(text, timings)| (timings, text.len())));
-        Message::text(answer.map_or_else(|e| wire::error(&e.to_string()), |(text, _)| text))
+        let answer = self.try_answer(client, message, room, &mut report).await;
+        report.end(answer.as_ref().map(|(answer, timings)| (timings, answer.len())));
+        answer.map_or_else(|e| Message::text(wire::error(&e.text())), |(answer, _)| answer)
     }
 
     fn room(&self, bytes: usize) -> Option<Room> {
         self.engine.room(bytes).map(Some)
     }
+}
+
+/// Reads a request, and counts what it holds in place of its message: `0,` takes two bytes, and as a number eight.
+fn read(engine: &Engine, message: Message, mut room: Room) -> Result<(Request, Room), Error> {
+    let text = message.to_text().map_err(|_| Error::Message("the message is not UTF-8".into()))?;
+    let mut more = None;
+    if text.len() >= SMALL {
+        let numbers = text.bytes().filter(|byte| *byte == b',').count() + 1;
+        let most = (numbers * WIDEST).min(engine.config.limits.bytes - text.len().min(engine.config.limits.bytes));
+        more = Some(engine.room(most).ok_or(Error::Overloaded("all connections together hold as many bytes as they may"))?);
+    }
+    let request = Request::parse(text)?;
+    drop(message);
+    if let (Some(room), Some(more)) = (&mut room, &mut more) {
+        let held = match &request {
+            Request::Tensors { inputs, .. } => inputs.iter().map(|input| input.data.len()).sum(),
+            _ => 0,
+        };
+        space::shrink(room, held as u64);
+        space::shrink(more, (held as u64).saturating_sub(space::bytes(room)));
+    }
+    if let (Some(room), Some(more)) = (&mut room, more) {
+        room.merge(more);
+    }
+    Ok((request, room))
 }
 
 fn tensors(inputs: Vec<wire::Tensor>) -> Source {

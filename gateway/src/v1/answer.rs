@@ -2,18 +2,30 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
-use tritondeploy_wire::v1::{self as wire, Answer, ModelResult, Outcome, OutputHeader, ServerMessage, Timings};
-use tungstenite::Message;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+use tritondeploy_wire::v1::{self as wire, Answer, Infer, ModelResult, Outcome, OutputHeader, ServerMessage, Timings};
+use tungstenite::{Message, Utf8Bytes};
 
 use super::session::text;
 use super::{Asked, Runner};
+use crate::config::DEFAULT;
+use crate::image::THUMBNAILS;
 use crate::protocol::{RequestId, Room, Version};
 use crate::request::{Done, Engine, Error, Report, Target, micros, top};
+use crate::space;
 use crate::triton::{Buffer, Inference};
 
 /// More classes than anybody looks at; who wants more asks for the tensors.
 const CLASSES: u32 = 1000;
+
+/// Bytes of one class with its label, and of one model's outputs: about, of usual ones. What is longer is counted when it is
+/// there.
+const CLASS: u64 = 100;
+const OUTPUTS: u64 = 8 << 10;
+
+/// What an answer takes of what its connection may leave unread.
+type Unread = Option<OwnedSemaphorePermit>;
 
 impl Runner for Engine {
     fn greeting(&self) -> wire::Greeting {
@@ -34,7 +46,11 @@ impl Runner for Engine {
         report.trace = asked.infer.traceparent.as_deref();
         report.form = form(&asked.infer.source);
         report.bytes = asked.parts.iter().map(|part| part.len()).sum();
-        let answered = self.answered(&asked).await;
+        let until = self.until(&asked);
+        let answered = match timeout_at(until.deadline, self.unread(&asked)).await {
+            Ok(unread) => self.answered(&asked, unread).await,
+            Err(_) => Err(until.passed()),
+        };
         report.end(answered.as_ref().map(|(message, timings)| (timings, message.len())));
         match answered {
             Ok((message, _)) => message,
@@ -44,8 +60,27 @@ impl Runner for Engine {
 }
 
 impl Engine {
-    async fn answered(&self, asked: &Asked) -> Result<(Message, Timings), Error> {
-        let _turn = self.turn_now()?;
+    /// Waits until the connection's client has read so much that the answer may be made. None: never in practice.
+    async fn unread(&self, asked: &Asked) -> Unread {
+        let most = self.config.limits.unread_bytes as u64;
+        asked.unread.wait(self.expected(asked).min(most)).await
+    }
+
+    /// About the bytes of the answer, before anything is known of it.
+    fn expected(&self, asked: &Asked) -> u64 {
+        let Infer { top_k, thumbnail, models, pipeline, .. } = &asked.infer;
+        let count = models.as_ref().map_or_else(
+            || self.pipelines().find(|(name, _)| *name == pipeline.as_deref().unwrap_or(DEFAULT)).map_or(1, |(_, all)| all.len()),
+            Vec::len,
+        );
+        let each = top_k.map_or(OUTPUTS, |k| u64::from(k.min(CLASSES)) * CLASS);
+        // A picture of noise takes nearly a byte for each pixel.
+        let thumbnail = thumbnail.map_or(0, |longest| u64::from(longest.min(*THUMBNAILS.end())).pow(2));
+        count as u64 * each + thumbnail
+    }
+
+    async fn answered(&self, asked: &Asked, mut unread: Unread) -> Result<(Message, Timings), Error> {
+        let turn = self.turn_now()?;
         if asked.infer.top_k.is_some_and(|k| k == 0 || k > CLASSES) {
             return Err(Error::Message(format!("top_k is between 1 and {CLASSES}")));
         }
@@ -79,14 +114,21 @@ impl Engine {
         timings.encode = micros(start);
         timings.total = micros(asked.received);
         let answer = ServerMessage::Result(Answer { id: asked.infer.id, results, thumbnail, timings });
-        let message = if parts.is_empty() {
-            text(&answer)
-        } else {
-            let frame = wire::encode(&answer, &parts).map_err(|e| {
-                tracing::error!("an answer cannot be written: {e}");
-                Error::Internal
-            })?;
-            Message::binary(frame)
+        let unwritten = |e: &dyn std::fmt::Display| {
+            tracing::error!("an answer cannot be written: {e}");
+            Error::Internal
+        };
+        let is_text = parts.is_empty();
+        let bytes = if is_text { serde_json::to_vec(&answer) } else { wire::encode(&answer, &parts) };
+        let bytes = bytes.map_err(|e| unwritten(&e))?;
+        drop(turn);
+        if let Some(unread) = &mut unread {
+            space::shrink(unread, bytes.len() as u64);
+        }
+        let bytes = self.answer(bytes, unread)?;
+        let message = match is_text {
+            true => Message::Text(Utf8Bytes::try_from(bytes).map_err(|e| unwritten(&e))?),
+            false => Message::Binary(bytes),
         };
         Ok((message, timings))
     }

@@ -3,35 +3,36 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tritondeploy_wire::echo::{Echo, Quoted};
 use tritondeploy_wire::elements;
-use tritondeploy_wire::v1::{self as wire, Infer, TensorHeader};
+use tritondeploy_wire::v1::{self as wire, Infer, MODELS, RANK, TensorHeader};
 
 use super::Asked;
 use crate::config::DEFAULT;
+use crate::image::{ImageError, THUMBNAILS};
 use crate::request::{Engine, Error, Job, Source, Target, Until};
 use crate::triton::{Datatype, Input, Payload};
-
-/// More models than any request asks for.
-const MODELS: usize = 64;
 
 impl Engine {
     /// # Errors
     /// When it makes no sense: what does not.
     pub(super) fn job(&self, asked: &Asked) -> Result<Job, Error> {
-        let Asked { infer, parts, received, .. } = asked;
-        let most = Duration::from_secs(self.config.limits.request_seconds);
-        let time = infer.deadline_ms.map_or(most, |ms| Duration::from_millis(ms).min(most));
+        let Asked { infer, parts, client, .. } = asked;
         let source = self.source(infer, parts)?;
         if infer.thumbnail.is_some() && matches!(source, Source::Tensors(_)) {
             return bad("tensors have no thumbnail");
         }
-        Ok(Job {
-            source,
-            targets: self.targets(infer)?,
-            thumbnail: infer.thumbnail,
-            until: Until::after(*received, time),
-            may_refuse: true,
-        })
+        if let Some(longest) = infer.thumbnail.filter(|longest| !THUMBNAILS.contains(longest)) {
+            return Err(Error::Image { of: "the image".to_owned(), source: ImageError::Thumbnail { longest } });
+        }
+        Ok(Job { source, targets: self.targets(infer)?, thumbnail: infer.thumbnail, until: self.until(asked), client: *client })
+    }
+
+    /// When its answer is too late.
+    pub(super) fn until(&self, asked: &Asked) -> Until {
+        let most = Duration::from_secs(self.config.limits.request_seconds);
+        let time = asked.infer.deadline_ms.map_or(most, |ms| Duration::from_millis(ms).min(most));
+        Until::after(asked.received, time)
     }
 
     fn targets(&self, infer: &Infer) -> Result<Vec<Target>, Error> {
@@ -43,9 +44,15 @@ impl Engine {
             }
             (None, Some(models)) => models.iter().map(|model| self.target(model)).collect(),
         };
+        // Each model gets the input, and each alias is one in the answer.
+        for (at, target) in targets.iter().enumerate() {
+            if targets[..at].iter().any(|other| other.alias == target.alias) {
+                return bad(format!("the model {} is asked for twice", Quoted(&target.alias)));
+            }
+        }
         if let Some(name) = &infer.preset {
             let preset = self.config.preset(name).map(Arc::new);
-            let preset = preset.ok_or_else(|| Error::Unknown(format!("there is no preset {name:?}")))?;
+            let preset = preset.ok_or_else(|| Error::Unknown(format!("there is no preset {}", Quoted(name))))?;
             targets.iter_mut().for_each(|target| target.preset = preset.clone());
         }
         if let Some(quality) = infer.quality {
@@ -80,16 +87,19 @@ impl Engine {
 fn tensor((header, data): (&TensorHeader, &Payload)) -> Result<Input, Error> {
     let TensorHeader { name, datatype, shape } = header;
     let Some(datatype) = Datatype::parse(datatype) else {
-        return bad(format!("input {name}: {datatype:?} is no datatype of Triton's"));
+        return bad(format!("input {}: {} is no datatype of Triton's", Echo(name), Quoted(datatype)));
     };
+    if shape.len() > RANK {
+        return bad(format!("input {}: a shape has at most {RANK} dimensions, this one has {}", Echo(name), shape.len()));
+    }
     let Some(elements) = elements(shape) else {
-        return bad(format!("input {name}: {shape:?} is no shape"));
+        return bad(format!("input {}: {shape:?} is no shape", Echo(name)));
     };
     // BYTES elements carry their own lengths; Triton checks them.
     if let Some(size) = datatype.size()
         && elements.checked_mul(size) != Some(data.len())
     {
-        return bad(format!("input {name}: {datatype} {shape:?} does not have {} bytes", data.len()));
+        return bad(format!("input {}: {datatype} {shape:?} does not have {} bytes", Echo(name), data.len()));
     }
     Ok(Input { name: name.clone(), datatype, shape: shape.clone(), data: data.clone() })
 }

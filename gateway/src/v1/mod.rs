@@ -14,7 +14,8 @@ use tungstenite::Message;
 
 pub use session::Session;
 
-use crate::protocol::{RequestId, Room};
+use crate::protocol::{Client, RequestId, Room};
+use crate::space::Space;
 use crate::triton::{Buffer, Payload};
 
 /// What a session's requests are handed to.
@@ -40,4 +41,8 @@ pub struct Asked {
     pub received: Instant,
     /// What its message takes of all that may be held.
     pub room: Room,
+    /// Whose it is.
+    pub client: Client,
+    /// What its connection may have of answers that were not read.
+    pub(crate) unread: Space,
 }

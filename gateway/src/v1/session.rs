@@ -7,7 +7,8 @@ use std::sync::Arc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tritondeploy_wire::v1::{
-    Cancelled, ClientMessage, Code, Failure, Frame, Infer, LARGEST_ID, Reason, ServerMessage, Source, Window,
+    Cancel, Cancelled, ClientMessage, Code, EndStream, Failure, Frame, Infer, LARGEST_ID, LONGEST_HEADER, Reason, ServerMessage,
+    Source, Stream, Window, WindowRequest,
 };
 use tungstenite::Message;
 
@@ -16,11 +17,15 @@ use super::{Asked, Runner};
 use crate::config::Limits;
 use crate::connection::Place;
 use crate::metrics;
-use crate::protocol::{RequestId, Version};
-use crate::triton::Payload;
+use crate::protocol::{Client, RequestId, Version};
+use crate::space::Space;
+use crate::triton::{Payload, WORTH};
 
 /// Messages that wait for a client that does not read; then we do not read either.
 const OUTBOX: usize = 256;
+
+/// Bytes of short parts that get their memory before they come.
+const SHORT: usize = 64 << 10;
 
 /// One connection of protocol v1. Dropping it gives up every request in it.
 pub struct Session<R> {
@@ -38,6 +43,11 @@ pub struct Session<R> {
     begun: Option<Box<Infer>>,
     tasks: JoinSet<(u64, u64, Message)>,
     outbox: VecDeque<Message>,
+    outbox_bytes: usize,
+    /// What the client may leave unread, and how much of that is not taken.
+    unread_bytes: usize,
+    unread: Space,
+    client: Client,
     draining: bool,
 }
 
@@ -53,7 +63,7 @@ struct Open {
 impl<R: Runner> Session<R> {
     /// For the connection of this number in this process.
     #[must_use]
-    pub fn new(runner: Arc<R>, connection: u64, limits: &Limits) -> Self {
+    pub fn new(runner: Arc<R>, connection: u64, client: Client, limits: &Limits) -> Self {
         let largest = Window { requests: limits.window_requests, bytes: limits.window_bytes as u64 };
         let mut session = Self {
             connection,
@@ -66,6 +76,10 @@ impl<R: Runner> Session<R> {
             begun: None,
             tasks: JoinSet::new(),
             outbox: VecDeque::new(),
+            outbox_bytes: 0,
+            unread_bytes: limits.unread_bytes,
+            unread: Space::new(limits.unread_bytes as u64),
+            client,
             draining: false,
             runner,
         };
@@ -75,7 +89,12 @@ impl<R: Runner> Session<R> {
     }
 
     fn say(&mut self, message: &ServerMessage) {
-        self.outbox.push_back(text(message));
+        self.send(text(message));
+    }
+
+    fn send(&mut self, message: Message) {
+        self.outbox_bytes += message.len();
+        self.outbox.push_back(message);
     }
 
     fn fail(&mut self, id: Option<u64>, failure: Failure) {
@@ -87,28 +106,28 @@ impl<R: Runner> Session<R> {
         let received = Instant::now();
         let bytes = message.len() as u64;
         let (said, parts) = match message {
-            Message::Text(text) => (serde_json::from_str(text.as_str()).map_err(|e| e.to_string())?, Vec::new()),
+            Message::Text(text) => (ClientMessage::parse(text.as_bytes()).map_err(|e| e.to_string())?, Vec::new()),
             Message::Binary(whole) => {
-                let frame = Frame::parse(&whole).map_err(|e| e.to_string())?;
-                let said = serde_json::from_slice(frame.header).map_err(|e| e.to_string())?;
+                let frame = Frame::parse_request(&whole).map_err(|e| e.to_string())?;
+                let said = ClientMessage::parse(frame.header).map_err(|e| e.to_string())?;
                 (said, frame.parts.into_iter().map(|part| whole.slice(part).into()).collect())
             }
             _ => return Ok(()),
         };
         match said {
             ClientMessage::Infer(infer) => self.infer(infer, parts, bytes, received),
-            ClientMessage::Cancel { id } => {
+            ClientMessage::Cancel(Cancel { id }) => {
                 self.cancel(id, Reason::Asked);
                 Ok(())
             }
-            ClientMessage::Window { requests, bytes } => {
+            ClientMessage::Window(WindowRequest { requests, bytes }) => {
                 self.window.requests = requests.unwrap_or(self.window.requests).clamp(1, self.largest.requests);
                 self.window.bytes = bytes.unwrap_or(self.window.bytes).clamp(1, self.largest.bytes);
                 self.say(&ServerMessage::Window(self.window));
                 Ok(())
             }
-            ClientMessage::Stream { stream, drop } => self.streams.open(stream, drop),
-            ClientMessage::EndStream { stream } => self.streams.end(stream),
+            ClientMessage::Stream(Stream { stream, drop }) => self.streams.open(stream, drop),
+            ClientMessage::EndStream(EndStream { stream }) => self.streams.end(stream),
         }
     }
 
@@ -135,7 +154,7 @@ impl<R: Runner> Session<R> {
             return Ok(());
         };
         let (number, stream) = (self.count, infer.stream);
-        let asked = Asked { infer, parts, received, room };
+        let asked = Asked { infer, parts, received, room, client: self.client, unread: self.unread.clone() };
         let Some(stream) = stream else {
             let task = Some(self.spawn(number, asked));
             self.taken.open(bytes);
@@ -206,7 +225,7 @@ impl<R: Runner> Session<R> {
     fn close(&mut self, id: u64, message: Message) -> Option<Open> {
         let open = self.open.remove(&id)?;
         self.taken.close(open.bytes);
-        self.outbox.push_back(message);
+        self.send(message);
         Some(open)
     }
 
@@ -249,8 +268,13 @@ impl<R: Runner> crate::connection::Session for Session<R> {
             return None;
         }
         let frame = Frame::begin(start, length).ok()?;
-        let ClientMessage::Infer(infer) = serde_json::from_slice(frame.header).ok()? else { return None };
+        let ClientMessage::Infer(infer) = ClientMessage::parse(frame.header).ok()? else { return None };
         if !matches!(infer.source, Source::Tensors(_)) {
+            return None;
+        }
+        // What is short gets memory of our own, before its bytes are there: of much, no claim is believed.
+        let short: usize = frame.parts.iter().map(Range::len).filter(|length| *length < WORTH).sum();
+        if short > SHORT {
             return None;
         }
         let place = |range: Range<usize>| Some(Place { memory: self.runner.place(range.len())?, range });
@@ -271,6 +295,7 @@ impl<R: Runner> crate::connection::Session for Session<R> {
     async fn next(&mut self) -> Message {
         loop {
             if let Some(message) = self.outbox.pop_front() {
+                self.outbox_bytes -= message.len();
                 metrics::sent(Version::V1, message.len());
                 return message;
             }
@@ -288,7 +313,11 @@ impl<R: Runner> crate::connection::Session for Session<R> {
     }
 
     fn has_room(&self) -> bool {
-        self.outbox.len() < OUTBOX
+        self.outbox.len() < OUTBOX && self.outbox_bytes < self.unread_bytes
+    }
+
+    fn longest_text(&self) -> usize {
+        LONGEST_HEADER
     }
 
     fn is_empty(&self) -> bool {

@@ -25,7 +25,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tritondeploy_gateway::config::Limits;
 use tritondeploy_gateway::connection::Shutdown;
 use tritondeploy_gateway::models::Models;
-use tritondeploy_gateway::protocol::{Protocol, RequestId, Room};
+use tritondeploy_gateway::protocol::{self, Protocol, RequestId, Room};
 use tritondeploy_gateway::server::Server;
 use tritondeploy_gateway::triton::{self, Triton};
 use tungstenite::Message;
@@ -54,7 +54,7 @@ impl Drop for Guard<'_> {
 }
 
 impl Protocol for Sleeper {
-    async fn answer(&self, _: RequestId, message: Message) -> Message {
+    async fn answer(&self, _: RequestId, _: protocol::Client, message: Message, _room: Room) -> Message {
         let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
         let mut guard = Guard(self, false);

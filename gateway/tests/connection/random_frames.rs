@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tritondeploy_gateway::config::Limits;
-use tritondeploy_gateway::protocol::{Protocol, RequestId, Room};
+use tritondeploy_gateway::protocol::{Client, Protocol, RequestId, Room};
 use tungstenite::Message;
 use tungstenite::error::{CapacityError, Error, ProtocolError};
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
@@ -27,7 +27,7 @@ const PONG: u8 = 10;
 pub(crate) struct Recorder(Mutex<Vec<usize>>);
 
 impl Protocol for Recorder {
-    async fn answer(&self, _: RequestId, message: Message) -> Message {
+    async fn answer(&self, _: RequestId, _: Client, message: Message, _: Room) -> Message {
         message
     }
 

@@ -11,7 +11,7 @@ use tritondeploy_gateway::v1::Session;
 use tritondeploy_wire::v1::Window;
 use tungstenite::Message;
 
-use crate::hands::{Fate, Hands, settled};
+use crate::hands::{Fate, Hands, settled, somebody};
 
 const CONVERSATIONS: &str = include_str!("../../wire/vectors/v1/conversations.json");
 
@@ -29,7 +29,7 @@ async fn conversations_go_as_the_vectors_say() {
         let window: Window = serde_json::from_value(conversation["window"].clone()).unwrap();
         let limits = Limits { window_requests: window.requests, window_bytes: window.bytes as usize, ..Limits::default() };
         let hands = Arc::new(Hands::default());
-        let mut session = Session::new(hands.clone(), 1, &limits);
+        let mut session = Session::new(hands.clone(), 1, somebody(), &limits);
         assert_eq!(next(&mut session).await.unwrap()["type"], "hello");
         for step in conversation["steps"].as_array().unwrap() {
             let (what, with) = step.as_object().unwrap().iter().next().unwrap();

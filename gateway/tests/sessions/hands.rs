@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use tokio::sync::{Semaphore, oneshot};
-use tritondeploy_gateway::protocol::{RequestId, Room};
+use tritondeploy_gateway::protocol::{Client, RequestId, Room, Version};
 use tritondeploy_gateway::triton::Buffer;
 use tritondeploy_gateway::v1::{Asked, Runner};
 use tritondeploy_wire::v1::{self as wire, Greeting, Window};
@@ -108,6 +108,11 @@ impl Runner for Hands {
             Fate::Panic => resume_unwind(Box::new("told to")),
         }
     }
+}
+
+/// Whose sessions they are.
+pub(crate) fn somebody() -> Client {
+    Client::new(std::net::Ipv4Addr::LOCALHOST.into(), Version::V1)
 }
 
 /// Lets every task come as far as it can.

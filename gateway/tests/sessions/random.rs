@@ -14,7 +14,7 @@ use tritondeploy_gateway::v1::Session;
 use tritondeploy_wire::v1 as wire;
 use tungstenite::Message;
 
-use crate::hands::{Fate, Hands, ROOM, content, settled};
+use crate::hands::{Fate, Hands, ROOM, content, settled, somebody};
 use crate::model::Model;
 
 /// Few, so that they are used again and collide.
@@ -159,7 +159,7 @@ impl Both {
     fn new() -> Self {
         let hands = Arc::new(Hands::default());
         let limits = Limits { window_requests: WINDOW.0, window_bytes: WINDOW.1 as usize, ..Limits::default() };
-        let session = Session::new(hands.clone(), 1, &limits);
+        let session = Session::new(hands.clone(), 1, somebody(), &limits);
         let model = Model::new(WINDOW.0.into(), WINDOW.1);
         Self { session, hands, model, draining: false, sent: 0, terminal: 0, nameless: 0, begun: None, placed: 0 }
     }

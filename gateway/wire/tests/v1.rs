@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use serde_json::Value;
-use tritondeploy_wire::v1::{ClientMessage, Frame, Malformed, ServerMessage, encode};
+use tritondeploy_wire::v1::{Cancel, ClientMessage, Frame, Malformed, ServerMessage, encode};
 
 const FRAMES: &str = include_str!("../vectors/v1/frames.json");
 const MESSAGES: &str = include_str!("../vectors/v1/messages.json");
@@ -43,7 +43,7 @@ fn frames_are_read_and_written_as_the_vectors_say() {
 fn messages_are_read_and_written_without_loss() {
     let vectors: Value = serde_json::from_str(MESSAGES).unwrap();
     for message in vectors["client"].as_array().unwrap() {
-        let read: ClientMessage = serde_json::from_value(message.clone()).unwrap_or_else(|e| panic!("{message}: {e}"));
+        let read = ClientMessage::parse(message.to_string().as_bytes()).unwrap_or_else(|e| panic!("{message}: {e}"));
         assert_eq!(&serde_json::to_value(&read).unwrap(), message);
     }
     for message in vectors["gateway"].as_array().unwrap() {
@@ -51,7 +51,43 @@ fn messages_are_read_and_written_without_loss() {
         assert_eq!(&serde_json::to_value(&read).unwrap(), message);
     }
     for refused in vectors["refused"].as_array().unwrap() {
-        let read = serde_json::from_value::<ClientMessage>(refused["message"].clone());
+        let read = ClientMessage::parse(refused["message"].to_string().as_bytes());
         assert!(read.is_err(), "{}: {read:?}", refused["why"]);
+    }
+}
+
+#[test]
+fn fields_that_are_not_known_are_passed_over_wherever_they_stand() {
+    let padding = format!("[{}0]", "0,".repeat(30_000));
+    let deep = format!("{}{}", "[".repeat(2_000), "]".repeat(2_000));
+    for unknown in [padding.as_str(), deep.as_str(), r#"{"type":"infer","id":{}}"#, "\"\\u00e9\"", "1e400", "null"] {
+        for text in [
+            format!(r#"{{"x":{unknown},"type":"cancel","id":7}}"#),
+            format!(r#"{{"type":"cancel","x":{unknown},"id":7}}"#),
+            format!(r#"{{"id":7,"type":"cancel","source":{unknown}}}"#),
+        ] {
+            let read = ClientMessage::parse(text.as_bytes());
+            assert_eq!(read, Ok(ClientMessage::Cancel(Cancel { id: 7 })), "{}", &text[..60.min(text.len())]);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_message_is_refused_in_few_words() {
+    let long = "x".repeat(50_000);
+    for text in [
+        "[]".to_owned(),
+        "7".to_owned(),
+        r#"["cancel",7]"#.to_owned(),
+        r#"{"type":{"cancel":null},"id":7}"#.to_owned(),
+        r#"{"type":0,"id":7}"#.to_owned(),
+        r#"{"type":"cancel","type":"cancel","id":7}"#.to_owned(),
+        format!(r#"{{"type":"{long}"}}"#),
+        format!(r#"{{"type":"cancel","id":"{long}"}}"#),
+        format!(r#"{{"type":"infer","id":1,"source":{{"{long}":1}}}}"#),
+        format!(r#"{{"type":"cancel","id":7,"x":"{long}{long}"}}"#),
+    ] {
+        let why = ClientMessage::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(why.len() < 300, "{why}");
     }
 }

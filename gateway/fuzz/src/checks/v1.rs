@@ -1,7 +1,6 @@
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::fmt::Debug;
-use tritondeploy_wire::v1::{ClientMessage, Frame, ServerMessage, encode};
+use tritondeploy_wire::v1::{ClientMessage, Frame, LONGEST_HEADER, ServerMessage, encode};
 
 /// A frame's parts lie in it where the specification says, and what is read of a message survives being written.
 ///
@@ -21,16 +20,22 @@ pub fn v1(bytes: &[u8]) {
 }
 
 fn messages(json: &[u8], parts: &[&[u8]]) {
-    message::<ClientMessage>(json, parts);
-    message::<ServerMessage>(json, parts);
+    message(json, parts, |json| ClientMessage::parse(json).ok());
+    message::<ServerMessage>(json, parts, |json| serde_json::from_slice(json).ok());
 }
 
-fn message<M: Serialize + DeserializeOwned + PartialEq + Debug>(json: &[u8], parts: &[&[u8]]) {
-    let Ok(message) = serde_json::from_slice::<M>(json) else { return };
+fn message<M: Serialize + PartialEq + Debug>(json: &[u8], parts: &[&[u8]], read: impl Fn(&[u8]) -> Option<M>) {
+    let Some(message) = read(json) else { return };
     let text = serde_json::to_string(&message).expect("a message is written");
-    assert_eq!(serde_json::from_str::<M>(&text).ok().as_ref(), Some(&message), "written as {text}");
+    // What is written may be longer than what was read, and too long for a client: spaces may be missing in that, not here.
+    if text.len() > LONGEST_HEADER {
+        return;
+    }
+    assert_eq!(read(text.as_bytes()).as_ref(), Some(&message), "written as {text}");
     let bytes = encode(&message, parts).expect("a frame is written");
     let frame = Frame::parse(&bytes).expect("our own frame is read");
     assert_eq!(frame.parts.iter().map(|part| &bytes[part.clone()]).collect::<Vec<_>>(), parts);
-    assert_eq!(serde_json::from_slice::<M>(frame.header).ok(), Some(message), "in the frame of {text}");
+    if frame.header.len() <= LONGEST_HEADER {
+        assert_eq!(read(frame.header), Some(message), "in the frame of {text}");
+    }
 }

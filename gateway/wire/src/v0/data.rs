@@ -4,6 +4,7 @@ use super::Invalid;
 use super::json::Reader;
 use super::nested::{self, Leaves};
 use crate::datatype::{Datatype, bf16_from_f32, elements, f16_from_f32};
+use crate::echo::Echo;
 
 /// Reads the elements of a tensor, little-endian; BYTES each after a u32 length.
 pub(super) fn read(reader: &mut Reader<'_>, datatype: Datatype, shape: &[i64]) -> Result<Vec<u8>, Invalid> {
@@ -96,7 +97,7 @@ fn boolean(reader: &mut Reader<'_>) -> Result<bool, Invalid> {
         _ => match number(reader, Datatype::Bool)?.text() {
             "0" => Ok(false),
             "1" => Ok(true),
-            other => Err(Invalid::form(format!("{other} is not a BOOL"))),
+            other => Err(Invalid::form(format!("{} is not a BOOL", Echo(other)))),
         },
     }
 }
@@ -124,5 +125,5 @@ fn integer<T: std::str::FromStr + TryFrom<i64>>(reader: &mut Reader<'_>, datatyp
     let whole = (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64);
     whole
         .and_then(|v| T::try_from(v).ok())
-        .ok_or_else(|| Invalid::form(format!("{} is not a value of {datatype}", number.text())))
+        .ok_or_else(|| Invalid::form(format!("{} is not a value of {datatype}", Echo(number.text()))))
 }

@@ -7,6 +7,10 @@ use super::nested::DIMENSIONS;
 use super::write::View;
 use super::{Invalid, data};
 use crate::Datatype;
+use crate::echo::Quoted;
+
+/// More inputs than any model has.
+const INPUTS: usize = 1024;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,6 +137,9 @@ fn tensors(text: &str, span: &Range<usize>) -> Result<Vec<Tensor>, Invalid> {
     let mut inputs = Vec::new();
     let mut more = reader.open(b'[', b']')?;
     while more {
+        if inputs.len() == INPUTS {
+            return Err(Invalid::form(format!("there are more than {INPUTS} inputs, the most that are taken")));
+        }
         if reader.peek() != Some(b'{') {
             return Err(Invalid::form(format!("inputs[{}] must be an object", inputs.len())));
         }
@@ -155,7 +162,7 @@ fn tensor(text: &str, [name, shape, datatype, data]: [Option<Range<usize>>; 4]) 
     let name = string(text, "name", name)?.ok_or_else(|| missing("name"))?;
     let word = string(text, "datatype", datatype)?.ok_or_else(|| missing("datatype"))?;
     let datatype = Datatype::parse(&word).ok_or_else(|| {
-        Invalid::form(format!("{word:?} is no datatype of Triton's: {}", Datatype::ALL.map(Datatype::as_str).join(", ")))
+        Invalid::form(format!("{} is no datatype of Triton's: {}", Quoted(&word), Datatype::ALL.map(Datatype::as_str).join(", ")))
     })?;
     let shape = dimensions(&mut Reader::at(text, &shape.ok_or_else(|| missing("shape"))?))?;
     let data = data.ok_or_else(|| missing("data"))?;
@@ -175,11 +182,12 @@ fn dimensions(reader: &mut Reader<'_>) -> Result<Vec<i64>, Invalid> {
             Some(b'0'..=b'9') => reader.number()?.text().parse().ok(),
             _ => None,
         };
+        // Before it is kept, or a shape of a message's length would take four times as much.
+        if shape.len() == DIMENSIONS {
+            return Err(Invalid::form(format!("shape has more than {DIMENSIONS} dimensions, the most that are taken")));
+        }
         shape.push(length.ok_or_else(wrong)?);
         more = reader.more(b']')?;
-    }
-    if shape.len() > DIMENSIONS {
-        return Err(Invalid::form(format!("shape has {} dimensions; at most {DIMENSIONS} are taken", shape.len())));
     }
     Ok(shape)
 }

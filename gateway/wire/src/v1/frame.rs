@@ -10,6 +10,10 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::LONGEST_HEADER;
+use super::lenient::First;
+use crate::echo;
+
 /// Parts begin at multiples of this, so that tensors can be read in place.
 const ALIGNMENT: usize = 8;
 
@@ -48,14 +52,43 @@ pub enum Malformed {
         bytes: usize,
     },
     /// Far more than anything needs.
-    #[error("there are {0} parts; at most 1024 are taken")]
-    Parts(usize),
+    #[error("there are more than {MOST_PARTS} parts, the most that are taken")]
+    Parts,
+    /// A client's message without its parts is longer than any request needs.
+    #[error("a text message, and the header of a frame, has at most {LONGEST_HEADER} bytes; this one has {0}")]
+    Long(usize),
+    /// No message of a client.
+    #[error("{0}")]
+    Message(String),
+}
+
+impl Malformed {
+    /// serde repeats what it did not expect, however long that is.
+    pub(super) fn message(why: &serde_json::Error) -> Self {
+        Self::Message(echo::cut(why, echo::LONGEST))
+    }
+
+    fn header(why: &serde_json::Error) -> Self {
+        Self::Header(echo::cut(why, echo::LONGEST))
+    }
 }
 
 #[derive(Deserialize)]
 struct Lengths {
     #[serde(default)]
-    parts: Vec<u64>,
+    parts: First<u64, MOST_PARTS>,
+}
+
+/// A message of a client is an object, and not longer than it may be.
+pub(super) fn check_object(json: &[u8]) -> Result<(), Malformed> {
+    if json.len() > LONGEST_HEADER {
+        return Err(Malformed::Long(json.len()));
+    }
+    // serde would take a list for an object.
+    if !json.trim_ascii_start().starts_with(b"{") {
+        return Err(Malformed::Header("it is no JSON object".to_owned()));
+    }
+    Ok(())
 }
 
 #[derive(Serialize)]
@@ -63,6 +96,11 @@ struct Whole<'a, T> {
     #[serde(flatten)]
     message: &'a T,
     parts: Vec<usize>,
+}
+
+/// As the frame says; 0 where there is not even that.
+fn header_length(frame: &[u8]) -> usize {
+    frame.first_chunk::<4>().map_or(0, |length| u32::from_le_bytes(*length) as usize)
 }
 
 fn aligned(at: u64) -> u64 {
@@ -78,12 +116,23 @@ impl<'a> Frame<'a> {
         Self::begin(bytes, bytes.len())
     }
 
+    /// Finds header and parts of a client's frame, as [`Frame::parse`] does, where its header is not too long for one.
+    ///
+    /// # Errors
+    /// Those of [`Frame::parse`], and [`Malformed::Long`].
+    pub fn parse_request(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        match header_length(bytes) {
+            length if length > LONGEST_HEADER => Err(Malformed::Long(length)),
+            _ => Self::parse(bytes),
+        }
+    }
+
     /// Finds header and parts of a frame of which only the start is there, as far as its header's end at least.
     ///
     /// # Errors
     /// When it is not, or when lengths do not fit each other.
     pub fn begin(bytes: &'a [u8], whole: usize) -> Result<Self, Malformed> {
-        let length = bytes.first_chunk::<4>().map_or(0, |length| u32::from_le_bytes(*length) as usize);
+        let length = header_length(bytes);
         let short = Malformed::Short { bytes: bytes.len(), header: length };
         if bytes.len() < 4 {
             return Err(short);
@@ -93,9 +142,10 @@ impl<'a> Frame<'a> {
         if !header.trim_ascii_start().starts_with(b"{") {
             return Err(Malformed::Header("it is no JSON object".to_owned()));
         }
-        let Lengths { parts } = serde_json::from_slice(header).map_err(|e| Malformed::Header(e.to_string()))?;
+        let Lengths { parts } = serde_json::from_slice(header).map_err(|e| Malformed::header(&e))?;
+        let First(parts) = parts;
         if parts.len() > MOST_PARTS {
-            return Err(Malformed::Parts(parts.len()));
+            return Err(Malformed::Parts);
         }
         let mut end = 4 + length as u64;
         let mut ranges = Vec::with_capacity(parts.len());
@@ -161,6 +211,20 @@ mod tests {
         assert!(matches!(Frame::parse(&frame("{}", b"a")), Err(Malformed::Length { .. })));
         assert!(matches!(Frame::parse(&frame(r#"{"parts":[18446744073709551615]}"#, b"")), Err(Malformed::Length { .. })));
         let many = format!(r#"{{"parts":[{}]}}"#, vec!["0"; 2000].join(","));
-        assert_eq!(Frame::parse(&frame(&many, b"")), Err(Malformed::Parts(2000)));
+        assert_eq!(Frame::parse(&frame(&many, b"")), Err(Malformed::Parts));
+    }
+
+    #[test]
+    fn a_request_s_header_has_an_end() {
+        let frame = |header: usize| {
+            let padding = " ".repeat(header - 2);
+            [&(header as u32).to_le_bytes()[..], b"{", padding.as_bytes(), b"}"].concat()
+        };
+        assert!(Frame::parse_request(&frame(LONGEST_HEADER)).is_ok());
+        assert_eq!(Frame::parse_request(&frame(LONGEST_HEADER + 1)), Err(Malformed::Long(LONGEST_HEADER + 1)));
+        // An answer of a thousand classes for each model is longer.
+        assert!(Frame::parse(&frame(LONGEST_HEADER + 1)).is_ok());
+        // It is told from the claim alone.
+        assert_eq!(Frame::parse_request(&[255; 8]), Err(Malformed::Long(u32::MAX as usize)));
     }
 }

@@ -5,9 +5,10 @@
 mod client;
 mod code;
 mod frame;
+mod lenient;
 mod server;
 
-pub use client::{ClientMessage, DropPolicy, Infer, Quality, Source, TensorHeader};
+pub use client::{Cancel, ClientMessage, DropPolicy, EndStream, Infer, Quality, Source, Stream, TensorHeader, WindowRequest};
 pub use code::Code;
 pub use frame::{Frame, Malformed, encode};
 pub use server::{
@@ -20,6 +21,15 @@ pub const SUBPROTOCOL: &str = "triton-ws.v1";
 
 /// The largest id: what every JSON reader holds exactly.
 pub const LARGEST_ID: u64 = (1 << 53) - 1;
+
+/// Bytes of a client's text message, or of the header of its frame, at most: a request's words, without its parts.
+pub const LONGEST_HEADER: usize = 64 << 10;
+
+/// Models that one request may ask for, and that a pipeline may have.
+pub const MODELS: usize = 16;
+
+/// Dimensions of a tensor at most.
+pub const RANK: usize = 16;
 
 /// What this version of the gateway can do, as the greeting lists it.
 pub const FEATURES: [&str; 11] =
