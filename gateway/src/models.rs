@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use tritondeploy_wire::echo::Echo;
 
 use crate::metrics;
 use crate::triton::{Error, Indexed, Metadata, State, Triton};
@@ -20,6 +21,9 @@ const LOOK_SOON: Duration = Duration::from_millis(250);
 
 /// A look that hangs is as bad as none.
 const LOOK_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Bytes of a model's name: it is a folder's (`NAME_MAX` of Linux).
+const LONGEST_NAME: usize = 255;
 
 /// What was seen at the last look.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -154,6 +158,10 @@ impl Models {
     pub async fn metadata(&self, model: &str) -> Result<Arc<Metadata>, Error> {
         if let Some(known) = self.remembered().get(model) {
             return Ok(known.clone());
+        }
+        if model.len() > LONGEST_NAME {
+            // In Triton's words, without asking it.
+            return Err(Error::NoModel(format!("Request for unknown model: '{}' is not found", Echo(model))));
         }
         let metadata = Arc::new(self.triton.metadata(model).await?);
         self.remembered().insert(model.to_owned(), metadata.clone());

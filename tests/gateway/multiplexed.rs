@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
+use futures::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio_tungstenite::tungstenite::Message;
 use tritondeploy_client::v1::{Client, Code, Error, Outcome, Reply, Request};
 use tritondeploy_wire::v1::{ModelSight, TensorHeader};
 
-use crate::world::{World, models};
+use crate::world::{Socket, World, models};
 
 const PHOTO: &[u8] = include_bytes!("../../assets/cat.png");
 const LITE: &str = "efficientnet_lite0";
@@ -161,9 +163,73 @@ async fn one_photo_by_every_way_in_many_at_once_and_what_goes_wrong() {
     assert!(seen.of("connections{protocol=\"v1\"}") >= 1.0);
     assert_eq!(seen.of("connections{protocol=\"v0\"}"), 0.0);
 
+    asked_for_too_much(&world, &client).await;
+
     // The gateway restarts: the client connects again, and what is asked meanwhile is answered.
     assert!(world.terminate_gateway());
     world.start_gateway();
     let answer = client.ask(Request::object("images/cat.png").models([LITE]).top(1)).await;
     assert_eq!(best(&answer.unwrap()).0, 285);
+}
+
+/// What is more than a request may ask for is refused by its id, before anything is done for it, and in few words.
+async fn asked_for_too_much(world: &World, client: &Client) {
+    let (name, long) = (world.input_of(LITE), "\u{e9}".repeat(5000));
+    let tensor = |name: &str, datatype: &str, shape: Vec<i64>| {
+        let header = TensorHeader { name: name.to_owned(), datatype: datatype.to_owned(), shape };
+        Request::tensors([(header, vec![0; 4].into())]).models([LITE])
+    };
+    let many = |count: usize| Request::image(PHOTO).models((0..count).map(|i| format!("none-{i}"))).top(1);
+    for (request, code, says) in [
+        (many(17), Code::BadRequest, "between 1 and 16 models"),
+        (many(16), Code::UnknownModel, "none-0"),
+        (many(16).thumbnail(2049), Code::BadRequest, "2049"),
+        (Request::object("images/cat.png").models([LITE, LITE]), Code::BadRequest, "asked for twice"),
+        // By its alias, and by its name.
+        (Request::object("images/cat.png").models(["resnet", "resnet50_onnx"]), Code::BadRequest, "\"resnet\" is asked for twice"),
+        // The object is not there, and nobody looks for it.
+        (Request::object("images/none.png").models(["none"]), Code::UnknownModel, "none"),
+        (Request::object("images/cat.png").models([&long]), Code::UnknownModel, "is not found"),
+        (Request::object("images/cat.png").pipeline(&long), Code::UnknownModel, "there is: default, proof"),
+        (Request::object(&format!("images/{long}")).models([LITE]), Code::NotFoundOrForbidden, "s3://"),
+        (tensor(&name, "FP32", vec![1; 17]), Code::BadRequest, "at most 16 dimensions, this one has 17"),
+        (tensor(&name, &long, vec![1]), Code::BadRequest, "is no datatype"),
+        (tensor(&long, "FP32", vec![1]), Code::BadRequest, "a name has at most 1024 bytes"),
+        (tensor(&long[..1000], "FP32", vec![1]), Code::BadRequest, "model efficientnet_lite0"),
+    ] {
+        let (found, why) = refused(client.ask(request).await);
+        assert!(found == code && why.contains(says), "{found}: {why} instead of {code}: {says}");
+        assert!(why.len() < 2100 && why.matches('\u{e9}').count() <= 1000, "{} bytes: {why}", why.len());
+    }
+    // Whatever a trace context says that is none, and whatever is not known, costs nothing and fails nothing.
+    let mut socket = world.socket("triton-ws.v1").await;
+    let image = r#""source":{"s3":{"key":"images/cat.png"}},"models":["efficientnet_lite0"],"top_k":1"#;
+    let unknown = format!("[{}0]", "0,".repeat(25_000));
+    let text = format!(r#"{{"x":{unknown},"type":"infer","id":1,{image},"traceparent":"{}"}}"#, "\\n".repeat(1000));
+    socket.send(Message::text(text)).await.unwrap();
+    let answer = said(&mut socket).await;
+    assert_eq!((&answer["type"], &answer["id"], &answer["results"][0]["top"][0]["index"]), (&"result".into(), &1.into(), &285.into()));
+    // A frame's header has an end, and its message is answered; a text has one, and ends the connection.
+    let header = format!(r#"{{"type":"infer","id":2,{image},"x":"{}"}}"#, "x".repeat(64 << 10));
+    let frame = [&(header.len() as u32).to_le_bytes()[..], header.as_bytes()].concat();
+    socket.send(Message::binary(frame)).await.unwrap();
+    let answer = said(&mut socket).await;
+    assert_eq!((&answer["code"], &answer["id"]), (&"bad_request".into(), &Value::Null), "{answer}");
+    assert!(answer["message"].as_str().unwrap().contains("at most 65536 bytes"), "{answer}");
+    socket.send(Message::text(header)).await.unwrap();
+    match socket.next().await {
+        Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1009),
+        other => panic!("not closed: {other:?}"),
+    }
+}
+
+/// The next text of a connection of protocol v1, after its greeting.
+async fn said(socket: &mut Socket) -> Value {
+    loop {
+        let message = socket.next().await.unwrap().unwrap();
+        let said: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
+        if said["type"] != "hello" {
+            return said;
+        }
+    }
 }

@@ -13,6 +13,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use tokio::net::TcpStream as AsyncStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::ending;
 use crate::local_aws::LocalAws;
@@ -20,6 +23,8 @@ use crate::metrics::Metrics;
 use crate::process::Process;
 
 pub(crate) const BUCKET: &str = "models-of-a-test";
+
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<AsyncStream>>;
 
 /// As the deployment writes them.
 const PIPELINES: &str = r#"
@@ -212,6 +217,13 @@ impl World {
         let head = "GET / HTTP/1.1\r\nHost: t\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
         let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
         ask(self.listen, &format!("{head}\r\n{key}\r\nSec-WebSocket-Protocol: {subprotocol}\r\n\r\n")).0
+    }
+
+    /// A connection that speaks this subprotocol, frame by frame.
+    pub(crate) async fn socket(&self, subprotocol: &'static str) -> Socket {
+        let mut request = self.address().into_client_request().expect("a request");
+        request.headers_mut().insert("sec-websocket-protocol", subprotocol.parse().expect("a header"));
+        tokio_tungstenite::connect_async(request).await.expect("a connection").0
     }
 
     /// The public WebSocket.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tritondeploy_wire::v1::{ClientMessage, Failure as Refusal, ServerMessage};
+use tritondeploy_wire::v1::{Cancel, ClientMessage, Failure as Refusal, ServerMessage};
 
 use crate::failure::{Doing, Failure};
 use crate::frame::Opcode;
@@ -55,7 +55,7 @@ impl Multiplexed {
 
     /// Gives a request up.
     pub(crate) async fn cancel(&self, id: u64) -> Result<(), Failure> {
-        let message = serde_json::to_vec(&ClientMessage::Cancel { id }).doing("writing a cancel")?;
+        let message = serde_json::to_vec(&ClientMessage::Cancel(Cancel { id })).doing("writing a cancel")?;
         self.writer.lock().await.send(Opcode::Text, &message).await
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::join_all;
 use tokio::time::{Instant, timeout_at};
+use tritondeploy_wire::echo::Echo;
 use tritondeploy_wire::v1::{Quality, Timings};
 
 use super::fit::Fit;
@@ -15,6 +16,9 @@ use crate::triton::{self, Inference, Input, Metadata, Options, Payload};
 
 /// Tensors up to this are copied to where Triton reads them without going to another thread: it takes less.
 const SMALL: usize = 1 << 20;
+
+/// Bytes of a tensor's name: more than any model's. Triton repeats a name that it does not know.
+const LONGEST_NAME: usize = 1024;
 
 /// An image's bytes, wherever they came from.
 #[derive(Clone, Debug)]
@@ -56,6 +60,11 @@ impl Engine {
     }
 
     async fn stages(&self, job: &Job) -> Result<Done, Error> {
+        if let Source::Tensors(tensors) = &job.source
+            && let Some(long) = tensors.iter().find(|input| input.name.len() > LONGEST_NAME)
+        {
+            return Err(Error::Message(format!("input {}: a name has at most {LONGEST_NAME} bytes", Echo(&long.name))));
+        }
         // Nothing is fetched, decoded or copied for models that do not exist, or would all refuse it.
         let known = self.known(job).await?;
         if let Some(refusal) = self.refusal(job, &known) {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
-use tritondeploy_wire::v1::{ClientMessage, Code, Frame, Greeting, SUBPROTOCOL, ServerMessage};
+use tritondeploy_wire::v1::{Cancel, ClientMessage, Code, Frame, Greeting, SUBPROTOCOL, ServerMessage};
 
 use super::line::Command;
 use super::requests::{Asked, Requests};
@@ -190,7 +190,7 @@ impl Connection {
                     Some(Command::Ask(asked)) if self.going => self.go(vec![asked]),
                     Some(Command::Ask(asked)) => self.requests.push(asked),
                     Some(Command::Cancel(id)) => if self.requests.give_up(id) {
-                        self.say(&ClientMessage::Cancel { id });
+                        self.say(&ClientMessage::Cancel(Cancel { id }));
                     },
                     None => asked_for = false,
                 },
