@@ -9,6 +9,7 @@ pub mod loader;
 pub mod log;
 pub mod metrics;
 pub mod models;
+pub mod open_files;
 pub mod protocol;
 pub mod request;
 pub mod server;

@@ -16,6 +16,7 @@ use tritondeploy_gateway::loader::Loader;
 use tritondeploy_gateway::log;
 use tritondeploy_gateway::metrics;
 use tritondeploy_gateway::models::Models;
+use tritondeploy_gateway::open_files;
 use tritondeploy_gateway::request::Engine;
 use tritondeploy_gateway::server::Server;
 use tritondeploy_gateway::storage::Storage;
@@ -139,6 +140,10 @@ fn take_short_turns() {
 }
 
 async fn serve(config: Config) -> Result<(), String> {
+    match open_files::raise() {
+        Ok(open_files) => tracing::info!(open_files, "the limit of open files is the hard limit"),
+        Err(e) => tracing::warn!("cannot raise the limit of open files: {e}; raise it where the gateway is started"),
+    }
     // Health is answered first of all; everything else may take its time.
     let listener = TcpListener::bind(&config.listen).await;
     let listener = listener.map_err(|e| format!("{} cannot be listened on: {e}", config.listen))?;

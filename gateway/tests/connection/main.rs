@@ -8,6 +8,7 @@ mod http;
 mod life;
 mod messages;
 mod neighbour;
+mod program;
 mod python;
 mod random_frames;
 mod raw;
