@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use tritondeploy_gateway::admin::Admin;
 use tritondeploy_gateway::config::{self, Config};
 use tritondeploy_gateway::connection::Shutdown;
+use tritondeploy_gateway::health::{self, Health};
 use tritondeploy_gateway::loader::Loader;
 use tritondeploy_gateway::log;
 use tritondeploy_gateway::metrics;
@@ -144,15 +145,20 @@ async fn serve(config: Config) -> Result<(), String> {
         Ok(open_files) => tracing::info!(open_files, "the limit of open files is the hard limit"),
         Err(e) => tracing::warn!("cannot raise the limit of open files: {e}; raise it where the gateway is started"),
     }
+    let shutdown = Shutdown::default();
     // Health is answered first of all; everything else may take its time.
+    let health = Health::start(&config.health, health::STALE, shutdown.drain.clone());
+    let health = health.map_err(|e| format!("{} (key `health`) cannot be listened on: {e}", config.health))?;
+    tracing::info!(health = %health.address(), "answering health");
+    tokio::spawn(health.clone().beat());
     let listener = TcpListener::bind(&config.listen).await;
     let listener = listener.map_err(|e| format!("{} cannot be listened on: {e}", config.listen))?;
-    let shutdown = Shutdown::default();
     stop_on_signals(shutdown.clone()).map_err(|e| format!("no signals: {e}"))?;
     let storage = Storage::new(&config.storage).await.map_err(|e| e.to_string())?;
     let triton = Triton::connect(&config.triton).map_err(|e| e.to_string())?;
     let needed = config.required().map(str::to_owned).collect();
     let models = Arc::new(Models::new(triton.clone(), needed, config.repository.directory.clone()));
+    health.watch(models.subscribe());
     let watched = models.clone();
     tokio::spawn(async move { watched.watch().await });
     tokio::spawn(metrics::upkeep());

@@ -47,6 +47,7 @@ pub(crate) struct World {
     triton_ports: [u16; 3],
     listen: u16,
     admin: u16,
+    health: u16,
     triton: Option<Process>,
     gateway: Option<Running>,
 }
@@ -112,9 +113,10 @@ impl World {
             .build();
         let s3 = aws_sdk_s3::Client::from_conf(config);
         s3.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
-        let [http, grpc, metrics, listen, admin] = free_ports();
+        let [http, grpc, metrics, listen, admin, health] = free_ports();
         let folder = tempfile::tempdir().expect("a folder");
-        let world = Self { aws, s3, folder, triton_ports: [http, grpc, metrics], listen, admin, triton: None, gateway: None };
+        let triton_ports = [http, grpc, metrics];
+        let world = Self { aws, s3, folder, triton_ports, listen, admin, health, triton: None, gateway: None };
         fs::create_dir_all(world.repository()).expect("a folder");
         fs::write(world.config(), world.config_text()).expect("the configuration");
         world
@@ -129,10 +131,10 @@ impl World {
     }
 
     fn config_text(&self) -> String {
-        let (listen, admin, grpc) = (self.listen, self.admin, self.triton_ports[1]);
+        let (listen, admin, health, grpc) = (self.listen, self.admin, self.health, self.triton_ports[1]);
         let directory = self.repository();
         format!(
-            "listen = \"127.0.0.1:{listen}\"\nadmin = \"127.0.0.1:{admin}\"\n\
+            "listen = \"127.0.0.1:{listen}\"\nadmin = \"127.0.0.1:{admin}\"\nhealth = \"127.0.0.1:{health}\"\n\
              limits.request_seconds = 600\ntriton.grpc = \"http://127.0.0.1:{grpc}\"\nstorage.bucket = {BUCKET:?}\nrepository.directory = {directory:?}\n{PIPELINES}"
         )
     }
@@ -205,6 +207,11 @@ impl World {
     /// Asks the public port; the status and the text.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         ask(self.listen, &format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
+    }
+
+    /// Asks the health listener; the status and the text.
+    pub(crate) fn get_health(&self, path: &str) -> (u16, String) {
+        ask(self.health, &format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
     }
 
     /// Asks for a WebSocket of this subprotocol; the status.

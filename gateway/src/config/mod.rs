@@ -21,6 +21,8 @@ pub struct Config {
     pub listen: String,
     /// Where models are released; no Service exposes it.
     pub admin: String,
+    /// Where the two health paths alone are served, for the kubelet's probes.
+    pub health: String,
     /// How long requests may take to finish after SIGTERM.
     pub drain_seconds: u64,
     /// Threads that serve sockets; decoding has its own. By default one for every four cores: one alone never waits for
@@ -169,6 +171,7 @@ impl Default for Config {
         Self {
             listen: "0.0.0.0:8080".to_owned(),
             admin: "127.0.0.1:8081".to_owned(),
+            health: "0.0.0.0:8082".to_owned(),
             drain_seconds: 20,
             threads: cores().div_ceil(4),
             triton: triton::Config::default(),

@@ -4,6 +4,7 @@
 mod attack_frames;
 mod attack_http;
 mod autobahn;
+mod health;
 mod http;
 mod life;
 mod messages;

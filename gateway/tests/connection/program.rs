@@ -1,6 +1,7 @@
 //! The program itself, alone: without Triton and without a bucket.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ impl Program {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("gateway.toml");
         let key = |name: &str| format!("{name} = \"127.0.0.1:0\"\n");
-        let ports: String = ["listen", "admin"].into_iter().filter(|k| !more.contains(k)).map(key).collect();
+        let ports: String = ["listen", "admin", "health"].into_iter().filter(|k| !more.contains(k)).map(key).collect();
         let models = folder.path().join("models");
         let text = format!("{ports}{more}\nstorage.bucket = \"b\"\nrepository.directory = {models:?}\n");
         std::fs::write(&config, text).unwrap();
@@ -86,4 +87,34 @@ fn the_limit_of_open_files_is_raised_to_the_hard_limit() {
         assert!(start.elapsed() < SOON, "the soft limit is {soft}, the hard limit {hard}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Status and body of a GET.
+fn get(address: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    (status, answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned())
+}
+
+#[test]
+fn health_is_answered_before_there_is_a_triton_or_a_bucket() {
+    let mut program = Program::start(":", "");
+    let line = program.line(|line| line.get("health").is_some()).unwrap();
+    let address = line["health"].as_str().unwrap();
+    assert_eq!(get(address, "/healthz"), (200, "ok\n".to_owned()));
+    let (status, why) = get(address, "/readyz");
+    assert!(status == 503 && why.contains("\"ready\":false"), "{status} {why}");
+}
+
+#[test]
+fn a_health_address_that_is_taken_is_an_error_that_names_the_key() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut program = Program::start(":", &format!("health = \"{}\"", taken.local_addr().unwrap()));
+    let log = program.line(|line| line["message"] == "listening").unwrap_err();
+    assert!(log.contains("key `health`"), "{log}");
+    assert_eq!(program.child.wait().unwrap().code(), Some(1));
 }
