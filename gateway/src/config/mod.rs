@@ -118,6 +118,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections that have not sent a WebSocket upgrade; one more is closed.
     pub handshakes: usize,
+    /// Of these, so many from one IPv4 address or IPv6 /64 network; one more is closed.
+    pub handshakes_per_address: usize,
     /// Longest wait for the headers of a request.
     pub header_seconds: u64,
     /// Requests of one connection that run at once.
@@ -203,6 +205,7 @@ impl Default for Limits {
             message_seconds: 120,
             connections: 10_000,
             handshakes: 1_024,
+            handshakes_per_address: 128,
             header_seconds: 10,
             running: 4,
             waiting: 1_024,

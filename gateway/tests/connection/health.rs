@@ -52,8 +52,8 @@ async fn insist(address: SocketAddr, path: &str, status: u16) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_that_hold_every_handshake_do_not_keep_health_out() {
     open_files::raise().unwrap();
-    let limits = Limits { header_seconds: 600, ..Limits::default() };
-    let most = limits.handshakes;
+    let most = Limits::default().handshakes;
+    let limits = Limits { header_seconds: 600, handshakes_per_address: most, ..Limits::default() };
     let running = Running::start(limits).await;
     let health = start(NEVER, CancellationToken::new());
     let mut silent = Vec::new();

@@ -118,3 +118,21 @@ fn a_health_address_that_is_taken_is_an_error_that_names_the_key() {
     assert!(log.contains("key `health`"), "{log}");
     assert_eq!(program.child.wait().unwrap().code(), Some(1));
 }
+
+#[test]
+fn refused_connections_do_not_fill_the_log() {
+    let limits = "limits.handshakes_per_address = 1\nlimits.header_seconds = 600";
+    let mut program = Program::start(":", limits);
+    let listening = program.line(|line| line["message"] == "listening").unwrap();
+    let address = listening["address"].as_str().unwrap();
+    let start = Instant::now();
+    let _silent: Vec<_> = (0..301).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let (mut lines, mut refused) = (0, 0);
+    while refused < 300 {
+        refused += program.line(|line| line.get("count").is_some()).unwrap()["count"].as_u64().unwrap();
+        lines += 1;
+    }
+    assert_eq!(refused, 300);
+    // One at once, and one for each second that has begun since.
+    assert!(lines <= start.elapsed().as_secs() + 2, "{lines} lines");
+}
