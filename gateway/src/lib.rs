@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod config;
 pub mod connection;
+mod echo;
 pub mod health;
 pub mod http;
 pub mod image;

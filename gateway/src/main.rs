@@ -177,6 +177,8 @@ async fn serve(config: Config) -> Result<(), String> {
 async fn release(config: &Config, storage: &Storage, triton: &Triton, shutdown: &Shutdown) -> Result<(), String> {
     let admin = TcpListener::bind(&config.admin).await;
     let admin = admin.map_err(|e| format!("{} (admin) cannot be listened on: {e}", config.admin))?;
+    let address = admin.local_addr().map_err(|e| e.to_string())?;
+    tracing::info!(admin = %address, "taking releases");
     let mirror = Mirror::open(storage.clone(), config.repository.clone()).map_err(|e| e.to_string())?;
     let (mirror, turn) = (Arc::new(mirror), Arc::new(Mutex::new(())));
     tokio::spawn(Loader::new(triton.clone(), mirror.clone(), turn.clone()).run());

@@ -107,6 +107,7 @@ async fn models_are_synced_loaded_released_and_taken_back() {
     world.put("release/wrong.json", br#"{"version":1,"models":{"../x":{"digest":"","files":{}}}}"#).await;
     assert_eq!(world.post("release/wrong.json").0, 400);
     assert_eq!(world.post("release/none.json").0, 502);
+    assert_eq!(world.post("images/manifest.json").0, 400);
     assert_eq!(world.release().1, second, "as before");
 
     // READY is not enough: a model must answer with numbers.

@@ -262,11 +262,11 @@ impl World {
     }
 
     pub(crate) fn release(&self) -> (u16, Value) {
-        told(ask(self.admin, "GET /v1/release HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
+        told(ask(self.admin, "GET /v1/release HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"))
     }
 
     pub(crate) fn metrics(&self) -> Metrics {
-        let (status, text) = ask(self.admin, "GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+        let (status, text) = ask(self.admin, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
         assert_eq!(status, 200, "{text}");
         Metrics::parse(&text)
     }
@@ -274,7 +274,7 @@ impl World {
     pub(crate) fn post(&self, manifest: &str) -> (u16, Value) {
         let body = json!({ "manifest": manifest }).to_string();
         let length = body.len();
-        let head = "POST /v1/release HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Type: application/json";
+        let head = "POST /v1/release HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json";
         told(ask(self.admin, &format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}")))
     }
 

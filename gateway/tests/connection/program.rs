@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::SOON;
 
 /// `serve`, killed when dropped.
-struct Program {
+pub(crate) struct Program {
     child: Child,
     log: BufReader<ChildStderr>,
     _folder: TempDir,
@@ -26,7 +26,7 @@ impl Drop for Program {
 
 impl Program {
     /// Starts it from a shell that has run `before`; ports are free ones unless `more` names others.
-    fn start(before: &str, more: &str) -> Self {
+    pub(crate) fn start(before: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("gateway.toml");
         let key = |name: &str| format!("{name} = \"127.0.0.1:0\"\n");
@@ -50,7 +50,7 @@ impl Program {
     }
 
     /// The next line of its log that `is` asked for; everything up to there when it ends without.
-    fn line(&mut self, is: impl Fn(&Value) -> bool) -> Result<Value, String> {
+    pub(crate) fn line(&mut self, is: impl Fn(&Value) -> bool) -> Result<Value, String> {
         let mut all = String::new();
         loop {
             let from = all.len();
@@ -89,15 +89,19 @@ fn the_limit_of_open_files_is_raised_to_the_hard_limit() {
     }
 }
 
-/// Status and body of a GET.
-fn get(address: &str, path: &str) -> (u16, String) {
+/// Status and body.
+pub(crate) fn ask(address: &str, request: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
     (status, answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned())
+}
+
+fn get(address: &str, path: &str) -> (u16, String) {
+    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
 }
 
 #[test]
