@@ -3,5 +3,5 @@
 FROM scratch
 COPY tritondeploy-gateway /tritondeploy-gateway
 USER 1000:1000
-EXPOSE 8080
+EXPOSE 8080 8082
 ENTRYPOINT ["/tritondeploy-gateway"]

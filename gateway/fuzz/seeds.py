@@ -14,6 +14,7 @@ DATATYPES = "BOOL UINT8 UINT16 UINT32 UINT64 INT8 INT16 INT32 INT64 FP16 BF16 FP
 CONFIGS = [
     """listen = "0.0.0.0:8080"
 admin = "127.0.0.1:8081"
+health = "0.0.0.0:8082"
 drain_seconds = 20
 [triton]
 grpc = "http://127.0.0.1:8001"

@@ -120,9 +120,15 @@ pub fn upgrade_required() -> Answer {
     answer
 }
 
+/// Nothing is there.
+#[must_use]
+pub fn not_found() -> Answer {
+    text(StatusCode::NOT_FOUND, "only /healthz and /readyz are here\n")
+}
+
 /// Not now.
 #[must_use]
-pub fn unavailable(why: &'static str) -> Answer {
+pub fn unavailable(why: impl Into<Bytes>) -> Answer {
     let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, why);
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -3,12 +3,15 @@
 pub mod admin;
 pub mod config;
 pub mod connection;
+mod echo;
+pub mod health;
 pub mod http;
 pub mod image;
 pub mod loader;
 pub mod log;
 pub mod metrics;
 pub mod models;
+pub mod open_files;
 pub mod protocol;
 pub mod request;
 pub mod server;

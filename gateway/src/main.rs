@@ -12,10 +12,12 @@ use tokio::sync::Mutex;
 use tritondeploy_gateway::admin::Admin;
 use tritondeploy_gateway::config::{self, Config};
 use tritondeploy_gateway::connection::Shutdown;
+use tritondeploy_gateway::health::{self, Health};
 use tritondeploy_gateway::loader::Loader;
 use tritondeploy_gateway::log;
 use tritondeploy_gateway::metrics;
 use tritondeploy_gateway::models::Models;
+use tritondeploy_gateway::open_files;
 use tritondeploy_gateway::request::Engine;
 use tritondeploy_gateway::server::Server;
 use tritondeploy_gateway::storage::Storage;
@@ -139,15 +141,24 @@ fn take_short_turns() {
 }
 
 async fn serve(config: Config) -> Result<(), String> {
+    match open_files::raise() {
+        Ok(open_files) => tracing::info!(open_files, "the limit of open files is the hard limit"),
+        Err(e) => tracing::warn!("cannot raise the limit of open files: {e}; raise it where the gateway is started"),
+    }
+    let shutdown = Shutdown::default();
     // Health is answered first of all; everything else may take its time.
+    let health = Health::start(&config.health, health::STALE, shutdown.drain.clone());
+    let health = health.map_err(|e| format!("{} (key `health`) cannot be listened on: {e}", config.health))?;
+    tracing::info!(health = %health.address(), "answering health");
+    tokio::spawn(health.clone().beat());
     let listener = TcpListener::bind(&config.listen).await;
     let listener = listener.map_err(|e| format!("{} cannot be listened on: {e}", config.listen))?;
-    let shutdown = Shutdown::default();
     stop_on_signals(shutdown.clone()).map_err(|e| format!("no signals: {e}"))?;
     let storage = Storage::new(&config.storage).await.map_err(|e| e.to_string())?;
     let triton = Triton::connect(&config.triton).map_err(|e| e.to_string())?;
     let needed = config.required().map(str::to_owned).collect();
     let models = Arc::new(Models::new(triton.clone(), needed, config.repository.directory.clone()));
+    health.watch(models.subscribe());
     let watched = models.clone();
     tokio::spawn(async move { watched.watch().await });
     tokio::spawn(metrics::upkeep());
@@ -166,6 +177,8 @@ async fn serve(config: Config) -> Result<(), String> {
 async fn release(config: &Config, storage: &Storage, triton: &Triton, shutdown: &Shutdown) -> Result<(), String> {
     let admin = TcpListener::bind(&config.admin).await;
     let admin = admin.map_err(|e| format!("{} (admin) cannot be listened on: {e}", config.admin))?;
+    let address = admin.local_addr().map_err(|e| e.to_string())?;
+    tracing::info!(admin = %address, "taking releases");
     let mirror = Mirror::open(storage.clone(), config.repository.clone()).map_err(|e| e.to_string())?;
     let (mirror, turn) = (Arc::new(mirror), Arc::new(Mutex::new(())));
     tokio::spawn(Loader::new(triton.clone(), mirror.clone(), turn.clone()).run());

@@ -69,6 +69,8 @@ static METRICS: LazyLock<All> = LazyLock::new(All::new);
 pub enum Refusal {
     /// Too many connections that have not sent an upgrade.
     Handshakes,
+    /// Too many of them from one address.
+    HandshakesPerAddress,
     /// Too many WebSockets.
     Connections,
     /// The gateway stops.
@@ -80,11 +82,13 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Self; 5] = [Self::Handshakes, Self::Connections, Self::Draining, Self::Subprotocol, Self::Handshake];
+    const ALL: [Self; 6] =
+        [Self::Handshakes, Self::HandshakesPerAddress, Self::Connections, Self::Draining, Self::Subprotocol, Self::Handshake];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Handshakes => "too_many_handshakes",
+            Self::HandshakesPerAddress => "too_many_handshakes_of_address",
             Self::Connections => "too_many_connections",
             Self::Draining => "draining",
             Self::Subprotocol => "subprotocol",

@@ -81,6 +81,12 @@ impl Models {
         Self { triton, needed, seen, index: Mutex::default(), metadata: Mutex::default(), directory, labels: Mutex::default() }
     }
 
+    /// What is seen from now on, for whoever waits or runs elsewhere.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Readiness> {
+        self.seen.subscribe()
+    }
+
     /// What was seen last.
     #[must_use]
     pub fn readiness(&self) -> Readiness {

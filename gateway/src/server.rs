@@ -1,5 +1,8 @@
 //! Accepts connections, upgrades them, and ends them all in good order.
 
+mod handshakes;
+mod warning;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,6 +27,8 @@ use crate::models::Models;
 use crate::protocol::{Client, Protocol, Version};
 use crate::request::Engine;
 use crate::v1;
+use handshakes::Handshakes;
+use warning::Warning;
 
 /// Request line and headers must fit; browsers' cookies do.
 const HEADER_BYTES: usize = 32 << 10;
@@ -55,9 +60,33 @@ struct Shared<P> {
     shutdown: Shutdown,
     tasks: TaskTracker,
     connections: Arc<Semaphore>,
-    handshakes: Arc<Semaphore>,
+    handshakes: Arc<Handshakes>,
+    warnings: Warnings,
     incoming: Arc<Budget>,
     number: AtomicU64,
+}
+
+/// Of refused connections.
+struct Warnings {
+    handshakes: Arc<Warning>,
+    per_address: Arc<Warning>,
+    connections: Arc<Warning>,
+}
+
+impl Warnings {
+    fn new(limits: &Limits) -> Self {
+        let warning = |limit: usize, text: &'static str| {
+            Warning::new(move |count, peer| tracing::warn!(count, last_peer = %peer, limit, "{text}"))
+        };
+        Self {
+            handshakes: warning(limits.handshakes, "connections closed: limits.handshakes have not sent an upgrade"),
+            per_address: warning(
+                limits.handshakes_per_address,
+                "connections closed: limits.handshakes_per_address of their address have not sent an upgrade",
+            ),
+            connections: warning(limits.connections, "WebSockets refused with 503: limits.connections are open"),
+        }
+    }
 }
 
 impl<P: Protocol> Server<P> {
@@ -65,7 +94,8 @@ impl<P: Protocol> Server<P> {
     pub async fn run(self, listener: TcpListener, shutdown: Shutdown) {
         let shared = Arc::new(Shared {
             connections: Arc::new(Semaphore::new(self.limits.connections)),
-            handshakes: Arc::new(Semaphore::new(self.limits.handshakes)),
+            handshakes: Handshakes::new(self.limits.handshakes, self.limits.handshakes_per_address),
+            warnings: Warnings::new(&self.limits),
             incoming: Budget::new(self.limits.incoming_bytes),
             number: AtomicU64::new(0),
             tasks: TaskTracker::new(),
@@ -106,10 +136,14 @@ impl<P: Protocol> Shared<P> {
 
     fn welcome(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         // Whoever says nothing must not keep others out: what is not upgraded yet has a cap of its own.
-        let Ok(handshake) = self.handshakes.clone().try_acquire_owned() else {
-            metrics::refused(Refusal::Handshakes);
-            tracing::warn!(%peer, "too many connections without an upgrade; closed");
-            return;
+        let handshake = match self.handshakes.take(peer.ip()) {
+            Ok(handshake) => handshake,
+            Err(why) => {
+                metrics::refused(why);
+                let of_one = matches!(why, Refusal::HandshakesPerAddress);
+                let warning = if of_one { &self.warnings.per_address } else { &self.warnings.handshakes };
+                return warning.count(peer);
+            }
         };
         // Answers are small and someone waits for each.
         drop(stream.set_nodelay(true));
@@ -175,7 +209,7 @@ impl<P: Protocol> Shared<P> {
                 }
                 let Ok(permit) = self.connections.clone().try_acquire_owned() else {
                     metrics::refused(Refusal::Connections);
-                    tracing::warn!(%peer, limit = self.server.limits.connections, "too many WebSockets; refused");
+                    self.warnings.connections.count(peer);
                     return page::unavailable("too many connections; try again\n");
                 };
                 let upgrade = hyper::upgrade::on(&mut request);

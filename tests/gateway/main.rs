@@ -46,9 +46,12 @@ async fn models_are_synced_loaded_released_and_taken_back() {
     world.wait_ready(503);
     assert!(world.get("/readyz").1.contains("Triton"), "{:?}", world.get("/readyz"));
     assert_eq!(world.get("/healthz").0, 200);
+    assert_eq!(world.get_health("/healthz").0, 200);
+    assert_eq!(world.get_health("/readyz").0, 503);
     assert_eq!(world.release().0, 502);
     world.start_triton();
     world.wait_ready(200);
+    assert_eq!(world.get_health("/readyz").0, 200);
     let (status, release) = world.release();
     assert_eq!(status, 200);
     for name in PAIR {
@@ -104,6 +107,7 @@ async fn models_are_synced_loaded_released_and_taken_back() {
     world.put("release/wrong.json", br#"{"version":1,"models":{"../x":{"digest":"","files":{}}}}"#).await;
     assert_eq!(world.post("release/wrong.json").0, 400);
     assert_eq!(world.post("release/none.json").0, 502);
+    assert_eq!(world.post("images/manifest.json").0, 400);
     assert_eq!(world.release().1, second, "as before");
 
     // READY is not enough: a model must answer with numbers.

@@ -52,6 +52,7 @@ pub(crate) struct World {
     triton_ports: [u16; 3],
     listen: u16,
     admin: u16,
+    health: u16,
     triton: Option<Process>,
     gateway: Option<Running>,
 }
@@ -117,9 +118,10 @@ impl World {
             .build();
         let s3 = aws_sdk_s3::Client::from_conf(config);
         s3.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
-        let [http, grpc, metrics, listen, admin] = free_ports();
+        let [http, grpc, metrics, listen, admin, health] = free_ports();
         let folder = tempfile::tempdir().expect("a folder");
-        let world = Self { aws, s3, folder, triton_ports: [http, grpc, metrics], listen, admin, triton: None, gateway: None };
+        let triton_ports = [http, grpc, metrics];
+        let world = Self { aws, s3, folder, triton_ports, listen, admin, health, triton: None, gateway: None };
         fs::create_dir_all(world.repository()).expect("a folder");
         fs::write(world.config(), world.config_text()).expect("the configuration");
         world
@@ -134,10 +136,10 @@ impl World {
     }
 
     fn config_text(&self) -> String {
-        let (listen, admin, grpc) = (self.listen, self.admin, self.triton_ports[1]);
+        let (listen, admin, health, grpc) = (self.listen, self.admin, self.health, self.triton_ports[1]);
         let directory = self.repository();
         format!(
-            "listen = \"127.0.0.1:{listen}\"\nadmin = \"127.0.0.1:{admin}\"\n\
+            "listen = \"127.0.0.1:{listen}\"\nadmin = \"127.0.0.1:{admin}\"\nhealth = \"127.0.0.1:{health}\"\n\
              limits.request_seconds = 600\ntriton.grpc = \"http://127.0.0.1:{grpc}\"\nstorage.bucket = {BUCKET:?}\nrepository.directory = {directory:?}\n{PIPELINES}"
         )
     }
@@ -212,6 +214,11 @@ impl World {
         ask(self.listen, &format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
     }
 
+    /// Asks the health listener; the status and the text.
+    pub(crate) fn get_health(&self, path: &str) -> (u16, String) {
+        ask(self.health, &format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
+    }
+
     /// Asks for a WebSocket of this subprotocol; the status.
     pub(crate) fn offer(&self, subprotocol: &str) -> u16 {
         let head = "GET / HTTP/1.1\r\nHost: t\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
@@ -267,11 +274,11 @@ impl World {
     }
 
     pub(crate) fn release(&self) -> (u16, Value) {
-        told(ask(self.admin, "GET /v1/release HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
+        told(ask(self.admin, "GET /v1/release HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"))
     }
 
     pub(crate) fn metrics(&self) -> Metrics {
-        let (status, text) = ask(self.admin, "GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+        let (status, text) = ask(self.admin, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
         assert_eq!(status, 200, "{text}");
         Metrics::parse(&text)
     }
@@ -279,7 +286,7 @@ impl World {
     pub(crate) fn post(&self, manifest: &str) -> (u16, Value) {
         let body = json!({ "manifest": manifest }).to_string();
         let length = body.len();
-        let head = "POST /v1/release HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Type: application/json";
+        let head = "POST /v1/release HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json";
         told(ask(self.admin, &format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}")))
     }
 

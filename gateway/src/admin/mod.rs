@@ -1,6 +1,7 @@
 //! The port on which models are released and metrics are read. It listens on the pod's loopback and no Service exposes it; whoever may
 //! open a port-forward into the pod may use it.
 
+mod host;
 mod probe;
 mod release;
 
@@ -9,8 +10,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
@@ -19,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::echo::echo;
 use crate::metrics;
 use crate::sync::{self, Mirror};
 use crate::triton::Triton;
@@ -52,8 +56,11 @@ impl Admin {
     /// # Errors
     /// When the listener fails.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
-        let router =
-            Router::new().route("/v1/release", get(current).post(post)).route("/metrics", get(measured)).with_state(self);
+        let router = Router::new()
+            .route("/v1/release", get(current).post(post))
+            .route("/metrics", get(measured))
+            .layer(from_fn(host::local_only))
+            .with_state(self);
         axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
     }
 }
@@ -69,7 +76,11 @@ async fn current(State(admin): State<Admin>) -> Response {
     }
 }
 
-async fn post(State(admin): State<Admin>, Json(wanted): Json<Wanted>) -> Response {
+async fn post(State(admin): State<Admin>, wanted: Result<Json<Wanted>, JsonRejection>) -> Response {
+    let wanted = match wanted {
+        Ok(Json(wanted)) => wanted,
+        Err(e) => return error(e.status(), &format!("no JSON of the form {{\"manifest\":\"KEY\"}}: {}", echo(&e.body_text()))),
+    };
     let Ok(releasing) = admin.releasing.clone().try_lock_owned() else {
         return error(StatusCode::CONFLICT, &"another release is in progress; try again when it has ended");
     };
@@ -81,7 +92,7 @@ async fn post(State(admin): State<Admin>, Json(wanted): Json<Wanted>) -> Respons
     });
     match work.await {
         Ok(Ok(report)) => Json(report).into_response(),
-        Ok(Err(e @ sync::Error::Manifest(_))) => error(StatusCode::BAD_REQUEST, &e),
+        Ok(Err(e @ (sync::Error::Manifest(_) | sync::Error::Key { .. }))) => error(StatusCode::BAD_REQUEST, &e),
         Ok(Err(e)) => error(StatusCode::BAD_GATEWAY, &e),
         Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, &e),
     }

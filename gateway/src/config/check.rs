@@ -27,6 +27,7 @@ impl Config {
             limits.incoming_bytes,
             limits.connections,
             limits.handshakes,
+            limits.handshakes_per_address,
             limits.running,
             limits.waiting,
             limits.waiting_bytes,

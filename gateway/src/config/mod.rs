@@ -21,6 +21,8 @@ pub struct Config {
     pub listen: String,
     /// Where models are released; no Service exposes it.
     pub admin: String,
+    /// Where the two health paths alone are served, for the kubelet's probes.
+    pub health: String,
     /// How long requests may take to finish after SIGTERM.
     pub drain_seconds: u64,
     /// Threads that serve sockets; decoding has its own. By default one for every four cores: one alone never waits for
@@ -116,6 +118,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections that have not sent a WebSocket upgrade; one more is closed.
     pub handshakes: usize,
+    /// Of these, so many from one IPv4 address or IPv6 /64 network; one more is closed.
+    pub handshakes_per_address: usize,
     /// Longest wait for the headers of a request.
     pub header_seconds: u64,
     /// Requests of one connection that run at once.
@@ -173,6 +177,7 @@ impl Default for Config {
         Self {
             listen: "0.0.0.0:8080".to_owned(),
             admin: "127.0.0.1:8081".to_owned(),
+            health: "0.0.0.0:8082".to_owned(),
             drain_seconds: 20,
             threads: cores().div_ceil(4),
             triton: triton::Config::default(),
@@ -204,6 +209,7 @@ impl Default for Limits {
             message_seconds: 120,
             connections: 10_000,
             handshakes: 1_024,
+            handshakes_per_address: 128,
             header_seconds: 10,
             running: 4,
             waiting: 1_024,

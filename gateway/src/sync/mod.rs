@@ -7,6 +7,7 @@
 
 mod disk;
 mod fetch;
+mod key;
 mod swap;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use tritondeploy_wire::manifest::{Invalid, Manifest, Model, hex};
 pub use swap::Swap;
 
 use crate::config::Repository;
+use crate::echo::echo;
 use crate::storage::{self, Storage};
 
 /// A manifest larger than this is none: a model has a handful of files.
@@ -33,6 +35,14 @@ pub enum Error {
     /// The manifest must not be followed.
     #[error(transparent)]
     Manifest(#[from] Invalid),
+    /// A key that no release may name.
+    #[error("the key {} cannot be released: {why}; tritondeploy push-models writes keys that can", echo(key))]
+    Key {
+        /// As it was named.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// What came is not what the manifest says.
     #[error("s3://{bucket}/{key} is not the file that the manifest names: {why}; push the models again")]
     Content {
@@ -117,10 +127,18 @@ impl Mirror {
     /// Reads a manifest from the bucket.
     ///
     /// # Errors
-    /// When it is missing or must not be followed.
+    /// When it is missing or must not be followed, or when it or one of its files has a key that no release may name.
     pub async fn release(&self, key: &str) -> Result<Release, Error> {
+        self.check(key)?;
         let text = self.storage.read(key, MANIFEST_BYTES).await?;
-        Ok(Release::parse(&text)?)
+        let release = Release::parse(&text)?;
+        let files = release.manifest.models.values().flat_map(|model| model.files.values());
+        files.filter_map(|file| file.key.as_deref()).try_for_each(|key| self.check(key))?;
+        Ok(release)
+    }
+
+    fn check(&self, key: &str) -> Result<(), Error> {
+        key::check(key, &self.repository).map_err(|why| Error::Key { key: key.to_owned(), why })
     }
 
     /// Compares a release with the disk.

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tritondeploy_gateway::config::Limits;
 
 use crate::raw::UPGRADE;
-use crate::{Running, SOON};
+use crate::{Running, SOON, until};
 
 /// Status, headers in lower case, body of the one answer.
 pub(crate) async fn ask(stream: &mut TcpStream, request: &str) -> (u16, String, String) {
@@ -117,6 +117,32 @@ async fn those_who_never_upgrade_have_a_cap_of_their_own() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let mut third = running.tcp().await;
     assert_eq!(third.read(&mut [0; 8]).await.unwrap_or(0), 0);
+}
+
+/// A connection from another address of this machine.
+async fn from_elsewhere(running: &Running) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    socket.connect(running.address).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_with_silent_connections_does_not_keep_another_one_out() {
+    let limits = Limits { header_seconds: 600, handshakes: 6, handshakes_per_address: 4, ..Limits::default() };
+    let running = Running::start(limits).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(running.tcp().await);
+    }
+    let closed = || silent.iter().filter(|stream| stream.try_read(&mut [0]).is_ok_and(|n| n == 0)).count();
+    until("all but four are closed", || closed() == 16).await;
+    let health = "GET /healthz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+    assert_eq!(ask(&mut from_elsewhere(&running).await, health).await.0, 200);
+    let request = format!("GET / HTTP/1.1\r\n{UPGRADE}\r\n");
+    assert_eq!(ask(&mut from_elsewhere(&running).await, &request).await.0, 101);
+    // Whoever closes has its places again.
+    drop(silent);
+    insist(&running, &request, 101).await.expect("the address has places again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

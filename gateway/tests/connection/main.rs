@@ -1,13 +1,16 @@
 //! The connection code through real sockets, with a protocol that sleeps and echoes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod admin;
 mod attack_frames;
 mod attack_http;
 mod autobahn;
+mod health;
 mod http;
 mod life;
 mod messages;
 mod neighbour;
+mod program;
 mod python;
 mod random_frames;
 mod raw;

@@ -20,6 +20,7 @@ pub struct GatewayConfig {
 struct File<'a> {
     listen: &'a str,
     admin: &'a str,
+    health: &'a str,
     drain_seconds: u32,
     triton: Triton<'a>,
     storage: Storage<'a>,
@@ -77,6 +78,8 @@ impl GatewayConfig {
     const ROOTS: &str = "/etc/gateway/ca.pem";
     /// The pod's admin port, on its loopback only.
     pub const ADMIN_PORT: u16 = 8081;
+    /// The pod's port of the health paths alone, for the kubelet.
+    pub const HEALTH_PORT: u16 = 8082;
     /// The pipeline of the proof's model, where one is configured.
     pub const PROOF: &str = "proof";
 
@@ -111,6 +114,7 @@ impl GatewayConfig {
         let file = File {
             listen: "0.0.0.0:8080",
             admin: "127.0.0.1:8081",
+            health: "0.0.0.0:8082",
             drain_seconds: self.drain_seconds,
             triton: Triton { grpc: "http://127.0.0.1:8001" },
             storage: Storage {

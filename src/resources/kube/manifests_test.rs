@@ -55,10 +55,30 @@ fn the_pod_keeps_triton_to_itself() {
         assert!(triton["args"].as_array().unwrap().contains(&flag.clone().into()), "{flag}");
     }
     assert_eq!(triton["ports"], Value::Null);
-    assert_eq!(pod["containers"][1]["ports"].as_array().unwrap().len(), 1);
+    assert_eq!(pod["containers"][1]["ports"].as_array().unwrap().len(), 2);
     assert_eq!(manifest["spec"]["strategy"]["rollingUpdate"]["maxSurge"], 0);
     let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
     assert!(grace > triton["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap());
+}
+
+#[test]
+fn every_probe_of_the_gateway_asks_its_health_listener_and_the_service_does_not() {
+    let config = Config::default();
+    let manifest = deployment(&config);
+    let gateway = &manifest["spec"]["template"]["spec"]["containers"][1];
+    for (probe, path) in [("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
+        assert_eq!(gateway[probe]["httpGet"], serde_json::json!({"path": path, "port": "health"}), "{probe}");
+    }
+    let ports = gateway["ports"].as_array().unwrap();
+    let number = &ports.iter().find(|port| port["name"] == "health").unwrap()["containerPort"];
+    assert_eq!(number, GatewayConfig::HEALTH_PORT);
+    let file: toml::Table = toml::from_str(&GatewayConfig::new(&config).toml("b")).unwrap();
+    assert_eq!(file["health"].as_str(), Some(&*format!("0.0.0.0:{number}")));
+    let service = known::<core::Service>(Service::new(&config, "kube/service").manifest(&namespace(), &()));
+    assert_eq!(
+        service["spec"]["ports"],
+        serde_json::json!([{"name": "ws", "port": 8080, "targetPort": "ws", "protocol": "TCP"}])
+    );
 }
 
 #[test]

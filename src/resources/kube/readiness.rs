@@ -8,7 +8,7 @@ use kube::Client;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::service::PORT;
+use super::gateway_config::GatewayConfig;
 use crate::cloud::kube::Serving;
 
 /// A pod that does not say why in this time is told of without.
@@ -33,7 +33,7 @@ struct Model {
 impl Readiness {
     /// Asks the pod; None where it does not say.
     pub(super) async fn of(client: &Client, namespace: &str, pod: &Pod) -> Option<Self> {
-        let port = Serving::new(client.clone(), namespace, pod.metadata.name.as_deref()?, PORT);
+        let port = Serving::new(client.clone(), namespace, pod.metadata.name.as_deref()?, GatewayConfig::HEALTH_PORT);
         let (_, body) = timeout(PATIENCE, port.get("/readyz")).await.ok()?.ok()?;
         serde_json::from_slice(&body).ok()
     }

@@ -61,6 +61,7 @@ pub(crate) struct World {
 pub(crate) struct Ports {
     pub(crate) gateway: u16,
     admin: u16,
+    health: u16,
     pub(crate) triton_http: u16,
     pub(crate) triton_grpc: u16,
     triton_metrics: u16,
@@ -69,13 +70,13 @@ pub(crate) struct Ports {
 
 impl Ports {
     fn free() -> Result<Self, Failure> {
-        let listeners: Result<Vec<_>, _> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0")).collect();
+        let listeners: Result<Vec<_>, _> = (0..7).map(|_| TcpListener::bind("127.0.0.1:0")).collect();
         let ports: Result<Vec<_>, _> = listeners.doing("looking for free ports")?.iter().map(TcpListener::local_addr).collect();
         let ports: Vec<u16> = ports.doing("looking for free ports")?.iter().map(std::net::SocketAddr::port).collect();
-        let [gateway, admin, triton_http, triton_grpc, triton_metrics, objects] = ports[..] else {
-            return Err(Failure("there are no six free ports".to_owned()));
+        let [gateway, admin, health, triton_http, triton_grpc, triton_metrics, objects] = ports[..] else {
+            return Err(Failure("there are no seven free ports".to_owned()));
         };
-        Ok(Self { gateway, admin, triton_http, triton_grpc, triton_metrics, objects })
+        Ok(Self { gateway, admin, health, triton_http, triton_grpc, triton_metrics, objects })
     }
 }
 
@@ -122,10 +123,10 @@ impl World {
     /// The same, without waiting.
     pub(crate) fn launch(&mut self, more: &str) -> Result<(), Failure> {
         self.gateway = None;
-        let Ports { gateway, admin, triton_grpc, objects, .. } = self.ports;
+        let Ports { gateway, admin, health, triton_grpc, objects, .. } = self.ports;
         let (config, repository) = (self.folder.path().join("gateway.toml"), self.folder.path().join("models"));
         let text = format!(
-            "listen = \"127.0.0.1:{gateway}\"\nadmin = \"127.0.0.1:{admin}\"\n\
+            "listen = \"127.0.0.1:{gateway}\"\nadmin = \"127.0.0.1:{admin}\"\nhealth = \"127.0.0.1:{health}\"\n\
              triton.grpc = \"http://127.0.0.1:{triton_grpc}\"\nstorage.bucket = {BUCKET:?}\n\
              repository.directory = {repository:?}\n{more}\n"
         );
