@@ -18,7 +18,7 @@ use crate::perf_analyzer::PerfAnalyzer;
 use crate::processor::{Role, Watched};
 use crate::{http, models, payload};
 use leftovers::Leftovers;
-use process::Process;
+pub(crate) use process::Process;
 
 /// The bucket that holds the photographs.
 pub(crate) const BUCKET: &str = "photographs";
@@ -42,6 +42,25 @@ pub(crate) struct Programs {
     pub(crate) perf_analyzer: Option<PathBuf>,
 }
 
+/// What the bucket holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Contents {
+    /// Photographs, from [`key`] 0 on.
+    pub(crate) photos: usize,
+    /// Other objects by their names below `images/`.
+    pub(crate) more: Vec<(&'static str, Bytes)>,
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        Self { photos: payload::COUNT, more: Vec::new() }
+    }
+}
+
+/// Whether the gateway answers `/healthz` and `/readyz` on a port of its own, the configuration's key `health`. THE ONE
+/// PLACE: unknown keys are errors, so it becomes true together with the gateway's listener.
+const HEALTH_LISTENER: bool = false;
+
 /// What runs. All of it ends, and its files go, when this is dropped.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -60,6 +79,8 @@ pub(crate) struct World {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ports {
     pub(crate) gateway: u16,
+    /// Where the gateway answers for its health alone, if it does.
+    pub(crate) health: Option<u16>,
     admin: u16,
     pub(crate) triton_http: u16,
     pub(crate) triton_grpc: u16,
@@ -69,27 +90,31 @@ pub(crate) struct Ports {
 
 impl Ports {
     fn free() -> Result<Self, Failure> {
-        let listeners: Result<Vec<_>, _> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0")).collect();
+        let listeners: Result<Vec<_>, _> = (0..7).map(|_| TcpListener::bind("127.0.0.1:0")).collect();
         let ports: Result<Vec<_>, _> = listeners.doing("looking for free ports")?.iter().map(TcpListener::local_addr).collect();
         let ports: Vec<u16> = ports.doing("looking for free ports")?.iter().map(std::net::SocketAddr::port).collect();
-        let [gateway, admin, triton_http, triton_grpc, triton_metrics, objects] = ports[..] else {
-            return Err(Failure("there are no six free ports".to_owned()));
+        let [gateway, health, admin, triton_http, triton_grpc, triton_metrics, objects] = ports[..] else {
+            return Err(Failure("there are no seven free ports".to_owned()));
         };
-        Ok(Self { gateway, admin, triton_http, triton_grpc, triton_metrics, objects })
+        let health = HEALTH_LISTENER.then_some(health);
+        Ok(Self { gateway, health, admin, triton_http, triton_grpc, triton_metrics, objects })
     }
 }
 
 impl World {
     /// Starts everything and waits for it.
-    pub(crate) async fn start(programs: Programs) -> Result<Self, Failure> {
+    pub(crate) async fn start(programs: Programs, contents: Contents) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new().prefix("tritondeploy-bench-").tempdir().doing("making a folder")?;
         let ports = Ports::free()?;
         let (repository, images) = (folder.path().join("models"), folder.path().join("objects").join(BUCKET).join("images"));
         models::write(&repository)?;
         fs::create_dir_all(&images).doing("making a folder")?;
-        let photos = payload::photos(payload::COUNT)?;
+        let photos = payload::photos(contents.photos)?;
         for (number, photo) in photos.iter().enumerate() {
             fs::write(images.join(format!("{number}.jpg")), photo).doing("writing a photograph")?;
+        }
+        for (name, object) in contents.more {
+            fs::write(images.join(name), object).doing("writing an object")?;
         }
         let leftovers = Leftovers::new();
         let triton = start_triton(&programs.triton, &repository, ports, folder.path(), &leftovers)?;
@@ -122,10 +147,11 @@ impl World {
     /// The same, without waiting.
     pub(crate) fn launch(&mut self, more: &str) -> Result<(), Failure> {
         self.gateway = None;
-        let Ports { gateway, admin, triton_grpc, objects, .. } = self.ports;
+        let Ports { gateway, health, admin, triton_grpc, objects, .. } = self.ports;
+        let health = health.map(|port| format!("health = \"127.0.0.1:{port}\"\n")).unwrap_or_default();
         let (config, repository) = (self.folder.path().join("gateway.toml"), self.folder.path().join("models"));
         let text = format!(
-            "listen = \"127.0.0.1:{gateway}\"\nadmin = \"127.0.0.1:{admin}\"\n\
+            "listen = \"127.0.0.1:{gateway}\"\n{health}admin = \"127.0.0.1:{admin}\"\n\
              triton.grpc = \"http://127.0.0.1:{triton_grpc}\"\nstorage.bucket = {BUCKET:?}\n\
              repository.directory = {repository:?}\n{more}\n"
         );
@@ -146,6 +172,11 @@ impl World {
     /// An error with its last words if the gateway or Triton has ended.
     pub(crate) fn watch_over(&mut self) -> Result<(), Failure> {
         self.triton.lives().map_err(|e| Failure(format!("Triton: {e}")))?;
+        self.watch_over_gateway()
+    }
+
+    /// An error with its last words if the gateway has ended.
+    pub(crate) fn watch_over_gateway(&mut self) -> Result<(), Failure> {
         match &mut self.gateway {
             Some(gateway) => gateway.lives().map_err(|e| Failure(format!("the gateway: {e}"))),
             None => Err(Failure("the gateway was not started".to_owned())),
@@ -166,6 +197,16 @@ impl World {
     /// NVIDIA's load tool, where it is there.
     pub(crate) fn perf_analyzer(&self) -> Option<PerfAnalyzer> {
         self.programs.perf_analyzer.as_ref().map(|program| PerfAnalyzer::new(program, self.folder.path()))
+    }
+
+    /// Ends the gateway as a container's limit does: at once.
+    pub(crate) fn kill_gateway(&self) {
+        self.gateway.iter().for_each(Process::kill);
+    }
+
+    /// For the logs of other processes; it goes with this world.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The gateway's process id; 0 while there is none.
