@@ -167,8 +167,9 @@ async fn soaked(place: Place, minutes: f64) -> Result<bool, Failure> {
 
 async fn attacked(place: Place, options: hostile::Options) -> Result<bool, Failure> {
     options.check()?;
+    let groups = hostile::Groups::new();
     let mut world = place.start(hostile::contents()?).await?;
-    hostile::hostile(&mut world, &place.config, &options).await
+    hostile::hostile(&mut world, &groups, &place.config, &options).await
 }
 
 async fn measure(place: Place, only: &[String], length: Length, folder: Option<PathBuf>) -> Result<bool, Failure> {

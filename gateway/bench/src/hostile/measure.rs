@@ -75,15 +75,15 @@ pub(super) struct Told {
     pub(super) errors: std::collections::BTreeMap<String, u64>,
 }
 
-/// Both groups; without them, why.
+/// Both groups; without them, why. They must outlive the processes in them: a group with one cannot be removed.
 #[derive(Debug)]
-pub(super) struct Groups {
+pub(crate) struct Groups {
     pub(super) attacker: Result<Group, Failure>,
     pub(super) gateway: Result<Group, Failure>,
 }
 
 impl Groups {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { attacker: Group::new(Limit::Processor(ATTACKER)), gateway: Group::new(Limit::Memory(MEMORY)) }
     }
 

@@ -20,7 +20,9 @@ use serde::Serialize;
 use tritondeploy_gateway::image::Quality;
 
 pub(crate) use attack::{Arguments, run as attack};
-use measure::{ATTACKER, Groups, MEMORY, Outcome, Plan, Told};
+use cgroup::Group;
+pub(crate) use measure::Groups;
+use measure::{ATTACKER, MEMORY, Outcome, Plan, Told};
 use polite::Polite;
 use rows::{ROWS, Row};
 
@@ -81,17 +83,16 @@ impl Options {
 }
 
 /// Attacks in all ways; whether all bars are met.
-pub(crate) async fn hostile(world: &mut World, config: &str, options: &Options) -> Result<bool, Failure> {
+pub(crate) async fn hostile(world: &mut World, groups: &Groups, config: &str, options: &Options) -> Result<bool, Failure> {
     let Options { seconds, answers, rest, seed, .. } = *options;
     let plan = Plan { seconds, answers, rest, seed };
-    let groups = Groups::new();
-    let unlimited = |group: &Result<_, Failure>, what: &str| {
-        let Err(Failure(why)) = group else { return None };
+    let unlimited = |group: &Result<Group, Failure>, what: &str| {
+        let why = group.as_ref().err()?.to_string();
         say(&format!("NOT LIMITED: {what}: {why}"));
-        Some(why.clone())
+        Some(why)
     };
-    let attacker_unlimited = unlimited(&groups.attacker.as_ref().map(drop).map_err(Clone::clone), "the attacker's processor");
-    let gateway_unlimited = unlimited(&groups.gateway.as_ref().map(drop).map_err(Clone::clone), "the gateway's memory");
+    let attacker_unlimited = unlimited(&groups.attacker, "the attacker's processor");
+    let gateway_unlimited = unlimited(&groups.gateway, "the gateway's memory");
     say(&format!("The attacker has {ATTACKER} of a processor, the gateway {} MiB.", MEMORY >> 20));
     let requests = Request::photos(&world.photos, &RESNET, Quality::Exact)?;
     let polite = Polite::new(world.ports.gateway, requests)?;
@@ -102,7 +103,7 @@ pub(crate) async fn hostile(world: &mut World, config: &str, options: &Options) 
     say(&lines);
     for row in ROWS.iter().filter(|row| options.only.is_empty() || options.only.iter().any(|name| name == row.name)) {
         groups.gateway(world, config).await?;
-        let outcome = measure::row(world, row, plan, &groups, &polite, &report.alone).await;
+        let outcome = measure::row(world, row, plan, groups, &polite, &report.alone).await;
         let outcome = outcome.map_err(|Failure(why)| Failure(format!("{}: {why}", row.name)))?;
         let line = table::line(&outcome);
         say(&line);

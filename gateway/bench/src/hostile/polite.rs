@@ -60,9 +60,8 @@ impl Polite {
         let asked = Asked::default();
         let enough = || asked.answers() >= answers || !asked.errors.borrow().is_empty();
         self.ask_until(&asked, enough).await;
-        match asked.errors.borrow().first_key_value() {
-            Some((kind, _)) => return Err(Failure(format!("a client that is alone got {kind:?}"))),
-            None => {}
+        if let Some((kind, _)) = asked.errors.borrow().first_key_value() {
+            return Err(Failure(format!("a client that is alone got {kind:?}")));
         }
         Ok(asked)
     }
