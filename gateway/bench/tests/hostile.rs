@@ -2,7 +2,9 @@
 //! goes on answering. How fast it does is measured by `tritondeploy-bench hostile`: no test depends on the speed of the clock.
 //!
 //! All attacks are made by one run, when the first test asks for it; each test looks at its own.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -14,6 +16,9 @@ const ADDED: f64 = 1024.0;
 
 /// Over what it had before, when it has rested, in MiB.
 const KEPT: f64 = 64.0;
+
+/// The polite client has at least so many answers in each attack: a machine must be slow that takes two seconds for one.
+const ANSWERS: u64 = 5;
 
 /// No polite answer takes longer, on the slowest machine, in ms.
 const SLOWEST: f64 = 20_000.0;
@@ -105,6 +110,8 @@ impl Row {
             // One in a hundred, of few.
             assert!(overloaded <= 1 + polite["answers"].as_u64().unwrap() / 100, "{name}: refused too often: {polite}");
         }
+        let answers = polite["answers"].as_u64().unwrap();
+        assert!(answers >= ANSWERS, "{name}: {answers} answers for the polite client: {polite}");
         assert!(number(&polite["most"]) <= SLOWEST, "{name}: the polite client waits: {polite}");
         assert_eq!(sum(&health["errors"]), 0, "{name}: health: {health}");
         assert!(number(&health["most"]) <= SLOWEST_HEALTH, "{name}: health: {health}");
@@ -172,12 +179,12 @@ fn a_burst_of_connections_that_say_nothing_does_not_keep_others_out() {
 }
 
 #[test]
-fn the_attacker_is_limited_and_so_is_the_gateway() {
+fn what_is_not_limited_is_told() {
     for limit in ["attacker_unlimited", "gateway_unlimited"] {
-        // A container may not let us make control groups: that is told, and the measurement is missed for it.
-        if let Some(why) = RUN[limit].as_str() {
-            println!("NOT LIMITED, {limit}: {why}");
+        // A container may not let us make control groups. The attacks are as real, and `make hostile` counts it as a miss.
+        if let Some(why) = RUN.get(limit).unwrap().as_str() {
+            // Past the capture of what passing tests print.
+            writeln!(std::io::stderr(), "\n!!! NOT LIMITED: {limit}: {why}").unwrap();
         }
-        assert!(RUN.get(limit).is_some(), "{limit} is not told");
     }
 }

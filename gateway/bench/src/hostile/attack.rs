@@ -1,31 +1,27 @@
 //! The attacker: one row against one gateway, from one address, for a bounded time; and what it delivered.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
-use tritondeploy_wire::v1::{SUBPROTOCOL, ServerMessage};
+use tritondeploy_wire::v1::SUBPROTOCOL;
 
+use super::delivered::Delivered;
 use super::peer;
 use super::rows::{self, Row};
 use crate::failure::{Doing, Failure};
-use crate::path::v1::{greeting, read};
+use crate::path::v1::greeting;
 use crate::report::say;
 use crate::socket::{Event, Reader, Socket, Writer};
 
-/// The line that says that all is prepared and the attack begins.
+/// The line that the attacker prints when its messages are prepared and the attack begins.
 pub(super) const BEGUN: &str = "begun";
 
 /// Bytes of a long message that are written, and counted, at once.
 const PIECE: usize = 256 << 10;
-
-/// Kinds of answers that are told apart: texts of v0's errors are the gateway's own, and may be many.
-const KINDS: usize = 20;
 
 /// No attack goes on for longer.
 const LONGEST: f64 = 600.0;
@@ -49,28 +45,6 @@ pub(crate) struct Arguments {
     /// Holds the objects that are named.
     #[arg(long, default_value = crate::world::BUCKET)]
     bucket: String,
-}
-
-/// What an attack did, and what became of it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Delivered {
-    pub(crate) row: String,
-    pub(crate) seed: u64,
-    pub(crate) seconds: f64,
-    /// Made: TCP connections that say nothing, or WebSockets.
-    pub(crate) connections: u64,
-    /// Not made: refused, or ended before the upgrade or the greeting.
-    pub(crate) refused: u64,
-    /// Sent whole.
-    pub(crate) messages: u64,
-    /// Begun, and ended by the gateway.
-    pub(crate) cut: u64,
-    /// Of messages, masks and frames included.
-    pub(crate) bytes: u64,
-    /// By their kind: "result", "error CODE", "success", "error: TEXT".
-    pub(crate) answers: BTreeMap<String, u64>,
-    /// How the gateway ended connections: by the code of its Close, or "lost".
-    pub(crate) closes: BTreeMap<String, u64>,
 }
 
 /// What the rows attack with.
@@ -181,10 +155,7 @@ impl Attack {
                     return false;
                 }
                 Ok(Event::Message(message)) => {
-                    self.answer(match protocol {
-                        Protocol::V0 => kind_of_v0(&message),
-                        Protocol::V1 => kind_of_v1(&message),
-                    });
+                    self.delivered.borrow_mut().answer(&message, protocol);
                     return true;
                 }
                 Err(_) => {
@@ -193,12 +164,6 @@ impl Attack {
                 }
             }
         }
-    }
-
-    fn answer(&self, kind: String) {
-        let answers = &mut self.delivered.borrow_mut().answers;
-        let kind = if answers.len() < KINDS || answers.contains_key(&kind) { kind } else { "others".to_owned() };
-        *answers.entry(kind).or_default() += 1;
     }
 
     /// Counts the end of a connection that the gateway has ended.
@@ -225,7 +190,7 @@ impl Attack {
             }
             true
         };
-        // What the gateway closes it does not read to the end: a write fails then, too.
+        // When the gateway closes a connection it stops reading, so the write fails, too.
         let (sent, read) = tokio::join!(sending, reading);
         sent && read
     }
@@ -243,26 +208,6 @@ impl Attack {
     }
 }
 
-fn kind_of_v0(message: &[u8]) -> String {
-    if message.starts_with(b"{\"status\":\"success\"") {
-        return "success".to_owned();
-    }
-    let text = String::from_utf8_lossy(&message[..message.len().min(400)]).into_owned();
-    let why = text.strip_prefix("{\"status\":\"error\",\"message\":\"").unwrap_or(&text);
-    format!("error: {}", why.chars().take(80).collect::<String>())
-}
-
-fn kind_of_v1(message: &[u8]) -> String {
-    match read(message) {
-        Ok((ServerMessage::Result(_), _)) => "result".to_owned(),
-        Ok((ServerMessage::Error { failure, .. }, _)) => format!("error {}", failure.code),
-        Ok((ServerMessage::Cancelled(_), _)) => "cancelled".to_owned(),
-        Ok(_) => "other".to_owned(),
-        Err(_) => "malformed".to_owned(),
-    }
-}
-
-/// Names and titles, for who asks for one that there is not.
 impl Row {
     /// The row of a name.
     pub(crate) fn named(name: &str) -> Result<&'static Self, Failure> {
@@ -276,20 +221,6 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn answers_of_v0_are_told_apart_by_their_words() {
-        assert_eq!(kind_of_v0(b"{\"status\":\"success\",\"outputs\":{}}"), "success");
-        let error = b"{\"status\":\"error\",\"message\":\"s3://b/k does not exist or may not be read\"}";
-        assert_eq!(kind_of_v0(error), "error: s3://b/k does not exist or may not be read\"}");
-    }
-
-    #[test]
-    fn answers_of_v1_are_told_apart_by_their_codes() {
-        let error = b"{\"type\":\"error\",\"id\":1,\"code\":\"overloaded\",\"message\":\"m\",\"retryable\":true}";
-        assert_eq!(kind_of_v1(error), "error overloaded");
-        assert_eq!(kind_of_v1(b"{}"), "malformed");
-    }
 
     #[tokio::test]
     async fn only_this_machine_is_attacked() {

@@ -1,6 +1,6 @@
-//! Control groups, version 1 or 2: the attacker's share of the processors, and the memory limit that the gateway has in its
-//! pod. Without the first, an attacker that spends more than the gateway would measure itself; without the second, an attack
-//! that works would take the whole machine's memory.
+//! Control groups, version 1 or 2. One limits the attacker's processor time: on a machine of two cores an unlimited attacker
+//! would slow the polite client down by itself. The other gives the gateway the memory limit of its pod: an attack that works
+//! would take the whole machine's memory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,7 @@ use crate::failure::{Doing, Failure};
 /// Names of ours, followed by the id of the process that made the group.
 const PREFIX: &str = "tritondeploy-hostile-";
 
-/// In which a share of a processor is used up, in microseconds. The kernel's own 100 ms would make a limited process stop
-/// for up to that long.
+/// The period of the quota, in microseconds. With the kernel's default of 100 ms a limited process attacks in long bursts.
 const PERIOD: u64 = 20_000;
 
 /// What a group limits.
@@ -69,7 +68,7 @@ impl Group {
             .ok_or_else(|| Failure(format!("no control group hierarchy has the controller {}", limit.controller())))?;
         remove_abandoned(&root);
         if version == Version::Two {
-            // Refused where it is on already for reasons of others; whether it is on, the group's files tell.
+            // An error here shows below: without the controller the new group has none of the files.
             drop(fs::write(root.join("cgroup.subtree_control"), format!("+{}", limit.controller())));
         }
         let folder = root.join(format!("{PREFIX}{}", std::process::id()));
@@ -90,7 +89,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // A process that was waited for may be counted a moment longer.
+        // The kernel may count a process for a moment after it was waited for.
         for _ in 0..100 {
             if fs::remove_dir(&self.folder).is_ok() || !self.folder.exists() {
                 return;

@@ -26,8 +26,8 @@ pub(super) struct Probes {
     failed: Cell<u64>,
 }
 
-/// Asks a port until `stopped`, and counts what was asked before `over`. Each probe begins on time, whether those before it
-/// have ended or not: else slow ones would be few.
+/// Asks a port until `stopped`, and counts the probes that began before `over`. Each probe begins on time, whether those
+/// before it have ended or not: otherwise a slow gateway would get fewer probes, and few of them slow.
 pub(super) async fn probe(port: u16, probes: &Probes, over: &Cell<bool>, stopped: &Cell<bool>) {
     let to = SocketAddr::from(([127, 0, 0, 1], port));
     let (mut ticks, mut open) = (interval(EVERY), FuturesUnordered::new());

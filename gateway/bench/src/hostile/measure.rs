@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::time::sleep;
 
-use super::attack::{self, Delivered};
+use super::attack;
 use super::bars::{self, Bar};
 use super::cgroup::{Group, Limit};
+use super::delivered::Delivered;
 use super::health::{self, Probes};
 use super::memory::Memory;
 use super::peer;
@@ -20,19 +21,19 @@ use crate::world::{BUCKET, Process, World};
 /// The pod's limit for the gateway's container (templates/deployment.yaml).
 pub(super) const MEMORY: u64 = 3 << 30;
 
-/// Of one processor, for the attacker: less than what it makes the gateway spend, or it would measure itself.
+/// The attacker's share of one processor. It must be the gateway that is measured, not the attacker's own use of the cores.
 pub(super) const ATTACKER: f64 = 0.5;
 
-/// From a look at the memory to the next.
+/// The interval at which memory is sampled.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// Answers to the polite client before the memory is looked at for the first time: buffers and pools are there then.
+/// Answers to the polite client before the first sample of the memory, so that buffers and pools are allocated by then.
 const WARM_UP: usize = 20;
 
-/// An attack goes on for so many times its length while the polite client has too few answers.
+/// While the polite client has too few answers, an attack is extended up to this multiple of its length.
 const EXTENDED: f64 = 3.0;
 
-/// For the attacker to make its messages, on its share of a processor; and to end.
+/// Timeouts: the attacker prepares its messages on its limited share of a processor; and it ends.
 const PREPARATION: Duration = Duration::from_secs(60);
 const ENDING: Duration = Duration::from_secs(10);
 
@@ -128,7 +129,7 @@ pub(super) async fn row(
     let ports = world.ports;
     let mut triton_crashes = 0;
     let control = async {
-        let died = attack(world, &mut attacker, &mut memory, plan, &asked, &mut triton_crashes).await;
+        let died = under_attack(world, &mut attacker, &mut memory, plan, &asked, &mut triton_crashes).await;
         over.set(true);
         if died.is_none() {
             rest(&mut memory, Duration::from_secs_f64(plan.rest)).await;
@@ -164,7 +165,7 @@ fn start(world: &World, row: &Row, plan: Plan, groups: &Groups) -> Result<Proces
         format!("--address=127.0.0.1:{}", world.ports.gateway),
         format!("--from={}", peer::ATTACKER),
         format!("--seed={}", plan.seed),
-        // A little longer than it is let: it stops by itself when nobody stops it.
+        // Longer than it is used: the attacker stops by itself if this process cannot stop it.
         format!("--seconds={}", plan.seconds * EXTENDED + PREPARATION.as_secs_f64()),
         format!("--bucket={BUCKET}"),
     ];
@@ -185,8 +186,9 @@ async fn begun(attacker: &mut Process) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Until it has lasted and the polite client has its answers, or the gateway has ended; says why it has.
-async fn attack(
+/// Samples until the attack has lasted long enough and the polite client has its answers, or until the gateway ends; returns
+/// why it ended.
+async fn under_attack(
     world: &mut World,
     attacker: &mut Process,
     memory: &mut Memory,
@@ -202,7 +204,7 @@ async fn attack(
         // A Triton that cannot be started again is told when it is started for the next attack.
         *triton_crashes += u32::from(world.revive_triton().unwrap_or(false));
         if memory.after * 1_048_576.0 > MEMORY as f64 {
-            // What the group's limit does, where there is one.
+            // The control group's limit does the same where there is one.
             world.kill_gateway();
         }
         sleep(LOOK).await;
@@ -220,7 +222,7 @@ async fn attack(
     died
 }
 
-/// Until the memory is back, but not for ever.
+/// Samples until the memory is back, at most `longest`.
 async fn rest(memory: &mut Memory, longest: Duration) {
     let start = Instant::now();
     loop {

@@ -1,9 +1,10 @@
-//! A hostile client beside a polite one: for each attack, whether the gateway stays within its memory, its health is
-//! answered, and the polite client hardly notices.
+//! A hostile client beside a polite one. For each attack: does the gateway stay within its memory, does it answer health
+//! probes, and how much slower is the polite client?
 
 mod attack;
 mod bars;
 mod cgroup;
+mod delivered;
 mod health;
 mod measure;
 mod memory;
@@ -63,7 +64,7 @@ pub(crate) struct Options {
 /// Everything found.
 #[derive(Debug, Serialize)]
 struct Report {
-    /// Why the attacker was not limited, and why the gateway was not, if so: it must not be so where it is measured.
+    /// Why the attacker, or the gateway, has no control group. A run without them does not meet its bars.
     attacker_unlimited: Option<String>,
     gateway_unlimited: Option<String>,
     alone: Told,
