@@ -7,6 +7,7 @@
 #   make fuzz   a minute of fuzzing for each of the gateway's four readers, two at a time; inputs that crash are kept and named
 #   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes (25 min, longer the first time)
 #   make soak   ten minutes of mixed load with cancels: every answer verified, memory flat
+#   make hostile  twelve attacks on the gateway, each beside a polite client: its memory, its health, that client's latency (8 min)
 #   make dist   tritondeploy and its gateway, optimised and stripped, in $(DIST) (15 min the first time)
 
 SHELL := /bin/bash
@@ -16,10 +17,10 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 TARGET := x86_64-unknown-linux-gnu
 DIST ?= $(CACHE)/dist
 
-.PHONY: help demo test lint fuzz bench soak dist ours
+.PHONY: help demo test lint fuzz bench soak hostile dist ours
 
 # Cargo goes by times: what another checkout has built since, into the same folder, would pass for built from this one.
-demo test lint fuzz bench soak dist: ours
+demo test lint fuzz bench soak hostile dist: ours
 ours:
 	@mkdir -p "$(CARGO_TARGET_DIR)"
 	@test "$$(cat "$(CARGO_TARGET_DIR)/checkout" 2>/dev/null)" = "$(CURDIR)" || { \
@@ -50,6 +51,9 @@ bench:
 
 soak:
 	@gateway/bench/run soak
+
+hostile:
+	@gateway/bench/run hostile
 
 dist:
 	cargo build --release --locked -p tritondeploy -p tritondeploy-gateway

@@ -3,7 +3,6 @@
 pub mod admin;
 pub mod config;
 pub mod connection;
-mod echo;
 pub mod health;
 pub mod http;
 pub mod image;

@@ -47,20 +47,25 @@ pub struct Client {
 }
 
 impl Client {
-    /// Whoever is at this address. Of IPv6, all that share a /64 are one: anybody there may take any of them.
+    /// Whoever is at this address.
     #[must_use]
     pub fn new(peer: IpAddr, version: Version) -> Self {
-        let address = match peer.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-            v4 => v4,
-        };
-        Self { address, version }
+        Self { address: network(peer), version }
     }
 
     /// What it speaks.
     #[must_use]
     pub fn version(self) -> Version {
         self.version
+    }
+}
+
+/// What counts as one client: an IPv4 address, or an IPv6 network. Whoever has one IPv6 address has this many: RFC 6177.
+pub(crate) fn network(peer: IpAddr) -> IpAddr {
+    const NETWORK: u32 = 64;
+    match peer.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << (128 - NETWORK))).into(),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -76,5 +81,19 @@ pub struct RequestId {
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.connection, self.request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_is_one_client_and_a_mapped_address_is_its_ipv4_address() {
+        let client = |text: &str| Client::new(text.parse().unwrap(), Version::V1);
+        assert_eq!(client("2001:db8:1:2:3:4:5:6"), client("2001:db8:1:2::1"));
+        assert_ne!(client("2001:db8:1:2::1"), client("2001:db8:1:3::1"));
+        assert_eq!(client("::ffff:192.0.2.1"), client("192.0.2.1"));
+        assert_ne!(client("::ffff:192.0.2.1"), client("::ffff:192.0.2.2"));
     }
 }

@@ -186,7 +186,11 @@ async fn asked_for_too_much(world: &World, client: &Client) {
         (many(16).thumbnail(2049), Code::BadRequest, "2049"),
         (Request::object("images/cat.png").models([LITE, LITE]), Code::BadRequest, "asked for twice"),
         // By its alias, and by its name.
-        (Request::object("images/cat.png").models(["resnet", "resnet50_onnx"]), Code::BadRequest, "\"resnet\" is asked for twice"),
+        (
+            Request::object("images/cat.png").models(["resnet", "resnet50_onnx"]),
+            Code::BadRequest,
+            "\"resnet\" is asked for twice",
+        ),
         // The object is not there, and nobody looks for it.
         (Request::object("images/none.png").models(["none"]), Code::UnknownModel, "none"),
         (Request::object("images/cat.png").models([&long]), Code::UnknownModel, "is not found"),
@@ -208,7 +212,10 @@ async fn asked_for_too_much(world: &World, client: &Client) {
     let text = format!(r#"{{"x":{unknown},"type":"infer","id":1,{image},"traceparent":"{}"}}"#, "\\n".repeat(1000));
     socket.send(Message::text(text)).await.unwrap();
     let answer = said(&mut socket).await;
-    assert_eq!((&answer["type"], &answer["id"], &answer["results"][0]["top"][0]["index"]), (&"result".into(), &1.into(), &285.into()));
+    assert_eq!(
+        (&answer["type"], &answer["id"], &answer["results"][0]["top"][0]["index"]),
+        (&"result".into(), &1.into(), &285.into())
+    );
     // A frame's header has an end, and its message is answered; a text has one, and ends the connection.
     let header = format!(r#"{{"type":"infer","id":2,{image},"x":"{}"}}"#, "x".repeat(64 << 10));
     let frame = [&(header.len() as u32).to_le_bytes()[..], header.as_bytes()].concat();

@@ -71,22 +71,27 @@ impl Head {
 
 /// Appends a whole frame, masked.
 pub(crate) fn write(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: [u8; 4]) {
+    head(out, opcode, payload.len(), key);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    mask(&mut out[start..], key);
+}
+
+/// Appends the first bytes of a whole frame, up to its payload.
+pub(crate) fn head(out: &mut Vec<u8>, opcode: Opcode, length: usize, key: [u8; 4]) {
     out.push(0x80 | opcode.number());
-    match payload.len() {
-        length @ 0..=125 => out.push(0x80 | length as u8),
-        length @ 126..=0xffff => {
+    match length {
+        0..=125 => out.push(0x80 | length as u8),
+        126..=0xffff => {
             out.push(0x80 | 126);
             out.extend_from_slice(&(length as u16).to_be_bytes());
         }
-        length => {
+        _ => {
             out.push(0x80 | 127);
             out.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }
     out.extend_from_slice(&key);
-    let start = out.len();
-    out.extend_from_slice(payload);
-    mask(&mut out[start..], key);
 }
 
 /// Masks or unmasks, eight bytes at a time: compilers make vector instructions of it.

@@ -5,6 +5,7 @@ mod drive;
 mod failure;
 mod floor;
 mod frame;
+mod hostile;
 mod http;
 mod models;
 mod multiplexed;
@@ -30,7 +31,7 @@ use compare::Length;
 use failure::{Doing, Failure};
 use report::Report;
 use rows::ROWS;
-use world::{Programs, World};
+use world::{Contents, Programs, World};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -68,6 +69,15 @@ enum Command {
         #[arg(long, default_value_t = 10.0)]
         minutes: f64,
     },
+    /// Attacks the gateway in many ways, beside a polite client; fails when that client, the memory or the health suffers.
+    Hostile {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        options: hostile::Options,
+    },
+    /// One attack on a gateway of this machine; says as a line of JSON what was delivered.
+    Attack(hostile::Arguments),
     /// Serves the files below a folder as S3 would.
     Objects {
         /// On 127.0.0.1.
@@ -121,6 +131,8 @@ async fn run(command: Command) -> Result<bool, Failure> {
             let length = Length { blocks, seconds };
             unless_interrupted(measure(place, &only, length, report)).await
         }
+        Command::Attack(arguments) => hostile::attack(arguments).await,
+        Command::Hostile { place, options } => unless_interrupted(attacked(place, options)).await,
         Command::Soak { place, minutes } => unless_interrupted(soaked(place, minutes)).await,
     }
 }
@@ -137,24 +149,31 @@ async fn unless_interrupted(work: impl Future<Output = Result<bool, Failure>>) -
 }
 
 impl Place {
-    async fn start(&self) -> Result<World, Failure> {
+    async fn start(&self, contents: Contents) -> Result<World, Failure> {
         let gateway = match &self.gateway {
             Some(gateway) => gateway.clone(),
             None => std::env::current_exe().doing("finding this program")?.with_file_name("tritondeploy-gateway"),
         };
         let perf_analyzer = self.perf_analyzer.clone();
-        World::start(Programs { gateway, triton: self.triton.clone(), perf_analyzer }).await
+        World::start(Programs { gateway, triton: self.triton.clone(), perf_analyzer }, contents).await
     }
 }
 
 async fn soaked(place: Place, minutes: f64) -> Result<bool, Failure> {
-    let mut world = place.start().await?;
+    let mut world = place.start(Contents::default()).await?;
     world.gateway(&place.config).await?;
     soak::soak(&mut world, minutes).await
 }
 
+async fn attacked(place: Place, options: hostile::Options) -> Result<bool, Failure> {
+    options.check()?;
+    let groups = hostile::Groups::new();
+    let mut world = place.start(hostile::contents()?).await?;
+    hostile::hostile(&mut world, &groups, &place.config, &options).await
+}
+
 async fn measure(place: Place, only: &[String], length: Length, folder: Option<PathBuf>) -> Result<bool, Failure> {
-    let mut world = place.start().await?;
+    let mut world = place.start(Contents::default()).await?;
     let mut report = Report::new(length);
     for row in ROWS.iter().filter(|row| only.is_empty() || only.iter().any(|name| name == row.name)) {
         report::say(&format!("\n{}: {}", row.name, row.title));

@@ -11,7 +11,7 @@ use tritondeploy_wire::v1::{Cancel, ClientMessage, Failure as Refusal, ServerMes
 use crate::failure::{Doing, Failure};
 use crate::frame::Opcode;
 use crate::path::v1::{Request, greeted, read};
-use crate::socket::{Event, Reader, Writer};
+use crate::socket::{Event, Reader, Writer, closed};
 
 /// How a request ended.
 #[derive(Debug)]
@@ -90,6 +90,7 @@ async fn hear(reader: &mut Reader, writer: &tokio::sync::Mutex<Writer>, open: &O
                 writer.lock().await.send(Opcode::Pong, &payload).await?;
                 continue;
             }
+            Event::Close { code, reason } => return Err(closed(code, &reason)),
         };
         let (id, end) = match read(&message)?.0 {
             ServerMessage::Result(answer) => (answer.id, End::Result(message.clone())),

@@ -45,19 +45,27 @@ pub(crate) enum Event {
     Message(Bytes),
     /// Wants a pong with the same payload.
     Ping(Bytes),
+    /// The gateway's Close; nothing follows.
+    Close { code: Option<u16>, reason: String },
 }
 
 impl Socket {
     /// Connects to the root path.
     pub(crate) async fn connect(port: u16, subprotocol: Option<&str>) -> Result<Self, Failure> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.doing("connecting to the gateway")?;
+        Self::upgrade(stream, subprotocol).await
+    }
+
+    /// Upgrades a connection, at the root path.
+    pub(crate) async fn upgrade(stream: TcpStream, subprotocol: Option<&str>) -> Result<Self, Failure> {
         stream.set_nodelay(true).doing("TCP_NODELAY")?;
+        let to = stream.peer_addr().doing("the gateway's address")?;
         let (read, write) = stream.into_split();
         let reader = Reader { stream: read, read: BytesMut::new(), parts: None };
         let mut socket = Self { reader, writer: Writer { stream: write, out: Vec::new(), random: fastrand::Rng::new() } };
         let offer = subprotocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n")).unwrap_or_default();
         let request = format!(
-            "GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET / HTTP/1.1\r\nHost: {to}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n{offer}\r\n",
             KEY.0
         );
@@ -77,6 +85,7 @@ impl Socket {
             match self.reader.next().await? {
                 Event::Message(message) => return Ok(message),
                 Event::Ping(payload) => self.writer.send(Opcode::Pong, &payload).await?,
+                Event::Close { code, reason } => return Err(closed(code, &reason)),
             }
         }
     }
@@ -88,7 +97,17 @@ impl Socket {
     }
 }
 
+/// The failure of who expected more.
+pub(crate) fn closed(code: Option<u16>, reason: &str) -> Failure {
+    Failure(format!("the gateway closed the WebSocket: {code:?} {reason}"))
+}
+
 impl Writer {
+    /// Sends bytes as they are: frames that were made beforehand, or a piece of one.
+    pub(crate) async fn send_raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.stream.write_all(bytes).await.doing("writing to the gateway")
+    }
+
     /// Sends one message.
     pub(crate) async fn send(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Failure> {
         self.out.clear();
@@ -137,8 +156,7 @@ impl Reader {
                 Opcode::Close => {
                     let (code, reason) = (payload.first_chunk::<2>(), payload.get(2..).unwrap_or_default());
                     let code = code.map(|code| u16::from_be_bytes(*code));
-                    let reason = String::from_utf8_lossy(reason);
-                    return Err(Failure(format!("the gateway closed the WebSocket: {code:?} {reason}")));
+                    return Ok(Event::Close { code, reason: String::from_utf8_lossy(reason).into_owned() });
                 }
                 Opcode::Text | Opcode::Binary if head.last => return Ok(Event::Message(payload.freeze())),
                 Opcode::Text | Opcode::Binary => self.parts = Some(payload),

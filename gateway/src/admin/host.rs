@@ -7,8 +7,9 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use tritondeploy_wire::echo::Quoted;
+
 use super::error;
-use crate::echo::echo;
 
 /// Answers 403 to requests for other hosts.
 pub(super) async fn local_only(request: Request, next: Next) -> Response {
@@ -34,7 +35,7 @@ fn check(headers: &HeaderMap, uri: &Uri) -> Result<(), String> {
     let host = String::from_utf8_lossy(host.as_bytes());
     let named = uri.authority().map(|authority| authority.as_str());
     match [Some(&*host), named].into_iter().flatten().find(|host| !is_local(host)) {
-        Some(other) => Err(format!("the request is for the host {}", echo(other))),
+        Some(other) => Err(format!("the request is for the host {}", Quoted(other))),
         None => Ok(()),
     }
 }

@@ -21,8 +21,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
+use tritondeploy_wire::echo::Quoted;
 
-use crate::echo::echo;
 use crate::metrics;
 use crate::sync::{self, Mirror};
 use crate::triton::Triton;
@@ -79,7 +79,7 @@ async fn current(State(admin): State<Admin>) -> Response {
 async fn post(State(admin): State<Admin>, wanted: Result<Json<Wanted>, JsonRejection>) -> Response {
     let wanted = match wanted {
         Ok(Json(wanted)) => wanted,
-        Err(e) => return error(e.status(), &format!("no JSON of the form {{\"manifest\":\"KEY\"}}: {}", echo(&e.body_text()))),
+        Err(e) => return error(e.status(), &format!("no JSON of the form {{\"manifest\":\"KEY\"}}: {}", Quoted(&e.body_text()))),
     };
     let Ok(releasing) = admin.releasing.clone().try_lock_owned() else {
         return error(StatusCode::CONFLICT, &"another release is in progress; try again when it has ended");

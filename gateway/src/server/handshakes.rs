@@ -2,15 +2,13 @@
 //! that opens connections and says nothing does not keep the others out.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::metrics::Refusal;
-
-/// Whoever has an IPv6 address has this whole network of them: RFC 6177.
-const NETWORK: u32 = 64;
+use crate::protocol::network;
 
 #[derive(Debug)]
 pub(super) struct Handshakes {
@@ -35,7 +33,7 @@ impl Handshakes {
 
     /// A place for a connection from `address`, or which cap is reached.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refusal> {
-        let address = client(address);
+        let address = network(address);
         let mut used = self.used();
         if used.get(&address).is_some_and(|count| *count >= self.per_address) {
             return Err(Refusal::HandshakesPerAddress);
@@ -63,14 +61,6 @@ impl Drop for Place {
     }
 }
 
-/// What counts as one client: an IPv4 address, or an IPv6 network.
-fn client(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << (128 - NETWORK))).into(),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,13 +81,5 @@ mod tests {
         let _third = handshakes.take(ip("192.0.2.1")).unwrap();
         drop(other);
         assert_eq!(handshakes.used().len(), 1, "an address without connections is forgotten");
-    }
-
-    #[test]
-    fn an_ipv6_network_is_one_client_and_a_mapped_address_is_its_ipv4_address() {
-        assert_eq!(client(ip("2001:db8:1:2:3:4:5:6")), client(ip("2001:db8:1:2::1")));
-        assert_ne!(client(ip("2001:db8:1:2::1")), client(ip("2001:db8:1:3::1")));
-        assert_eq!(client(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));
-        assert_ne!(client(ip("::ffff:192.0.2.1")), client(ip("::ffff:192.0.2.2")));
     }
 }

@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
+use tritondeploy_wire::echo::Quoted;
 use tritondeploy_wire::manifest::{Invalid, Manifest, Model, hex};
 
 pub use swap::Swap;
 
 use crate::config::Repository;
-use crate::echo::echo;
 use crate::storage::{self, Storage};
 
 /// A manifest larger than this is none: a model has a handful of files.
@@ -36,7 +36,7 @@ pub enum Error {
     #[error(transparent)]
     Manifest(#[from] Invalid),
     /// A key that no release may name.
-    #[error("the key {} cannot be released: {why}; tritondeploy push-models writes keys that can", echo(key))]
+    #[error("the key {} cannot be released: {why}; tritondeploy push-models writes keys that can", Quoted(key))]
     Key {
         /// As it was named.
         key: String,

@@ -120,7 +120,11 @@ pub(crate) fn read(message: &[u8]) -> Result<(ServerMessage, Vec<&[u8]>), Failur
 
 /// A connection that was greeted.
 pub(crate) async fn greeted(gateway: u16) -> Result<Socket, Failure> {
-    let mut socket = Socket::connect(gateway, Some(v1::SUBPROTOCOL)).await?;
+    greeting(Socket::connect(gateway, Some(v1::SUBPROTOCOL)).await?).await
+}
+
+/// Waits for the greeting.
+pub(crate) async fn greeting(mut socket: Socket) -> Result<Socket, Failure> {
     match read(&socket.receive().await?)? {
         (ServerMessage::Hello(_), _) => Ok(socket),
         (other, _) => Err(Failure(format!("the gateway's first message is {other:?}"))),

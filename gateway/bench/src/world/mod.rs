@@ -18,7 +18,7 @@ use crate::perf_analyzer::PerfAnalyzer;
 use crate::processor::{Role, Watched};
 use crate::{http, models, payload};
 use leftovers::Leftovers;
-use process::Process;
+pub(crate) use process::Process;
 
 /// The bucket that holds the photographs.
 pub(crate) const BUCKET: &str = "photographs";
@@ -42,6 +42,21 @@ pub(crate) struct Programs {
     pub(crate) perf_analyzer: Option<PathBuf>,
 }
 
+/// What the bucket holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Contents {
+    /// Photographs, from [`key`] 0 on.
+    pub(crate) photos: usize,
+    /// Other objects by their names below `images/`.
+    pub(crate) more: Vec<(&'static str, Bytes)>,
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        Self { photos: payload::COUNT, more: Vec::new() }
+    }
+}
+
 /// What runs. All of it ends, and its files go, when this is dropped.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -60,8 +75,9 @@ pub(crate) struct World {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ports {
     pub(crate) gateway: u16,
+    /// Where the gateway answers for its health alone.
+    pub(crate) health: u16,
     admin: u16,
-    health: u16,
     pub(crate) triton_http: u16,
     pub(crate) triton_grpc: u16,
     triton_metrics: u16,
@@ -82,15 +98,18 @@ impl Ports {
 
 impl World {
     /// Starts everything and waits for it.
-    pub(crate) async fn start(programs: Programs) -> Result<Self, Failure> {
+    pub(crate) async fn start(programs: Programs, contents: Contents) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new().prefix("tritondeploy-bench-").tempdir().doing("making a folder")?;
         let ports = Ports::free()?;
         let (repository, images) = (folder.path().join("models"), folder.path().join("objects").join(BUCKET).join("images"));
         models::write(&repository)?;
         fs::create_dir_all(&images).doing("making a folder")?;
-        let photos = payload::photos(payload::COUNT)?;
+        let photos = payload::photos(contents.photos)?;
         for (number, photo) in photos.iter().enumerate() {
             fs::write(images.join(format!("{number}.jpg")), photo).doing("writing a photograph")?;
+        }
+        for (name, object) in contents.more {
+            fs::write(images.join(name), object).doing("writing an object")?;
         }
         let leftovers = Leftovers::new();
         let triton = start_triton(&programs.triton, &repository, ports, folder.path(), &leftovers)?;
@@ -147,6 +166,11 @@ impl World {
     /// An error with its last words if the gateway or Triton has ended.
     pub(crate) fn watch_over(&mut self) -> Result<(), Failure> {
         self.triton.lives().map_err(|e| Failure(format!("Triton: {e}")))?;
+        self.watch_over_gateway()
+    }
+
+    /// An error with its last words if the gateway has ended.
+    pub(crate) fn watch_over_gateway(&mut self) -> Result<(), Failure> {
         match &mut self.gateway {
             Some(gateway) => gateway.lives().map_err(|e| Failure(format!("the gateway: {e}"))),
             None => Err(Failure("the gateway was not started".to_owned())),
@@ -167,6 +191,16 @@ impl World {
     /// NVIDIA's load tool, where it is there.
     pub(crate) fn perf_analyzer(&self) -> Option<PerfAnalyzer> {
         self.programs.perf_analyzer.as_ref().map(|program| PerfAnalyzer::new(program, self.folder.path()))
+    }
+
+    /// Ends the gateway as a container's limit does: at once.
+    pub(crate) fn kill_gateway(&self) {
+        self.gateway.iter().for_each(Process::kill);
+    }
+
+    /// For the logs of other processes; it goes with this world.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The gateway's process id; 0 while there is none.

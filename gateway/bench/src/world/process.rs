@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::ending::{end, last_words};
+use super::ending::{end, last_words, signal};
 use crate::failure::{Doing, Failure};
 
 /// A process of ours; stopped when dropped.
@@ -40,6 +40,26 @@ impl Process {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Asks it to end, without waiting.
+    pub(crate) fn ask_to_end(&self) {
+        signal(&self.child, "TERM");
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&self) {
+        signal(&self.child, "KILL");
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> Result<bool, Failure> {
+        Ok(self.child.try_wait().doing("looking after a process")?.is_some())
+    }
+
+    /// What it has written so far.
+    pub(crate) fn output(&self) -> String {
+        std::fs::read(&self.log).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
 
     /// An error with the log's last lines, if it has ended.
