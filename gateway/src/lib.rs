@@ -14,7 +14,7 @@ pub mod open_files;
 pub mod protocol;
 pub mod request;
 pub mod server;
-mod space;
+pub mod space;
 pub mod storage;
 pub mod sync;
 pub mod triton;

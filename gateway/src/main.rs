@@ -32,6 +32,9 @@ const USAGE: &str = "usage: tritondeploy-gateway serve --config FILE
        tritondeploy-gateway sync --config FILE
        tritondeploy-gateway --version";
 
+/// Open files beside the connections of clients: listeners, health probes, Triton, S3, models on their way.
+const OTHER_FILES: usize = 200;
+
 enum Command {
     Serve(PathBuf),
     Sync(PathBuf),
@@ -142,7 +145,18 @@ fn take_short_turns() {
 
 async fn serve(config: Config) -> Result<(), String> {
     match open_files::raise() {
-        Ok(open_files) => tracing::info!(open_files, "the limit of open files is the hard limit"),
+        Ok(open_files) => {
+            tracing::info!(open_files, "the limit of open files is the hard limit");
+            let wanted = (config.limits.connections + config.limits.handshakes + OTHER_FILES) as u64;
+            if open_files < wanted {
+                tracing::warn!(
+                    open_files,
+                    wanted,
+                    "fewer files can be open than limits.connections and limits.handshakes want; \
+                    without one, nobody can connect, health probes neither"
+                );
+            }
+        }
         Err(e) => tracing::warn!("cannot raise the limit of open files: {e}; raise it where the gateway is started"),
     }
     let shutdown = Shutdown::default();

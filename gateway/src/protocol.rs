@@ -4,11 +4,12 @@ use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr};
 
-use tokio::sync::OwnedSemaphorePermit;
 use tungstenite::Message;
 
+use crate::space;
+
 /// A request's share of the bytes that may be held; given back when it is dropped. None where nobody counts.
-pub type Room = Option<OwnedSemaphorePermit>;
+pub type Room = Option<space::Room>;
 
 /// Answers messages. Connections keep the order; answering may take its time and happens several at once.
 pub trait Protocol: Send + Sync + 'static {
@@ -16,7 +17,7 @@ pub trait Protocol: Send + Sync + 'static {
     fn answer(&self, id: RequestId, client: Client, message: Message, room: Room) -> impl Future<Output = Message> + Send;
 
     /// Room for a message among those of all connections; None: there is none.
-    fn room(&self, bytes: usize) -> Option<Room>;
+    fn room(&self, client: Client, bytes: usize) -> Option<Room>;
 }
 
 /// What a connection speaks.
@@ -51,6 +52,12 @@ impl Client {
     #[must_use]
     pub fn new(peer: IpAddr, version: Version) -> Self {
         Self { address: network(peer), version }
+    }
+
+    /// Where it is, or its IPv6 network.
+    #[must_use]
+    pub(crate) fn address(self) -> IpAddr {
+        self.address
     }
 
     /// What it speaks.

@@ -20,12 +20,13 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::config::Limits;
-use crate::connection::{self, Budget, Queue, Shutdown};
+use crate::connection::{self, Queue, Shutdown};
 use crate::http::{self as page, Answer, Wanted};
 use crate::metrics::{self, Refusal};
 use crate::models::Models;
 use crate::protocol::{Client, Protocol, Version};
 use crate::request::Engine;
+use crate::space::Space;
 use crate::v1;
 use handshakes::Handshakes;
 use warning::Warning;
@@ -62,7 +63,7 @@ struct Shared<P> {
     connections: Arc<Semaphore>,
     handshakes: Arc<Handshakes>,
     warnings: Warnings,
-    incoming: Arc<Budget>,
+    incoming: Space,
     number: AtomicU64,
 }
 
@@ -96,7 +97,7 @@ impl<P: Protocol> Server<P> {
             connections: Arc::new(Semaphore::new(self.limits.connections)),
             handshakes: Handshakes::new(self.limits.handshakes, self.limits.handshakes_per_address),
             warnings: Warnings::new(&self.limits),
-            incoming: Budget::new(self.limits.incoming_bytes),
+            incoming: Space::shared(self.limits.incoming_bytes as u64, self.limits.message_bytes as u64),
             number: AtomicU64::new(0),
             tasks: TaskTracker::new(),
             shutdown,
@@ -109,6 +110,7 @@ impl<P: Protocol> Server<P> {
 
 impl<P: Protocol> Shared<P> {
     async fn accept(self: &Arc<Self>, listener: TcpListener) {
+        let mut told: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -118,7 +120,10 @@ impl<P: Protocol> Shared<P> {
                 Ok((stream, peer)) => self.welcome(stream, peer),
                 Err(e) => {
                     // Out of file descriptors, most likely: those that close make room.
-                    tracing::warn!("no connection can be accepted: {e}");
+                    if told.is_none_or(|told| told.elapsed() >= warning::PAUSE) {
+                        tracing::warn!("no connection can be accepted: {e}");
+                        told = Some(Instant::now());
+                    }
                     sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -237,13 +242,13 @@ impl<P: Protocol> Shared<P> {
                 let _open = metrics::Connection::open(Version::V1);
                 let client = Client::new(peer.ip(), Version::V1);
                 let session = v1::Session::new(engine.clone(), number, client, limits);
-                connection::serve(stream, early, session, limits, &self.incoming, &self.shutdown).await
+                connection::serve(stream, early, session, limits, (&self.incoming, client), &self.shutdown).await
             }
             _ => {
                 let _open = metrics::Connection::open(Version::V0);
                 let client = Client::new(peer.ip(), Version::V0);
                 let queue = Queue::new(protocol.clone(), number, client, limits.clone());
-                connection::serve(stream, early, queue, limits, &self.incoming, &self.shutdown).await
+                connection::serve(stream, early, queue, limits, (&self.incoming, client), &self.shutdown).await
             }
         };
         let seconds = start.elapsed().as_secs_f64();

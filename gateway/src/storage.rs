@@ -186,7 +186,8 @@ fn length(object: &GetObjectOutput) -> Option<u64> {
 }
 
 fn refused(bucket: &str, key: &str) -> Error {
-    Error::NotFoundOrForbidden { bucket: bucket.to_owned(), key: key.to_owned() }
+    // Not more of it than is told: a key may be as long as a message.
+    Error::NotFoundOrForbidden { bucket: Echo(bucket).to_string(), key: Echo(key).to_string() }
 }
 
 fn variable(name: &str) -> Option<String> {

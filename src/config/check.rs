@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
+use tritondeploy_wire::v1::MODELS;
+
 use super::{Config, gpus};
 
 /// Every problem found, each naming its key.
@@ -151,6 +153,9 @@ fn pipeline(config: &Config) -> Vec<String> {
     if config.pipeline.is_empty() {
         problems.push("pipeline: at least one model".to_owned());
     }
+    if config.pipeline.len() > MODELS {
+        problems.push(format!("pipeline: {} models; one request asks for at most {MODELS}", config.pipeline.len()));
+    }
     let mut aliases = HashSet::new();
     for model in &config.pipeline {
         if !aliases.insert(&model.alias) {
@@ -214,6 +219,7 @@ mod tests {
         assert!(wrong(|c| c.workload.expose.push("grpc".into())).contains("cannot be opened safely"));
         assert!(wrong(|c| c.workload.source_ranges = vec!["everyone".into()]).contains("no IPv4 CIDR"));
         assert!(wrong(|c| c.pipeline[1].alias = "densenet".into()).contains("twice"));
+        assert!(wrong(|c| c.pipeline = vec![c.pipeline[0].clone(); 17]).contains("at most 16"));
         assert!(wrong(|c| c.registry.repository = Some("Big//name".into())).starts_with("registry.repository:"));
     }
 

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tritondeploy_client::v1::{self, Code, Outcome, Request};
 use tritondeploy_client::{Client, Error, Object, Request as V0};
+use tritondeploy_wire::echo::Echo;
 
 use crate::world::{BUCKET, World, cache, models};
 
@@ -156,7 +157,7 @@ async fn keys(world: &World) {
     ];
     let there = elsewhere.map(|bucket| (bucket, "images/cat.png"));
     for (bucket, key) in here.into_iter().chain(there) {
-        let wanted = format!("s3://{bucket}/{key} does not exist or may not be read");
+        let wanted = format!("s3://{}/{} does not exist or may not be read", Echo(bucket), Echo(key));
         let object = Object { bucket: bucket.to_owned(), key: key.to_owned() };
         for request in [V0::Pipelines(object.clone()), V0::Image { model: LITE.to_owned(), object }] {
             match v0.ask(&request).await {

@@ -6,7 +6,6 @@ use axum::http::header::HOST;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
-
 use tritondeploy_wire::echo::Quoted;
 
 use super::error;

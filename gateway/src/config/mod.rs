@@ -205,7 +205,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes: 64 << 20,
-            incoming_bytes: 256 << 20,
+            incoming_bytes: 512 << 20,
             message_seconds: 120,
             connections: 10_000,
             handshakes: 1_024,

@@ -1,6 +1,6 @@
 //! One WebSocket: reads while work runs, pings, and closes at once. What is said on it is its [`Session`]'s.
 
-mod budget;
+mod charge;
 mod end;
 mod head;
 mod places;
@@ -10,7 +10,6 @@ mod session;
 mod writer;
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -19,12 +18,14 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 use tokio_util::sync::CancellationToken;
 use tungstenite::Message;
 
-pub use budget::Budget;
 pub use end::End;
 pub use queue::Queue;
 pub use session::{Place, Session};
 
 use crate::config::Limits;
+use crate::protocol::Client;
+use crate::space::Space;
+use charge::Charge;
 use reader::{Event, Longest, Reader};
 use writer::Writer;
 
@@ -45,18 +46,18 @@ const TOGETHER: usize = 32 << 10;
 
 /// Speaks with one client until either side ends it; the TCP connection is closed when this returns.
 ///
-/// `early` is what the client sent behind its upgrade request; `budget` is shared by all connections.
+/// `early` is what the client sent behind its upgrade request; `incoming` is shared by all connections.
 pub async fn serve<S: Session>(
     stream: TcpStream,
     early: Vec<u8>,
     session: S,
     limits: &Limits,
-    budget: &Arc<Budget>,
+    (incoming, client): (&Space, Client),
     shutdown: &Shutdown,
 ) -> Summary {
     let (read, write) = stream.into_split();
     let longest = Longest { text: limits.message_bytes.min(session.longest_text()), any: limits.message_bytes };
-    let mut reader = Reader::new(read, &early, longest, budget);
+    let mut reader = Reader::new(read, &early, longest, Charge::new(incoming, client));
     drop(early);
     let writer = Writer::new(write);
     let mut talk =

@@ -67,7 +67,7 @@ impl<P: Protocol> Session for Queue<P> {
         }
         self.count += 1;
         let id = RequestId { connection: self.connection, request: self.count };
-        let held = self.protocol.room(message.len()).map(|room| (message, room));
+        let held = self.protocol.room(self.client, message.len()).map(|room| (message, room));
         match &held {
             Some((message, _)) => self.waiting_bytes += message.len(),
             None => metrics::failed(Version::V0, Code::Overloaded),

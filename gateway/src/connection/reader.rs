@@ -4,7 +4,6 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -15,7 +14,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, Utf8Bytes};
 
-use super::budget::{Budget, Charge};
+use super::charge::Charge;
 use super::head::{Head, Opcode, unmask};
 use super::places::Places;
 use super::{End, Place};
@@ -97,8 +96,8 @@ struct Unfinished {
 
 impl Reader {
     /// `early`: what was read of the stream before.
-    pub(super) fn new(stream: OwnedReadHalf, early: &[u8], longest: Longest, budget: &Arc<Budget>) -> Self {
-        Self { stream, ahead: early.into(), frame: None, message: None, charge: Charge::new(budget), longest }
+    pub(super) fn new(stream: OwnedReadHalf, early: &[u8], longest: Longest, charge: Charge) -> Self {
+        Self { stream, ahead: early.into(), frame: None, message: None, charge, longest }
     }
 
     /// What comes next. Cancel safe: what was read stays.

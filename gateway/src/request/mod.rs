@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
 use tritondeploy_wire::echo::Quoted;
 
 pub use classes::top;
@@ -71,7 +70,9 @@ impl Engine {
             });
         }
         let turns = Turns::new(config.limits.requests);
-        let (bytes, answers) = (Space::new(config.limits.bytes as u64), Space::new(config.limits.answer_bytes as u64));
+        let limits = &config.limits;
+        let bytes = Space::shared(limits.bytes as u64, limits.message_bytes as u64);
+        let answers = Space::shared(limits.answer_bytes as u64, 0);
         let limits = limit::Models::new(config.limits.model_requests_least, config.limits.model_requests);
         let threads = Threads::new(config::cores(), thousands(config.image.pixels_at_once));
         Self { config, models, storage, triton, pipelines, turns, bytes, answers, limits, threads }
@@ -120,22 +121,27 @@ impl Engine {
     ///
     /// # Errors
     /// When too many run.
-    pub fn turn_now(&self) -> Result<Turn, Error> {
-        self.turns.now().ok_or(Error::Overloaded("too many requests run"))
+    pub fn turn_now(&self, client: Client) -> Result<Turn, Error> {
+        self.turns.now(client).ok_or(Error::Overloaded("too many requests run"))
     }
 
-    /// Room for a message at once, or None: all requests together hold as many bytes as they may.
+    /// Room for a client's message at once, or None: all requests together, or this client's, hold as many bytes as they may.
     #[must_use]
-    pub fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        self.bytes.take(bytes as u64)
+    pub fn room(&self, client: Client, bytes: usize) -> Option<space::Room> {
+        self.bytes.take(client, bytes as u64)
     }
 
     /// An answer that is counted until the socket has taken it, beside what else is counted for it.
     ///
     /// # Errors
     /// When those of all connections are as long as they may be.
-    pub(crate) fn answer(&self, bytes: impl AsRef<[u8]> + Send + 'static, more: impl Send + 'static) -> Result<Bytes, Error> {
-        let room = self.answers.take(bytes.as_ref().len() as u64);
+    pub(crate) fn answer(
+        &self,
+        client: Client,
+        bytes: impl AsRef<[u8]> + Send + 'static,
+        more: impl Send + 'static,
+    ) -> Result<Bytes, Error> {
+        let room = self.answers.take(client, bytes.as_ref().len() as u64);
         let room = room.ok_or(Error::Overloaded("too many answers wait for clients that do not read them"))?;
         Ok(space::held(bytes, (room, more)))
     }

@@ -1,6 +1,8 @@
 //! How many requests run at once, of all connections. Each protocol has half of them while both want them: v0 waits for its
 //! turn, v1 is told at once, and neither may keep the other out by that.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +14,8 @@ use crate::protocol::{Client, Version};
 /// So long after its last request, v1 still wants its half: its clients ask again as soon as they are answered.
 pub(super) const WANTS: Duration = Duration::from_secs(1);
 
-/// One in so many turns is never lent to v0, whose requests may run for a minute: the first requests of v1 find them.
+/// One in so many turns is not for v0, and not for one client of v1 alone: requests may run for a minute, and the first of
+/// somebody else find these.
 const KEPT: usize = 8;
 
 /// The turns of all requests.
@@ -26,6 +29,8 @@ pub(super) struct Turns {
 struct State {
     v0: usize,
     v1: usize,
+    /// Of v1, by client.
+    clients: HashMap<Client, usize>,
     /// When v1 last asked.
     asked: Option<Instant>,
     waiting: Rotation<Client, (), Turn>,
@@ -36,25 +41,27 @@ struct State {
 pub struct Turn {
     /// None: it has been given back already.
     turns: Option<Arc<Turns>>,
-    version: Version,
+    client: Client,
 }
 
 impl Turns {
     pub(super) fn new(most: usize) -> Arc<Self> {
-        let state = State { v0: 0, v1: 0, asked: None, waiting: Rotation::default() };
+        let state = State { v0: 0, v1: 0, clients: HashMap::new(), asked: None, waiting: Rotation::default() };
         Arc::new(Self { most, state: Mutex::new(state) })
     }
 
-    /// A turn for protocol v1 at once, or None.
-    pub(super) fn now(self: &Arc<Self>) -> Option<Turn> {
+    /// A turn for a client of protocol v1 at once, or None.
+    pub(super) fn now(self: &Arc<Self>, client: Client) -> Option<Turn> {
         let mut state = self.state();
         state.asked = Some(Instant::now());
         let is_free = state.v0 + state.v1 < self.most;
-        if !is_free || state.v1 >= self.half() && !state.waiting.is_empty() {
+        let has_all = state.clients.get(&client).is_some_and(|turns| *turns >= self.lent());
+        if !is_free || has_all || state.v1 >= self.half() && !state.waiting.is_empty() {
             return None;
         }
         state.v1 += 1;
-        Some(Turn { turns: Some(self.clone()), version: Version::V1 })
+        *state.clients.entry(client).or_default() += 1;
+        Some(Turn { turns: Some(self.clone()), client })
     }
 
     /// A turn for a client of protocol v0, which is waited for. None: never in practice, the turns do not end.
@@ -72,13 +79,17 @@ impl Turns {
         self.most.div_ceil(2)
     }
 
+    fn lent(&self) -> usize {
+        self.most - self.most / KEPT
+    }
+
     fn admit(self: &Arc<Self>, state: &mut State) {
         let wanted = state.v1 > 0 || state.asked.is_some_and(|asked| asked.elapsed() < WANTS);
-        let share = if wanted { self.half() } else { self.most - self.most / KEPT };
+        let share = if wanted { self.half() } else { self.lent() };
         while state.v0 < share && state.v0 + state.v1 < self.most {
-            let Some((.., place)) = state.waiting.next(|_, ()| true) else { return };
+            let Some((client, (), place)) = state.waiting.next(|_, ()| true) else { return };
             state.v0 += 1;
-            if let Err(mut turn) = place.send(Turn { turns: Some(self.clone()), version: Version::V0 }) {
+            if let Err(mut turn) = place.send(Turn { turns: Some(self.clone()), client }) {
                 // Its receiver has just given up; giving back by dropping would lock again.
                 turn.turns = None;
                 state.v0 -= 1;
@@ -95,9 +106,17 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let Some(turns) = self.turns.take() else { return };
         let mut state = turns.state();
-        match self.version {
+        match self.client.version() {
             Version::V0 => state.v0 -= 1,
-            Version::V1 => state.v1 -= 1,
+            Version::V1 => {
+                state.v1 -= 1;
+                if let Entry::Occupied(mut turns) = state.clients.entry(self.client) {
+                    *turns.get_mut() -= 1;
+                    if *turns.get() == 0 {
+                        turns.remove();
+                    }
+                }
+            }
         }
         turns.admit(&mut state);
     }
@@ -115,6 +134,10 @@ mod tests {
         Client::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, number)), Version::V0)
     }
 
+    fn v1(number: u8) -> Client {
+        Client::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, number)), Version::V1)
+    }
+
     fn waits(turns: &Arc<Turns>, number: u8) -> Option<Turn> {
         turns.wait(v0(number)).now_or_never().flatten()
     }
@@ -122,17 +145,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_protocol_has_its_half_while_both_want_it() {
         let turns = Turns::new(16);
-        let first = turns.now();
+        let first = turns.now(v1(1));
         assert!(first.is_some());
         let held: Vec<_> = (0..16).map(|_| Box::pin(turns.wait(v0(1)))).collect();
         let mut held: Vec<_> = held.into_iter().map(|mut turn| ((&mut turn).now_or_never().flatten(), turn)).collect();
         assert_eq!(held.iter().filter(|(turn, _)| turn.is_some()).count(), 8);
         // However many of v0 wait, v1 has its half, and no more.
-        let more: Vec<_> = (0..16).map_while(|_| turns.now()).collect();
+        let more: Vec<_> = (0..16).map_while(|_| turns.now(v1(1))).collect();
         assert_eq!(more.len(), 7);
         // What v0 gives back is v0's again.
         held[0].0 = None;
-        assert!(turns.now().is_none());
+        assert!(turns.now(v1(1)).is_none());
         assert!((&mut held[8].1).now_or_never().is_some());
     }
 
@@ -141,16 +164,20 @@ mod tests {
         let turns = Turns::new(16);
         let mut lent: Vec<_> = (0..16).map_while(|_| waits(&turns, 1)).collect();
         assert_eq!(lent.len(), 14);
-        let mut v1: Vec<_> = (0..4).map_while(|_| turns.now()).collect();
-        assert_eq!(v1.len(), 2);
+        let mut more: Vec<_> = (0..4).map_while(|_| turns.now(v1(1))).collect();
+        assert_eq!(more.len(), 2);
         // Of v0, more than its half runs: what ends goes to v1.
         lent.truncate(10);
         assert!(waits(&turns, 1).is_none());
-        v1.extend((0..16).map_while(|_| turns.now()));
-        assert_eq!(v1.len(), 6);
-        drop((lent, v1));
-        // All of it, where nobody of v0 waits.
-        assert_eq!((0..20).map_while(|_| turns.now()).collect::<Vec<_>>().len(), 16);
+        more.extend((0..16).map_while(|_| turns.now(v1(1))));
+        assert_eq!(more.len(), 6);
+        drop((lent, more));
+        // All of it, where nobody of v0 waits; but one client leaves something to the others.
+        let one: Vec<_> = (0..20).map_while(|_| turns.now(v1(1))).collect();
+        let other: Vec<_> = (0..20).map_while(|_| turns.now(v1(2))).collect();
+        assert_eq!((one.len(), other.len()), (14, 2));
+        drop((one, other));
+        assert!(turns.state().clients.is_empty());
         tokio::time::advance(WANTS * 2).await;
         assert_eq!((0..16).map_while(|_| waits(&turns, 1)).collect::<Vec<_>>().len(), 14);
     }
@@ -159,9 +186,9 @@ mod tests {
     async fn a_single_turn_is_everybody_s() {
         let turns = Turns::new(1);
         let one = waits(&turns, 1);
-        assert!(one.is_some() && turns.now().is_none());
+        assert!(one.is_some() && turns.now(v1(1)).is_none());
         drop(one);
-        let one = turns.now();
+        let one = turns.now(v1(1));
         assert!(one.is_some() && waits(&turns, 1).is_none());
         drop(one);
         assert!(waits(&turns, 1).is_some());
@@ -170,7 +197,7 @@ mod tests {
     #[tokio::test]
     async fn clients_of_v0_take_turns() {
         let turns = Turns::new(2);
-        let held = (waits(&turns, 1), turns.now());
+        let held = (waits(&turns, 1), turns.now(v1(1)));
         let mut flood: Vec<_> = (0..9).map(|_| Box::pin(turns.wait(v0(1)))).collect();
         assert!(flood.iter_mut().all(|one| one.now_or_never().is_none()));
         let mut polite = Box::pin(turns.wait(v0(2)));

@@ -12,7 +12,6 @@ use tungstenite::{Message, Utf8Bytes};
 use crate::config::DEFAULT;
 use crate::protocol::{Client, Protocol, RequestId, Room, Version};
 use crate::request::{Done, Engine, Error, Job, Report, Source, Target, Until, micros};
-use crate::space;
 use crate::triton::{Inference, Input, Tensor};
 
 /// Below this, reading a message takes less than handing it to another thread.
@@ -48,7 +47,7 @@ impl V0 {
         let begun = Instant::now();
         let until = Until::after(begun, Duration::from_secs(self.engine.config.limits.request_seconds));
         let engine = self.engine.clone();
-        let read = move || read(&engine, message, room);
+        let read = move || read(&engine, client, message, room);
         let (request, _room) = if report.bytes < SMALL { read()? } else { self.engine.off_thread(client, read).await? };
         report.parse = Some(micros(begun));
         let object = |object: Object| Source::Object { bucket: object.bucket, key: object.key };
@@ -63,7 +62,7 @@ impl V0 {
         let answers = models.into_iter().collect::<Result<Vec<_>, _>>()?;
         let start = Instant::now();
         let text = self.engine.off_thread(client, move || written(&job.targets, &answers, form == "pipelines")).await?;
-        let text = Utf8Bytes::try_from(self.engine.answer(text, ())?).map_err(|_| Error::Internal)?;
+        let text = Utf8Bytes::try_from(self.engine.answer(client, text, ())?).map_err(|_| Error::Internal)?;
         Ok((Message::Text(text), Timings { queue, encode: micros(start), ..timings }))
     }
 
@@ -84,19 +83,20 @@ impl Protocol for V0 {
         answer.map_or_else(|e| Message::text(wire::error(&e.text())), |(answer, _)| answer)
     }
 
-    fn room(&self, bytes: usize) -> Option<Room> {
-        self.engine.room(bytes).map(Some)
+    fn room(&self, client: Client, bytes: usize) -> Option<Room> {
+        self.engine.room(client, bytes).map(Some)
     }
 }
 
 /// Reads a request, and counts what it holds in place of its message: `0,` takes two bytes, and as a number eight.
-fn read(engine: &Engine, message: Message, mut room: Room) -> Result<(Request, Room), Error> {
+fn read(engine: &Engine, client: Client, message: Message, mut room: Room) -> Result<(Request, Room), Error> {
     let text = message.to_text().map_err(|_| Error::Message("the message is not UTF-8".into()))?;
     let mut more = None;
     if text.len() >= SMALL {
         let numbers = text.bytes().filter(|byte| *byte == b',').count() + 1;
         let most = (numbers * WIDEST).min(engine.config.limits.bytes - text.len().min(engine.config.limits.bytes));
-        more = Some(engine.room(most).ok_or(Error::Overloaded("all connections together hold as many bytes as they may"))?);
+        more =
+            Some(engine.room(client, most).ok_or(Error::Overloaded("all connections together hold as many bytes as they may"))?);
     }
     let request = Request::parse(text)?;
     drop(message);
@@ -105,8 +105,8 @@ fn read(engine: &Engine, message: Message, mut room: Room) -> Result<(Request, R
             Request::Tensors { inputs, .. } => inputs.iter().map(|input| input.data.len()).sum(),
             _ => 0,
         };
-        space::shrink(room, held as u64);
-        space::shrink(more, (held as u64).saturating_sub(space::bytes(room)));
+        room.shrink(held as u64);
+        more.shrink((held as u64).saturating_sub(room.bytes()));
     }
     if let (Some(room), Some(more)) = (&mut room, more) {
         room.merge(more);

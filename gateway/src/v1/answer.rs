@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tritondeploy_wire::v1::{self as wire, Answer, Infer, ModelResult, Outcome, OutputHeader, ServerMessage, Timings};
 use tungstenite::{Message, Utf8Bytes};
@@ -11,7 +10,7 @@ use super::session::text;
 use super::{Asked, Runner};
 use crate::config::DEFAULT;
 use crate::image::THUMBNAILS;
-use crate::protocol::{RequestId, Room, Version};
+use crate::protocol::{Client, RequestId, Room, Version};
 use crate::request::{Done, Engine, Error, Report, Target, micros, top};
 use crate::space;
 use crate::triton::{Buffer, Inference};
@@ -25,15 +24,15 @@ const CLASS: u64 = 100;
 const OUTPUTS: u64 = 8 << 10;
 
 /// What an answer takes of what its connection may leave unread.
-type Unread = Option<OwnedSemaphorePermit>;
+type Unread = Option<space::Room>;
 
 impl Runner for Engine {
     fn greeting(&self) -> wire::Greeting {
         self.hello()
     }
 
-    fn room(&self, bytes: usize) -> Option<Room> {
-        Engine::room(self, bytes).map(Some)
+    fn room(&self, client: Client, bytes: usize) -> Option<Room> {
+        Engine::room(self, client, bytes).map(Some)
     }
 
     fn place(&self, bytes: usize) -> Option<Buffer> {
@@ -80,7 +79,7 @@ impl Engine {
     }
 
     async fn answered(&self, asked: &Asked, mut unread: Unread) -> Result<(Message, Timings), Error> {
-        let turn = self.turn_now()?;
+        let turn = self.turn_now(asked.client)?;
         if asked.infer.top_k.is_some_and(|k| k == 0 || k > CLASSES) {
             return Err(Error::Message(format!("top_k is between 1 and {CLASSES}")));
         }
@@ -123,9 +122,9 @@ impl Engine {
         let bytes = bytes.map_err(|e| unwritten(&e))?;
         drop(turn);
         if let Some(unread) = &mut unread {
-            space::shrink(unread, bytes.len() as u64);
+            unread.shrink(bytes.len() as u64);
         }
-        let bytes = self.answer(bytes, unread)?;
+        let bytes = self.answer(asked.client, bytes, unread)?;
         let message = match is_text {
             true => Message::Text(Utf8Bytes::try_from(bytes).map_err(|e| unwritten(&e))?),
             false => Message::Binary(bytes),

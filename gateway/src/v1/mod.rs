@@ -23,7 +23,7 @@ pub trait Runner: Send + Sync + 'static {
     /// The first message of a connection.
     fn greeting(&self) -> Greeting;
     /// Room for a request's message among those of all connections; None: there is none.
-    fn room(&self, bytes: usize) -> Option<Room>;
+    fn room(&self, client: Client, bytes: usize) -> Option<Room>;
     /// Memory for a tensor that is still on its way, from where models can take it; None: it comes with its message.
     fn place(&self, bytes: usize) -> Option<Buffer>;
     /// The terminal message of a request: its result, or its error. Dropping the future gives the request up.

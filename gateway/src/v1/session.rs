@@ -148,7 +148,7 @@ impl<R: Runner> Session<R> {
             self.fail(Some(id), failure);
             return Ok(());
         }
-        let Some(room) = self.runner.room(bytes as usize) else {
+        let Some(room) = self.runner.room(self.client, bytes as usize) else {
             let why = "all connections together hold as many bytes as they may; try again in a moment";
             self.fail(Some(id), Failure { retry_after_ms: Some(50), ..Failure::new(Code::Overloaded, why) });
             return Ok(());

@@ -15,7 +15,7 @@ use tritondeploy_gateway::config::Limits;
 use tritondeploy_gateway::health::Health;
 use tritondeploy_gateway::models::Readiness;
 use tritondeploy_gateway::open_files;
-use tritondeploy_gateway::protocol::{Protocol, RequestId, Room};
+use tritondeploy_gateway::protocol::{Client, Protocol, RequestId, Room};
 use tungstenite::Message;
 
 use crate::http::ask;
@@ -77,7 +77,7 @@ struct Blocker {
 }
 
 impl Protocol for Blocker {
-    async fn answer(&self, _: RequestId, message: Message) -> Message {
+    async fn answer(&self, _: RequestId, _: Client, message: Message, _: Room) -> Message {
         self.blocks.store(true, Ordering::SeqCst);
         while !self.free.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(1));
@@ -85,7 +85,7 @@ impl Protocol for Blocker {
         message
     }
 
-    fn room(&self, _: usize) -> Option<Room> {
+    fn room(&self, _: Client, _: usize) -> Option<Room> {
         Some(None)
     }
 }

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tritondeploy_gateway::config::Limits;
 
 use crate::raw::UPGRADE;
-use crate::{Running, SOON, until};
+use crate::{Running, SOON, from_elsewhere, until};
 
 /// Status, headers in lower case, body of the one answer.
 pub(crate) async fn ask(stream: &mut TcpStream, request: &str) -> (u16, String, String) {
@@ -117,13 +117,6 @@ async fn those_who_never_upgrade_have_a_cap_of_their_own() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let mut third = running.tcp().await;
     assert_eq!(third.read(&mut [0; 8]).await.unwrap_or(0), 0);
-}
-
-/// A connection from another address of this machine.
-async fn from_elsewhere(running: &Running) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
-    socket.connect(running.address).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

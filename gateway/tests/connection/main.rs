@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -74,9 +74,9 @@ impl Protocol for Sleeper {
         Message::text(answer)
     }
 
-    fn room(&self, bytes: usize) -> Option<Room> {
+    fn room(&self, _: protocol::Client, bytes: usize) -> Option<Room> {
         let Some(room) = &self.room else { return Some(None) };
-        room.clone().try_acquire_many_owned(bytes.div_ceil(1024) as u32).ok().map(Some)
+        room.clone().try_acquire_many_owned(bytes.div_ceil(1024) as u32).ok().map(|permit| Some(permit.into()))
     }
 }
 
@@ -121,6 +121,13 @@ impl<P: Protocol> Running<P> {
     async fn tcp(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
+}
+
+/// A connection from another address of this machine.
+async fn from_elsewhere<P>(running: &Running<P>) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    socket.connect(running.address).await.unwrap()
 }
 
 /// What comes on a machine of any speed that has other things to do, too; what does not come takes so long.

@@ -31,7 +31,7 @@ impl Protocol for Recorder {
         message
     }
 
-    fn room(&self, bytes: usize) -> Option<Room> {
+    fn room(&self, _: Client, bytes: usize) -> Option<Room> {
         self.0.lock().unwrap().push(bytes);
         Some(None)
     }

@@ -49,7 +49,11 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// A WebSocket whose frames the test writes itself.
 pub(crate) async fn upgraded<P: Protocol>(running: &Running<P>) -> TcpStream {
-    let mut stream = running.tcp().await;
+    upgrade(running.tcp().await).await
+}
+
+/// A connection that has become a WebSocket.
+pub(crate) async fn upgrade(mut stream: TcpStream) -> TcpStream {
     stream.write_all(format!("GET / HTTP/1.1\r\n{UPGRADE}\r\n").as_bytes()).await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -82,11 +82,11 @@ impl Runner for Hands {
         Greeting { protocol, server, features: vec![], window, limits, models: vec![], pipelines: vec![] }
     }
 
-    fn room(&self, bytes: usize) -> Option<Room> {
+    fn room(&self, _: Client, bytes: usize) -> Option<Room> {
         if self.full.load(Ordering::Relaxed) {
             return None;
         }
-        self.room.clone().try_acquire_many_owned(bytes as u32).ok().map(Some)
+        self.room.clone().try_acquire_many_owned(bytes as u32).ok().map(|permit| Some(permit.into()))
     }
 
     fn place(&self, bytes: usize) -> Option<Buffer> {
