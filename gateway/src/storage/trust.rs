@@ -1,5 +1,7 @@
 //! An HTTPS client that trusts the public roots it carries: an image FROM scratch has none on disk.
 
+use std::time::Duration;
+
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -8,6 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 
 /// One TLS provider in the process: the same `ring` as everywhere else.
 const PROVIDER: Provider = Provider::Rustls(CryptoMode::Ring);
+
+/// How long a connection is kept for the next object, and how many are: after a crowd's hour, each keeps the buffer of up to
+/// 400 KiB that hyper has read objects into.
+const IDLE: (Duration, usize) = (Duration::from_secs(20), 64);
 
 /// A client that trusts the public roots and those in the PEM file `bundle`.
 pub(super) fn client(bundle: Option<&str>) -> Result<SharedHttpClient, String> {
@@ -18,7 +24,8 @@ pub(super) fn client(bundle: Option<&str>) -> Result<SharedHttpClient, String> {
     }
     let context = TlsContext::builder().with_trust_store(store).build();
     let context = context.map_err(|e| format!("the TLS set-up failed: {e}"))?;
-    Ok(Builder::new().tls_provider(PROVIDER).tls_context(context).build_https())
+    let builder = Builder::new().pool_idle_timeout(IDLE.0).pool_max_idle_per_host(IDLE.1);
+    Ok(builder.tls_provider(PROVIDER).tls_context(context).build_https())
 }
 
 /// Mozilla's roots, in the one form that the SDK's client takes.
