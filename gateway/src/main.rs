@@ -32,7 +32,7 @@ const USAGE: &str = "usage: tritondeploy-gateway serve --config FILE
        tritondeploy-gateway sync --config FILE
        tritondeploy-gateway --version";
 
-/// Open files beside the connections of clients: listeners, health probes, Triton, S3, models on their way.
+/// Open files beside the connections of clients and those to S3: listeners, health probes, Triton, models on their way.
 const OTHER_FILES: usize = 200;
 
 enum Command {
@@ -146,8 +146,8 @@ fn take_short_turns() {
 async fn serve(config: Config) -> Result<(), String> {
     match open_files::raise() {
         Ok(open_files) => {
-            tracing::info!(open_files, "the limit of open files is the hard limit");
-            let wanted = (config.limits.connections + config.limits.handshakes + OTHER_FILES) as u64;
+            tracing::info!(open_files, "raised the limit of open files to the hard limit");
+            let wanted = (config.limits.connections + config.limits.handshakes + config.limits.requests + OTHER_FILES) as u64;
             if open_files < wanted {
                 tracing::warn!(
                     open_files,

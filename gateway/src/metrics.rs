@@ -88,7 +88,7 @@ impl Refusal {
     fn as_str(self) -> &'static str {
         match self {
             Self::Handshakes => "too_many_handshakes",
-            Self::HandshakesPerAddress => "too_many_handshakes_of_address",
+            Self::HandshakesPerAddress => "too_many_handshakes_per_address",
             Self::Connections => "too_many_connections",
             Self::Draining => "draining",
             Self::Subprotocol => "subprotocol",

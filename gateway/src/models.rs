@@ -23,7 +23,7 @@ const LOOK_SOON: Duration = Duration::from_millis(250);
 const LOOK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Bytes of a model's name: it is a folder's (`NAME_MAX` of Linux).
-const LONGEST_NAME: usize = 255;
+const LONGEST_MODEL_NAME: usize = 255;
 
 /// What was seen at the last look.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -165,7 +165,7 @@ impl Models {
         if let Some(known) = self.remembered().get(model) {
             return Ok(known.clone());
         }
-        if model.len() > LONGEST_NAME {
+        if model.len() > LONGEST_MODEL_NAME {
             // In Triton's words, without asking it.
             return Err(Error::NoModel(format!("Request for unknown model: '{}' is not found", Echo(model))));
         }

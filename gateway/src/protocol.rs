@@ -8,6 +8,9 @@ use tungstenite::Message;
 
 use crate::space;
 
+/// Why there is no room for a message.
+pub(crate) const FULL: &str = "too many bytes of requests are held, of all clients or of yours";
+
 /// A request's share of the bytes that may be held; given back when it is dropped. None where nobody counts.
 pub type Room = Option<space::Room>;
 

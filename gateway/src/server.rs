@@ -80,12 +80,15 @@ impl Warnings {
             Warning::new(move |count, peer| tracing::warn!(count, last_peer = %peer, limit, "{text}"))
         };
         Self {
-            handshakes: warning(limits.handshakes, "connections closed: limits.handshakes have not sent an upgrade"),
+            handshakes: warning(
+                limits.handshakes,
+                "connections closed: limits.handshakes reached (connections without an upgrade)",
+            ),
             per_address: warning(
                 limits.handshakes_per_address,
-                "connections closed: limits.handshakes_per_address of their address have not sent an upgrade",
+                "connections closed: limits.handshakes_per_address reached by their address (connections without an upgrade)",
             ),
-            connections: warning(limits.connections, "WebSockets refused with 503: limits.connections are open"),
+            connections: warning(limits.connections, "WebSockets refused with 503: limits.connections reached"),
         }
     }
 }
@@ -110,7 +113,7 @@ impl<P: Protocol> Server<P> {
 
 impl<P: Protocol> Shared<P> {
     async fn accept(self: &Arc<Self>, listener: TcpListener) {
-        let mut told: Option<Instant> = None;
+        let mut last_warning: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -120,9 +123,9 @@ impl<P: Protocol> Shared<P> {
                 Ok((stream, peer)) => self.welcome(stream, peer),
                 Err(e) => {
                     // Out of file descriptors, most likely: those that close make room.
-                    if told.is_none_or(|told| told.elapsed() >= warning::PAUSE) {
+                    if last_warning.is_none_or(|last| last.elapsed() >= warning::PAUSE) {
                         tracing::warn!("no connection can be accepted: {e}");
-                        told = Some(Instant::now());
+                        last_warning = Some(Instant::now());
                     }
                     sleep(Duration::from_millis(50)).await;
                 }

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::protocol::Client;
 
-/// Of this part of the bytes that clients share, one client alone leaves something to the others.
+/// One address may hold all but one in so many of the bytes that are shared, and whatever there is for a single thing.
 const LEFT: u32 = 4;
 
 /// Bytes that may be held at once. It counts KiB, so that a permit of four bytes can be for any message or object.
@@ -39,7 +39,7 @@ impl Space {
         Self { all: Arc::new(Semaphore::new(kib(bytes) as usize)), shares: None }
     }
 
-    /// Of which no client has all: a quarter is left to others, or what is beyond `longest`, which each may have.
+    /// Of which no address has all: a quarter is left to others, or what is beyond `longest`, which each may have in parts.
     pub(crate) fn shared(bytes: u64, longest: u64) -> Self {
         let all = kib(bytes);
         let most = (all - all / LEFT).max(kib(longest).min(all));
@@ -51,18 +51,24 @@ impl Space {
         self.all.clone().acquire_many_owned(kib(bytes)).await.ok().map(Room::from)
     }
 
-    /// So much if it is there at once, and the client has not more than its share by that.
+    /// What one address may hold.
+    pub(crate) fn share(&self) -> u64 {
+        let all = self.shares.as_ref().map_or(u32::MAX, |shares| shares.most);
+        u64::from(all) * 1024
+    }
+
+    /// So much if it is there at once, and the client's address holds nothing else, or not more than its share by that.
     pub(crate) fn take(&self, client: Client, bytes: u64) -> Option<Room> {
         let kib = kib(bytes);
         let permit = self.all.clone().try_acquire_many_owned(kib).ok()?;
         let Some(shares) = &self.shares else { return Some(permit.into()) };
         let address = client.address();
         let mut held = shares.held();
-        let share = held.get(&address).copied().unwrap_or_default().saturating_add(kib);
-        if share > shares.most {
+        let has = held.get(&address).copied().unwrap_or_default();
+        if has > 0 && has.saturating_add(kib) > shares.most {
             return None;
         }
-        held.insert(address, share);
+        held.insert(address, has + kib);
         Some(Room { permit, share: Some((shares.clone(), address)) })
     }
 }
@@ -158,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn one_client_leaves_a_quarter_to_the_others() {
+    fn one_address_leaves_a_quarter_to_the_others() {
         const K: u64 = 1024;
         let space = Space::shared(8 * K, K);
         let mut held: Vec<_> = (0..9).map_while(|_| space.take(client(1), K)).collect();
@@ -169,10 +175,13 @@ mod tests {
         held.pop();
         assert!(space.take(client(1), K).is_some());
         drop(held);
-        assert!(space.take(client(1), 6 * K).is_some() && space.take(client(1), 7 * K).is_none());
-        // The longest message has room, however little is left to others by that.
+        // A single thing may be as long as there is room for.
+        assert!(space.take(client(1), 8 * K).is_some());
+        // The longest message has room in parts, too, however little is left to others by that.
         let tight = Space::shared(8 * K, 8 * K);
-        assert!(tight.take(client(1), 8 * K).is_some());
+        let parts: Vec<_> = (0..9).map_while(|_| tight.take(client(1), K)).collect();
+        assert_eq!(parts.len(), 8);
+        drop(parts);
         assert!(space.shares.iter().chain(&tight.shares).all(|shares| shares.held().is_empty()));
     }
 

@@ -20,7 +20,7 @@ use crate::space::{self, Space};
 
 /// Bytes of a key, by S3's own rule:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>.
-const LONGEST_KEY: usize = 1024;
+pub(crate) const LONGEST_KEY: usize = 1024;
 
 /// Why an object could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -103,7 +103,8 @@ pub(crate) const RESNET: Model = Model {
     ..NULL
 };
 
-const ALL: [Model; 7] = [NULL, CHECKED, NULL_4K, NULL_1M, SLEEP, DENSENET, RESNET];
+/// All of them.
+pub(crate) const ALL: [Model; 7] = [NULL, CHECKED, NULL_4K, NULL_1M, SLEEP, DENSENET, RESNET];
 
 /// Writes a model repository.
 pub(crate) fn write(repository: &Path) -> Result<(), Failure> {

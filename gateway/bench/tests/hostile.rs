@@ -1,5 +1,6 @@
 //! A hostile client beside a polite one, in short: each attack is delivered, and the gateway lives, keeps its memory, and
-//! goes on answering. How fast it does is measured by `tritondeploy-bench hostile`: no test depends on the speed of the clock.
+//! goes on answering. How fast it does is measured by `make hostile`: here, times are only held to what is far from any of a
+//! slow machine.
 //!
 //! All attacks are made by one run, when the first test asks for it; each test looks at its own.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
@@ -46,7 +47,16 @@ fn run() -> Value {
     println!("{output}\n{errors}");
     // It fails when a bar of the real measurement is missed, too; that is not what is tested here.
     let found = std::fs::read(&json).unwrap_or_else(|e| panic!("nothing was found: {e}\n{output}\n{errors}"));
-    serde_json::from_slice(&found).unwrap()
+    let found: Value = serde_json::from_slice(&found).unwrap();
+    for limit in ["attacker_unlimited", "gateway_unlimited"] {
+        // A container may not let us make control groups. The attacks are as real, and `make hostile` counts it as a miss.
+        if let Some(why) = found[limit].as_str() {
+            // Past the capture of what passing tests print.
+            let mut terminal = std::io::stderr();
+            terminal.write_all(format!("\n!!! NOT LIMITED: {limit}: {why}\n").as_bytes()).unwrap();
+        }
+    }
+    found
 }
 
 fn number(value: &Value) -> f64 {
@@ -129,12 +139,17 @@ fn one_tensor_for_one_model_named_64_times_does_not_kill_the_gateway() {
 }
 
 #[test]
+fn one_tensor_for_every_model_is_sent_to_each_without_a_copy_for_each() {
+    Row::of("every-model").sent_and_answered(1).harmless();
+}
+
+#[test]
 fn a_thousand_tensors_for_64_models_do_not_kill_the_gateway() {
     Row::of("many-parts").sent_and_answered(1).harmless();
 }
 
 #[test]
-fn a_long_text_costs_no_more_than_its_bytes() {
+fn a_long_text_does_no_harm() {
     Row::of("long-text").sent_and_answered(1).harmless();
 }
 
@@ -144,12 +159,12 @@ fn long_lists_of_numbers_by_protocol_v0_are_bounded_together() {
 }
 
 #[test]
-fn thin_pictures_cost_what_they_become() {
+fn thin_pictures_do_no_harm() {
     Row::of("thin-pictures").sent(16, 16 << 10).harmless();
 }
 
 #[test]
-fn thin_pictures_from_many_connections_cost_what_they_become() {
+fn thin_pictures_from_many_connections_do_no_harm() {
     Row::of("more-thin-pictures").connected(4).sent(64, 64 << 10).harmless();
 }
 
@@ -176,15 +191,4 @@ fn connections_that_say_nothing_do_not_keep_others_out() {
 #[test]
 fn a_burst_of_connections_that_say_nothing_does_not_keep_others_out() {
     Row::of("silent-burst").connected(1500).harmless();
-}
-
-#[test]
-fn what_is_not_limited_is_told() {
-    for limit in ["attacker_unlimited", "gateway_unlimited"] {
-        // A container may not let us make control groups. The attacks are as real, and `make hostile` counts it as a miss.
-        if let Some(why) = RUN.get(limit).unwrap().as_str() {
-            // Past the capture of what passing tests print.
-            writeln!(std::io::stderr(), "\n!!! NOT LIMITED: {limit}: {why}").unwrap();
-        }
-    }
 }

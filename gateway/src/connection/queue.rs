@@ -12,7 +12,7 @@ use tungstenite::Message;
 use super::Session;
 use crate::config::Limits;
 use crate::metrics;
-use crate::protocol::{Client, Protocol, RequestId, Room, Version};
+use crate::protocol::{Client, FULL, Protocol, RequestId, Room, Version};
 
 /// Dropping it gives up every request in it.
 pub struct Queue<P> {
@@ -117,7 +117,5 @@ impl<P: Protocol> Session for Queue<P> {
 }
 
 fn refusal() -> Message {
-    Message::text(tritondeploy_wire::v0::error(
-        "too much is asked for just now: all connections together hold as many bytes as they may",
-    ))
+    Message::text(tritondeploy_wire::v0::error(&format!("too much is asked for just now: {FULL}; try again in a moment")))
 }

@@ -133,8 +133,9 @@ impl Preset {
         Ok(pixels::resized(opened, &window, self.filter))
     }
 
-    /// Pixels that an image of this size takes while it becomes one of `size` (width, height): the most of what it has, what
-    /// is between the two passes of the resize, and what comes of it.
+    /// Pixels that an image of this size counts as while it becomes one of `size` (width, height): the most of what it has,
+    /// what is made between the two passes of the resize (which is work for a processor, though no more than a band of it is
+    /// in memory), and what comes of it.
     #[must_use]
     pub fn cost(&self, image: (usize, usize), size: (usize, usize), limits: &Limits) -> u64 {
         let (width, height) = image;
@@ -144,7 +145,7 @@ impl Preset {
         }
         let turned = match self.orientation {
             Orientation::Ignore => image,
-            // The camera's word is not read for this.
+            // EXIF is not read here, so that both ways count.
             Orientation::Apply => (height, width),
         };
         let passes = |image| self.window(image, size, limits).map_or(0, |window| window.cost());
@@ -159,7 +160,7 @@ impl Preset {
             Resize::Stretch => Window::stretch(image, size),
             Resize::ShorterSide(side) => Window::shorter_side(image, side as usize, size, limits.pixels)?,
         };
-        // Rows are made wider before they become fewer: a column of one pixel would grow to gigabytes between.
+        // Rows are made wider before they become fewer: a column of one pixel would be the work of gigabytes between.
         if window.x.count as u128 * image.1 as u128 > limits.pixels.into() {
             let (width, height) = image;
             let (to_width, to_height) = (window.x.to as u64, window.y.to as u64);

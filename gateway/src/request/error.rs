@@ -58,12 +58,23 @@ pub enum Error {
         /// What does not fit.
         why: String,
     },
-    /// Everybody together asks for more than can be done.
+    /// Everybody together, or one client, asks for more than can be done.
     #[error("{0}; try again in a moment")]
     Overloaded(&'static str),
+    /// The answer is longer than any may be.
+    #[error("the answer has {length} bytes; at most {most} are sent")]
+    LongAnswer {
+        /// In bytes.
+        length: usize,
+        /// In bytes.
+        most: usize,
+    },
     /// The model has as much to do as it can; what a request to it takes just now.
     #[error("the model has as many requests as it can answer; try again in a moment")]
     Busy(Duration),
+    /// It waited for the client to read until its time was over.
+    #[error("the request waited longer than {0} ms for its connection's client to read earlier answers")]
+    Unread(u128),
     /// It took too long.
     #[error("the request took longer than {0} ms")]
     Deadline(u128),
@@ -96,8 +107,9 @@ impl Error {
                 triton::Error::Endpoint(_) => Code::Internal,
             },
             Self::Malformed { .. } => Code::ModelError,
+            Self::LongAnswer { .. } => Code::TooLarge,
             Self::Overloaded(_) | Self::Busy(_) => Code::Overloaded,
-            Self::Deadline(_) => Code::Deadline,
+            Self::Deadline(_) | Self::Unread(_) => Code::Deadline,
             Self::Internal => Code::Internal,
         }
     }

@@ -84,9 +84,9 @@ impl Until {
         Self { since, deadline: since + time }
     }
 
-    /// As told to the client.
-    pub(crate) fn passed(&self) -> Error {
-        Error::Deadline((self.deadline - self.since).as_millis())
+    /// How long it is, in milliseconds.
+    pub(crate) fn millis(&self) -> u128 {
+        (self.deadline - self.since).as_millis()
     }
 }
 

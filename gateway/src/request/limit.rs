@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::rotation::Rotation;
-use super::turns::WANTS;
+use super::demand::Demand;
+use super::fair_queue::FairQueue;
 use crate::protocol::{Client, Version};
 
 /// With fewer in a queue than this, one more may be let in.
@@ -74,10 +74,9 @@ struct State {
     /// Of each protocol.
     v0: usize,
     v1: usize,
-    /// When protocol v1 last asked.
-    asked: Option<Instant>,
+    demand: Demand,
     /// Requests of protocol v0.
-    waiting: Rotation<Client, (), Running>,
+    waiting: FairQueue<Client, (), Running>,
     usual: Option<f64>,
     quickest: f64,
     /// Since the quickest was last forgotten.
@@ -96,8 +95,8 @@ impl State {
             limit,
             v0: 0,
             v1: 0,
-            asked: None,
-            waiting: Rotation::default(),
+            demand: Demand::default(),
+            waiting: FairQueue::default(),
             usual: None,
             quickest: f64::INFINITY,
             answers: 0,
@@ -110,7 +109,7 @@ impl State {
     /// Whether there is no room for one more of protocol v1, who is refused then. Half of the limit is v1's, however much of
     /// v0 runs.
     fn refuses(&mut self) -> bool {
-        self.asked = Some(Instant::now());
+        self.demand.asked();
         let full = self.v1 as f64 + 1.0 > f64::max(self.limit - self.v0 as f64, (self.limit / 2.0).ceil());
         self.refused += usize::from(full);
         full
@@ -118,9 +117,8 @@ impl State {
 
     /// How many of protocol v0 may be in flight.
     fn share_of_v0(&self, least: usize) -> usize {
-        let wanted = self.v1 > 0 || self.asked.is_some_and(|asked| asked.elapsed() < WANTS);
         let limit = self.limit as usize;
-        if wanted { least.min(limit.div_ceil(2)) } else { limit }
+        if self.v1 > 0 || self.demand.is_recent() { least.min(limit.div_ceil(2)) } else { limit }
     }
 
     /// What the limit should be, told after as many answers as were in flight: the time that one took.
@@ -363,7 +361,7 @@ mod tests {
         let few: Vec<_> = waiting.iter_mut().filter_map(|one| one.now_or_never().flatten()).collect();
         assert_eq!(few.len(), 4);
         drop((polite, few, waiting));
-        tokio::time::advance(WANTS).await;
+        tokio::time::advance(super::super::demand::RECENT).await;
         assert_eq!(crowd(&limit).len() as f64, CROWD.0);
     }
 

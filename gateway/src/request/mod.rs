@@ -2,15 +2,16 @@
 //! processor happens off the threads that serve the sockets.
 
 mod classes;
+mod demand;
 mod error;
+mod fair_queue;
 mod fit;
 mod job;
 mod limit;
 mod report;
-mod rotation;
 mod run;
+mod run_permits;
 mod threads;
-mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub use fit::Fit;
 pub use job::{Done, Job, Source, Target, Until};
 pub(crate) use report::Report;
 pub(crate) use run::micros;
-pub use turns::Turn;
+pub use run_permits::RunPermit;
 
 use crate::config::{self, Config, DEFAULT};
 use crate::models::Models;
@@ -32,8 +33,8 @@ use crate::protocol::Client;
 use crate::space::{self, Space};
 use crate::storage::Storage;
 use crate::triton::Triton;
+use run_permits::RunPermits;
 use threads::Threads;
-use turns::Turns;
 
 /// Everything that requests share.
 #[derive(Debug)]
@@ -44,14 +45,14 @@ pub struct Engine {
     triton: Triton,
     pipelines: BTreeMap<String, Vec<Target>>,
     /// Requests that may run at once, of all connections.
-    turns: Arc<Turns>,
+    permits: Arc<RunPermits>,
     /// Messages of requests that run, and what is read from them, of all connections.
     bytes: Space,
     /// Answers that no socket has taken yet, of all connections.
     answers: Space,
     /// Requests in flight of each model.
     limits: limit::Models,
-    /// Decoding, reading and writing that may run at once: as many as there are cores.
+    /// Decoding, reading and writing that may run at once: as many as there are cores, at least two.
     threads: Arc<Threads>,
 }
 
@@ -69,13 +70,13 @@ impl Engine {
                 scores: model.scores,
             });
         }
-        let turns = Turns::new(config.limits.requests);
+        let permits = RunPermits::new(config.limits.requests);
         let limits = &config.limits;
         let bytes = Space::shared(limits.bytes as u64, limits.message_bytes as u64);
         let answers = Space::shared(limits.answer_bytes as u64, 0);
         let limits = limit::Models::new(config.limits.model_requests_least, config.limits.model_requests);
         let threads = Threads::new(config::cores(), thousands(config.image.pixels_at_once));
-        Self { config, models, storage, triton, pipelines, turns, bytes, answers, limits, threads }
+        Self { config, models, storage, triton, pipelines, permits, bytes, answers, limits, threads }
     }
 
     /// Every pipeline, by name.
@@ -109,40 +110,50 @@ impl Engine {
         self.pipelines.values().flatten().any(|target| target.model == model)
     }
 
-    /// A turn among all that run, for a client of protocol v0; whoever waits here costs nothing but memory.
+    /// Waits until a request of a client of protocol v0 may run; whoever waits here costs nothing but memory.
     ///
     /// # Errors
-    /// Never in practice: the turns do not end.
-    pub async fn turn(&self, client: Client) -> Result<Turn, Error> {
-        self.turns.wait(client).await.ok_or(Error::Internal)
+    /// Never in practice: the permits do not end.
+    pub async fn permit(&self, client: Client) -> Result<RunPermit, Error> {
+        self.permits.wait(client).await.ok_or(Error::Internal)
     }
 
-    /// A turn at once, or a refusal that is worth another try.
+    /// Whether a request of a client of protocol v1 may run at once; else a refusal that is worth another try.
     ///
     /// # Errors
-    /// When too many run.
-    pub fn turn_now(&self, client: Client) -> Result<Turn, Error> {
-        self.turns.now(client).ok_or(Error::Overloaded("too many requests run"))
+    /// When too many run, or nearly all that run are this client's.
+    pub fn permit_now(&self, client: Client) -> Result<RunPermit, Error> {
+        self.permits.now(client).ok_or(Error::Overloaded("too many requests run"))
     }
 
-    /// Room for a client's message at once, or None: all requests together, or this client's, hold as many bytes as they may.
+    /// Room for a client's message at once, or None: all requests together, or those of its address, hold as many bytes as
+    /// they may.
     #[must_use]
     pub fn room(&self, client: Client, bytes: usize) -> Option<space::Room> {
         self.bytes.take(client, bytes as u64)
     }
 
+    /// What the messages of one address may take.
+    pub(crate) fn share_of_bytes(&self) -> u64 {
+        self.bytes.share()
+    }
+
     /// An answer that is counted until the socket has taken it, beside what else is counted for it.
     ///
     /// # Errors
-    /// When those of all connections are as long as they may be.
-    pub(crate) fn answer(
+    /// When it is longer than all answers may be, or those that all clients, or this one's address, have not read are.
+    pub(crate) fn count_answer(
         &self,
         client: Client,
         bytes: impl AsRef<[u8]> + Send + 'static,
         more: impl Send + 'static,
     ) -> Result<Bytes, Error> {
-        let room = self.answers.take(client, bytes.as_ref().len() as u64);
-        let room = room.ok_or(Error::Overloaded("too many answers wait for clients that do not read them"))?;
+        let (length, most) = (bytes.as_ref().len(), self.config.limits.answer_bytes);
+        if length > most {
+            return Err(Error::LongAnswer { length, most });
+        }
+        let room = self.answers.take(client, length as u64);
+        let room = room.ok_or(Error::Overloaded("too many bytes of answers wait to be read, by all clients or by yours"))?;
         Ok(space::held(bytes, (room, more)))
     }
 

@@ -18,7 +18,7 @@ use crate::triton::{self, Inference, Input, Metadata, Options, Payload};
 const SMALL: usize = 1 << 20;
 
 /// Bytes of a tensor's name: more than any model's. Triton repeats a name that it does not know.
-const LONGEST_NAME: usize = 1024;
+const LONGEST_TENSOR_NAME: usize = 1024;
 
 /// An image's bytes, wherever they came from.
 #[derive(Clone, Debug)]
@@ -55,15 +55,15 @@ impl Engine {
     pub async fn run(&self, job: &Job) -> Result<Done, Error> {
         match timeout_at(job.until.deadline, self.stages(job)).await {
             Ok(done) => done,
-            Err(_) => Err(job.until.passed()),
+            Err(_) => Err(Error::Deadline(job.until.millis())),
         }
     }
 
     async fn stages(&self, job: &Job) -> Result<Done, Error> {
         if let Source::Tensors(tensors) = &job.source
-            && let Some(long) = tensors.iter().find(|input| input.name.len() > LONGEST_NAME)
+            && let Some(long) = tensors.iter().find(|input| input.name.len() > LONGEST_TENSOR_NAME)
         {
-            return Err(Error::Message(format!("input {}: a name has at most {LONGEST_NAME} bytes", Echo(&long.name))));
+            return Err(Error::Message(format!("input {}: a name has at most {LONGEST_TENSOR_NAME} bytes", Echo(&long.name))));
         }
         // Nothing is fetched, decoded or copied for models that do not exist, or would all refuse it.
         let known = self.known(job).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::rotation::Rotation;
+use super::fair_queue::FairQueue;
 use crate::protocol::Client;
 
 /// Thousands of pixels of an image that is no large one.
@@ -21,7 +21,7 @@ struct State {
     free_for_large: usize,
     /// Thousands of pixels that large images may still have in memory.
     free_pixels: u32,
-    waiting: Rotation<(Client, Size), u32, Thread>,
+    waiting: FairQueue<(Client, Size), u32, Thread>,
 }
 
 /// Small work does not queue behind its own client's large images either.
@@ -45,7 +45,7 @@ impl Threads {
     pub(super) fn new(threads: usize, pixels: u32) -> Arc<Self> {
         // Even one core has two, or a large image would be all that it does.
         let free = threads.max(2);
-        let state = State { free, free_for_large: free - 1, free_pixels: pixels, waiting: Rotation::default() };
+        let state = State { free, free_for_large: free - 1, free_pixels: pixels, waiting: FairQueue::default() };
         Arc::new(Self { state: Mutex::new(state) })
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Handshakes {
 
 /// Given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct HandshakePermit {
     handshakes: Arc<Handshakes>,
     address: IpAddr,
     _one: OwnedSemaphorePermit,
@@ -32,7 +32,7 @@ impl Handshakes {
     }
 
     /// A place for a connection from `address`, or which cap is reached.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refusal> {
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<HandshakePermit, Refusal> {
         let address = network(address);
         let mut used = self.used();
         if used.get(&address).is_some_and(|count| *count >= self.per_address) {
@@ -41,7 +41,7 @@ impl Handshakes {
         let one = self.all.clone().try_acquire_owned().map_err(|_| Refusal::Handshakes)?;
         *used.entry(address).or_default() += 1;
         drop(used);
-        Ok(Place { handshakes: self.clone(), address, _one: one })
+        Ok(HandshakePermit { handshakes: self.clone(), address, _one: one })
     }
 
     fn used(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -49,7 +49,7 @@ impl Handshakes {
     }
 }
 
-impl Drop for Place {
+impl Drop for HandshakePermit {
     fn drop(&mut self) {
         let mut used = self.handshakes.used();
         if let Some(count) = used.get_mut(&self.address) {

@@ -11,9 +11,10 @@ use base64::engine::general_purpose::STANDARD;
 /// One TLS provider in the process: the same `ring` as everywhere else.
 const PROVIDER: Provider = Provider::Rustls(CryptoMode::Ring);
 
-/// How long a connection is kept for the next object, and how many are: after a crowd's hour, each keeps the buffer of up to
-/// 400 KiB that hyper has read objects into.
-const IDLE: (Duration, usize) = (Duration::from_secs(20), 64);
+/// How long a connection is kept for the next object, and how many are: each keeps the buffer of up to 400 KiB that hyper
+/// has read objects into, and after a peak hundreds would keep it for hyper's 90 s.
+const IDLE_TIME: Duration = Duration::from_secs(20);
+const IDLE_CONNECTIONS: usize = 64;
 
 /// A client that trusts the public roots and those in the PEM file `bundle`.
 pub(super) fn client(bundle: Option<&str>) -> Result<SharedHttpClient, String> {
@@ -24,7 +25,7 @@ pub(super) fn client(bundle: Option<&str>) -> Result<SharedHttpClient, String> {
     }
     let context = TlsContext::builder().with_trust_store(store).build();
     let context = context.map_err(|e| format!("the TLS set-up failed: {e}"))?;
-    let builder = Builder::new().pool_idle_timeout(IDLE.0).pool_max_idle_per_host(IDLE.1);
+    let builder = Builder::new().pool_idle_timeout(IDLE_TIME).pool_max_idle_per_host(IDLE_CONNECTIONS);
     Ok(builder.tls_provider(PROVIDER).tls_context(context).build_https())
 }
 

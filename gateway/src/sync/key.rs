@@ -2,8 +2,7 @@
 
 use crate::config::Repository;
 
-/// S3 has no longer keys.
-const LONGEST: usize = 1024;
+use crate::storage::LONGEST_KEY as LONGEST;
 
 /// Says what is wrong with the key of a manifest, or of a file that a manifest names.
 pub(super) fn check(key: &str, repository: &Repository) -> Result<(), String> {

@@ -36,7 +36,7 @@ pub enum Error {
     #[error(transparent)]
     Manifest(#[from] Invalid),
     /// A key that no release may name.
-    #[error("the key {} cannot be released: {why}; tritondeploy push-models writes keys that can", Quoted(key))]
+    #[error("the key {} may not be released: {why}; use `tritondeploy push-models`", Quoted(key))]
     Key {
         /// As it was named.
         key: String,

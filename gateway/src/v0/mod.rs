@@ -10,7 +10,7 @@ use tritondeploy_wire::v1::Timings;
 use tungstenite::{Message, Utf8Bytes};
 
 use crate::config::DEFAULT;
-use crate::protocol::{Client, Protocol, RequestId, Room, Version};
+use crate::protocol::{Client, FULL, Protocol, RequestId, Room, Version};
 use crate::request::{Done, Engine, Error, Job, Report, Source, Target, Until, micros};
 use crate::triton::{Inference, Input, Tensor};
 
@@ -18,7 +18,10 @@ use crate::triton::{Inference, Input, Tensor};
 const SMALL: usize = 16 << 10;
 
 /// Bytes of the widest number.
-const WIDEST: usize = 8;
+const WIDEST: u64 = 8;
+
+/// What rounding may add to the room of a message and of its numbers.
+const SLACK: u64 = 4 << 10;
 
 /// Answers v0 requests.
 #[derive(Debug)]
@@ -41,7 +44,7 @@ impl V0 {
         report: &mut Report<'_>,
     ) -> Result<(Message, Timings), Error> {
         let arrived = Instant::now();
-        let _turn = self.engine.turn(client).await?;
+        let _permit = self.engine.permit(client).await?;
         let queue = micros(arrived);
         // v0's clients know no deadline; a request's time begins with its turn.
         let begun = Instant::now();
@@ -62,7 +65,7 @@ impl V0 {
         let answers = models.into_iter().collect::<Result<Vec<_>, _>>()?;
         let start = Instant::now();
         let text = self.engine.off_thread(client, move || written(&job.targets, &answers, form == "pipelines")).await?;
-        let text = Utf8Bytes::try_from(self.engine.answer(client, text, ())?).map_err(|_| Error::Internal)?;
+        let text = Utf8Bytes::try_from(self.engine.count_answer(client, text, ())?).map_err(|_| Error::Internal)?;
         Ok((Message::Text(text), Timings { queue, encode: micros(start), ..timings }))
     }
 
@@ -94,9 +97,10 @@ fn read(engine: &Engine, client: Client, message: Message, mut room: Room) -> Re
     let mut more = None;
     if text.len() >= SMALL {
         let numbers = text.bytes().filter(|byte| *byte == b',').count() + 1;
-        let most = (numbers * WIDEST).min(engine.config.limits.bytes - text.len().min(engine.config.limits.bytes));
-        more =
-            Some(engine.room(client, most).ok_or(Error::Overloaded("all connections together hold as many bytes as they may"))?);
+        // Of a message so long that this is more than its client may have: all of that.
+        let left = engine.share_of_bytes().saturating_sub(text.len() as u64 + SLACK);
+        let most = (numbers as u64 * WIDEST).min(left);
+        more = Some(engine.room(client, most as usize).ok_or(Error::Overloaded(FULL))?);
     }
     let request = Request::parse(text)?;
     drop(message);

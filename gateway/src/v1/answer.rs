@@ -3,25 +3,21 @@
 use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
-use tritondeploy_wire::v1::{self as wire, Answer, Infer, ModelResult, Outcome, OutputHeader, ServerMessage, Timings};
+use tritondeploy_wire::v1::{self as wire, Answer, ModelResult, Outcome, OutputHeader, ServerMessage, Timings};
 use tungstenite::{Message, Utf8Bytes};
 
 use super::session::text;
 use super::{Asked, Runner};
-use crate::config::DEFAULT;
-use crate::image::THUMBNAILS;
 use crate::protocol::{Client, RequestId, Room, Version};
-use crate::request::{Done, Engine, Error, Report, Target, micros, top};
+use crate::request::{Done, Engine, Error, Job, Report, Source, Target, micros, top};
 use crate::space;
-use crate::triton::{Buffer, Inference};
+use crate::triton::{Buffer, Inference, Metadata, TensorMetadata};
 
 /// More classes than anybody looks at; who wants more asks for the tensors.
 const CLASSES: u32 = 1000;
 
-/// Bytes of one class with its label, and of one model's outputs: about, of usual ones. What is longer is counted when it is
-/// there.
+/// Bytes of one class with its label: about, of usual ones.
 const CLASS: u64 = 100;
-const OUTPUTS: u64 = 8 << 10;
 
 /// What an answer takes of what its connection may leave unread.
 type Unread = Option<space::Room>;
@@ -45,11 +41,7 @@ impl Runner for Engine {
         report.trace = asked.infer.traceparent.as_deref();
         report.form = form(&asked.infer.source);
         report.bytes = asked.parts.iter().map(|part| part.len()).sum();
-        let until = self.until(&asked);
-        let answered = match timeout_at(until.deadline, self.unread(&asked)).await {
-            Ok(unread) => self.answered(&asked, unread).await,
-            Err(_) => Err(until.passed()),
-        };
+        let answered = self.answered(&asked).await;
         report.end(answered.as_ref().map(|(message, timings)| (timings, message.len())));
         match answered {
             Ok((message, _)) => message,
@@ -59,31 +51,37 @@ impl Runner for Engine {
 }
 
 impl Engine {
-    /// Waits until the connection's client has read so much that the answer may be made. None: never in practice.
-    async fn unread(&self, asked: &Asked) -> Unread {
-        let most = self.config.limits.unread_bytes as u64;
-        asked.unread.wait(self.expected(asked).min(most)).await
+    /// Waits until the connection's client has read so much that this answer may be made.
+    async fn wait_until_read(&self, asked: &Asked, job: &Job) -> Result<Unread, Error> {
+        let expected = self.expected(asked, job).min(self.config.limits.unread_bytes as u64);
+        let unread = timeout_at(job.until.deadline, asked.unread.wait(expected)).await;
+        unread.map_err(|_| Error::Unread(job.until.millis()))
     }
 
-    /// About the bytes of the answer, before anything is known of it.
-    fn expected(&self, asked: &Asked) -> u64 {
-        let Infer { top_k, thumbnail, models, pipeline, .. } = &asked.infer;
-        let count = models.as_ref().map_or_else(
-            || self.pipelines().find(|(name, _)| *name == pipeline.as_deref().unwrap_or(DEFAULT)).map_or(1, |(_, all)| all.len()),
-            Vec::len,
-        );
-        let each = top_k.map_or(OUTPUTS, |k| u64::from(k.min(CLASSES)) * CLASS);
+    /// The bytes of the answer, as far as they can be told beforehand.
+    fn expected(&self, asked: &Asked, job: &Job) -> u64 {
+        let batch = match &job.source {
+            Source::Tensors(tensors) => {
+                tensors.first().and_then(|tensor| tensor.shape.first()).map_or(1, |batch| (*batch).max(1))
+            }
+            _ => 1,
+        };
+        let each = |target: &Target| match asked.infer.top_k {
+            Some(k) => u64::from(k) * CLASS,
+            None => self.models.known(&target.model).map_or(0, |metadata| outputs(&metadata, batch as u64)),
+        };
         // A picture of noise takes nearly a byte for each pixel.
-        let thumbnail = thumbnail.map_or(0, |longest| u64::from(longest.min(*THUMBNAILS.end())).pow(2));
-        count as u64 * each + thumbnail
+        let thumbnail = job.thumbnail.map_or(0, |longest| u64::from(longest).pow(2));
+        job.targets.iter().map(each).fold(thumbnail, u64::saturating_add)
     }
 
-    async fn answered(&self, asked: &Asked, mut unread: Unread) -> Result<(Message, Timings), Error> {
-        let turn = self.turn_now(asked.client)?;
+    async fn answered(&self, asked: &Asked) -> Result<(Message, Timings), Error> {
         if asked.infer.top_k.is_some_and(|k| k == 0 || k > CLASSES) {
             return Err(Error::Message(format!("top_k is between 1 and {CLASSES}")));
         }
         let job = self.job(asked)?;
+        let mut unread = self.wait_until_read(asked, &job).await?;
+        let permit = self.permit_now(asked.client)?;
         let Done { mut models, thumbnail, mut timings } = Engine::run(self, &job).await?;
         // A request whose every model failed has failed; else what failed is told in its place.
         if models.iter().all(Result::is_err)
@@ -120,11 +118,16 @@ impl Engine {
         let is_text = parts.is_empty();
         let bytes = if is_text { serde_json::to_vec(&answer) } else { wire::encode(&answer, &parts) };
         let bytes = bytes.map_err(|e| unwritten(&e))?;
-        drop(turn);
+        drop(permit);
         if let Some(unread) = &mut unread {
+            let more = (bytes.len() as u64).saturating_sub(unread.bytes());
+            // What could not be told beforehand counts, too, as far as there is room for it.
+            if let Some(more) = (more > 0).then(|| asked.unread.take(asked.client, more)).flatten() {
+                unread.merge(more);
+            }
             unread.shrink(bytes.len() as u64);
         }
-        let bytes = self.answer(asked.client, bytes, unread)?;
+        let bytes = self.count_answer(asked.client, bytes, unread)?;
         let message = match is_text {
             true => Message::Text(Utf8Bytes::try_from(bytes).map_err(|e| unwritten(&e))?),
             false => Message::Binary(bytes),
@@ -139,6 +142,19 @@ impl Engine {
         let top = top(output, target.scores, k, labels.as_ref().map(|labels| labels.as_slice())).map_err(malformed)?;
         Ok(Outcome::Top { version: inference.version.clone(), top })
     }
+}
+
+/// Bytes of a model's outputs. A length that is not known counts as the batch's where it is the first, else as 1.
+fn outputs(metadata: &Metadata, batch: u64) -> u64 {
+    let output = |output: &TensorMetadata| {
+        let lengths = output.shape.iter().enumerate().map(|(at, length)| match u64::try_from(*length) {
+            Ok(length) => length,
+            Err(_) if at == 0 => batch,
+            Err(_) => 1,
+        });
+        lengths.fold(output.datatype.size().unwrap_or(1) as u64, u64::saturating_mul)
+    };
+    metadata.outputs.iter().map(output).fold(0, u64::saturating_add)
 }
 
 fn tensors<'i>(inference: &'i Inference, parts: &mut Vec<&'i [u8]>) -> Outcome {

@@ -1,7 +1,8 @@
 //! What a client is told first.
 
 use tritondeploy_wire::v1::{
-    FEATURES, Greeting, ImageSize, Limits, ModelInput, ModelSight, Pipeline, PipelineModel, SUBPROTOCOL, Window,
+    FEATURES, Greeting, ImageSize, LONGEST_HEADER, Limits, MODELS, ModelInput, ModelSight, Pipeline, PipelineModel, SUBPROTOCOL,
+    Window,
 };
 
 use crate::request::{Engine, Fit};
@@ -26,6 +27,8 @@ impl Engine {
                 object_bytes: self.config.storage.object_bytes,
                 pixels: self.config.image.pixels,
                 deadline_ms: limits.request_seconds * 1000,
+                header_bytes: Some(LONGEST_HEADER as u64),
+                models: Some(MODELS as u32),
             },
             models: self.models(),
             pipelines: pipelines.collect(),

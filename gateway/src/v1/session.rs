@@ -17,7 +17,7 @@ use super::{Asked, Runner};
 use crate::config::Limits;
 use crate::connection::Place;
 use crate::metrics;
-use crate::protocol::{Client, RequestId, Version};
+use crate::protocol::{Client, FULL, RequestId, Version};
 use crate::space::Space;
 use crate::triton::{Payload, WORTH};
 
@@ -149,7 +149,7 @@ impl<R: Runner> Session<R> {
             return Ok(());
         }
         let Some(room) = self.runner.room(self.client, bytes as usize) else {
-            let why = "all connections together hold as many bytes as they may; try again in a moment";
+            let why = format!("{FULL}; try again in a moment");
             self.fail(Some(id), Failure { retry_after_ms: Some(50), ..Failure::new(Code::Overloaded, why) });
             return Ok(());
         };

@@ -77,7 +77,8 @@ impl Drop for Listed<'_> {
 impl Runner for Hands {
     fn greeting(&self) -> Greeting {
         let window = Window { requests: 0, bytes: 0 };
-        let limits = wire::Limits { message_bytes: 0, object_bytes: 0, pixels: 0, deadline_ms: 0 };
+        let limits =
+            wire::Limits { message_bytes: 0, object_bytes: 0, pixels: 0, deadline_ms: 0, header_bytes: None, models: None };
         let (protocol, server) = (String::new(), String::new());
         Greeting { protocol, server, features: vec![], window, limits, models: vec![], pipelines: vec![] }
     }

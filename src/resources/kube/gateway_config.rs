@@ -78,7 +78,7 @@ impl GatewayConfig {
     const ROOTS: &str = "/etc/gateway/ca.pem";
     /// The pod's admin port, on its loopback only.
     pub const ADMIN_PORT: u16 = 8081;
-    /// The pod's port of the health paths alone, for the kubelet.
+    /// The pod's port of the health paths alone, for the kubelet and `status`.
     pub const HEALTH_PORT: u16 = 8082;
     /// The pipeline of the proof's model, where one is configured.
     pub const PROOF: &str = "proof";

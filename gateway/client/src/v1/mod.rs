@@ -105,6 +105,11 @@ impl Client {
             let why = format!("the request has {} bytes; the gateway takes {most}", message.len());
             return Err(Error::Refused(Failure::new(Code::TooLarge, why)));
         }
+        let header = if message.is_text() { message.len() } else { 0 };
+        if let Some(most) = self.shared.greeting.limits.header_bytes.filter(|most| header as u64 > *most) {
+            let why = format!("the request, which has no parts, has {header} bytes; the gateway takes {most}");
+            return Err(Error::Refused(Failure::new(Code::TooLarge, why)));
+        }
         let line = if message.len() > BULK { &self.shared.bulk } else { &self.shared.quick };
         let (answer, answered) = oneshot::channel();
         let gone = || Error::Protocol("the client's own task ended".to_owned());

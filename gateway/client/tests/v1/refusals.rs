@@ -229,6 +229,8 @@ async fn what_is_over_the_gateway_s_limit_is_refused_without_being_sent() {
     });
     let client = client.await;
     assert_eq!(refused(client.ask(Request::image(vec![0; 2_000_000])).await), Code::TooLarge);
+    // A text as long as this would end the connection, and all else on it.
+    assert_eq!(refused(client.ask(Request::object("k".repeat(66_000))).await), Code::TooLarge);
     assert!(client.ask(Request::image(vec![0; 1_900_000])).await.is_ok());
     assert_eq!(seen.count(), 2, "one for what is small, one for what is large");
 }

@@ -82,7 +82,8 @@ impl Peer {
         self.say(json!({
             "type": "hello", "protocol": "triton-ws.v1", "server": "test", "features": [],
             "window": {"requests": requests, "bytes": 1_000_000},
-            "limits": {"message_bytes": 2_000_000, "object_bytes": 1, "pixels": 1, "deadline_ms": 60_000},
+            "limits": {"message_bytes": 2_000_000, "object_bytes": 1, "pixels": 1, "deadline_ms": 60_000,
+                "header_bytes": 65_536, "models": 16},
             "models": [], "pipelines": [],
         }))
         .await;

@@ -138,7 +138,7 @@ fn tensors(text: &str, span: &Range<usize>) -> Result<Vec<Tensor>, Invalid> {
     let mut more = reader.open(b'[', b']')?;
     while more {
         if inputs.len() == INPUTS {
-            return Err(Invalid::form(format!("there are more than {INPUTS} inputs, the most that are taken")));
+            return Err(Invalid::form(format!("more than {INPUTS} inputs; at most {INPUTS} are allowed")));
         }
         if reader.peek() != Some(b'{') {
             return Err(Invalid::form(format!("inputs[{}] must be an object", inputs.len())));
@@ -184,7 +184,7 @@ fn dimensions(reader: &mut Reader<'_>) -> Result<Vec<i64>, Invalid> {
         };
         // Before it is kept, or a shape of a message's length would take four times as much.
         if shape.len() == DIMENSIONS {
-            return Err(Invalid::form(format!("shape has more than {DIMENSIONS} dimensions, the most that are taken")));
+            return Err(Invalid::form(format!("shape has more than {DIMENSIONS} dimensions; at most {DIMENSIONS} are allowed")));
         }
         shape.push(length.ok_or_else(wrong)?);
         more = reader.more(b']')?;

@@ -52,7 +52,7 @@ pub enum Malformed {
         bytes: usize,
     },
     /// Far more than anything needs.
-    #[error("there are more than {MOST_PARTS} parts, the most that are taken")]
+    #[error("more than {MOST_PARTS} parts; at most {MOST_PARTS} are allowed")]
     Parts,
     /// A client's message without its parts is longer than any request needs.
     #[error("a text message, and the header of a frame, has at most {LONGEST_HEADER} bytes; this one has {0}")]

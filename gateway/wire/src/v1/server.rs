@@ -70,6 +70,12 @@ pub struct Limits {
     pub pixels: u64,
     /// The longest deadline, and that of requests without one.
     pub deadline_ms: u64,
+    /// A text message, or the header of a frame; a longer text closes the connection with 1009. Newer gateways say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header_bytes: Option<u64>,
+    /// Models that one request asks for. Newer gateways say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<u32>,
 }
 
 /// A model, as Triton tells it.

@@ -10,13 +10,13 @@ use tritondeploy_wire::v1::{self, ClientMessage, Infer, Source, TensorHeader};
 use crate::failure::{Doing, Failure};
 use crate::frame::{self, Opcode};
 use crate::hostile::attack::{Attack, Protocol};
-use crate::models::{NULL, RESNET};
+use crate::models::{ALL, NULL, RESNET};
 
 /// Just within the window and the longest message that the gateway takes.
 const LONG: usize = 60 << 20;
 
-/// Models that one message names.
-const MODELS: usize = 64;
+/// Models that one message names: more than the gateway takes.
+const NAMED: usize = 64;
 
 /// The most parts that a frame may have.
 const PARTS: usize = 1024;
@@ -41,7 +41,15 @@ pub(super) fn same_model(attack: &Attack) -> LocalBoxFuture<'_, Result<(), Failu
     // The first length is the model's to choose: as many pictures as fit.
     let picture = RESNET.numbers() * 4;
     let shape = [&[(LONG / picture) as i64], &RESNET.shape[1..]].concat();
-    let models = vec![RESNET.name.to_owned(); MODELS];
+    let models = vec![RESNET.name.to_owned(); NAMED];
+    Box::pin(async move { bomb(attack, message(attack.seed, vec![tensor(RESNET.input, &shape)], models)?).await })
+}
+
+/// One tensor for every model that there is, as many as one message may name: each of them is sent all of it.
+pub(super) fn every_model(attack: &Attack) -> LocalBoxFuture<'_, Result<(), Failure>> {
+    let picture = RESNET.numbers() * 4;
+    let shape = [&[(LONG / picture) as i64], &RESNET.shape[1..]].concat();
+    let models = ALL.iter().map(|model| model.name.to_owned()).collect();
     Box::pin(async move { bomb(attack, message(attack.seed, vec![tensor(RESNET.input, &shape)], models)?).await })
 }
 
@@ -81,7 +89,7 @@ async fn bomb(attack: &Attack, frame: Vec<u8>) -> Result<(), Failure> {
 }
 
 fn missing() -> Vec<String> {
-    (0..MODELS).map(|number| format!("missing-{number}")).collect()
+    (0..NAMED).map(|number| format!("missing-{number}")).collect()
 }
 
 fn tensor(name: &str, shape: &[i64]) -> TensorHeader {

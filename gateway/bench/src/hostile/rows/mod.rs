@@ -27,7 +27,8 @@ pub(crate) struct Row {
 pub(crate) const ROWS: &[Row] = &[
     Row { name: "many-models", title: "v1: a tensor of 60 MiB for 64 models that do not exist", run: bombs::many_models },
     Row { name: "same-model", title: "v1: a tensor of 60 MiB for one model, named 64 times", run: bombs::same_model },
-    Row { name: "many-parts", title: "v1: 1,024 tensors of 60 KB for 64 models that do not exist", run: bombs::many_parts },
+    Row { name: "every-model", title: "v1: a tensor of 60 MiB for every model that there is", run: bombs::every_model },
+    Row { name: "many-parts", title: "v1: 1,024 tensors of 60 KiB for 64 models that do not exist", run: bombs::many_parts },
     Row { name: "long-text", title: "v1: a text of 60 MiB, an array in a field that nobody knows", run: bombs::long_text },
     Row { name: "long-v0", title: "v0: 30 MiB of \"0,\" as INT64, on 4 connections", run: bombs::long_v0 },
     Row { name: "thin-pictures", title: "v1: 16 PNGs of 1 x 399,455 pixels at once", run: pictures::thin },

@@ -8,19 +8,19 @@ use tokio::sync::oneshot;
 
 /// Waiters by queue. `P` is the place that they wait for, `D` what they need of it.
 #[derive(Debug)]
-pub(super) struct Rotation<K, D, P> {
+pub(super) struct FairQueue<K, D, P> {
     queues: HashMap<K, VecDeque<(D, oneshot::Sender<P>)>>,
     /// The queues that are not empty; the first is next.
     order: VecDeque<K>,
 }
 
-impl<K, D, P> Default for Rotation<K, D, P> {
+impl<K, D, P> Default for FairQueue<K, D, P> {
     fn default() -> Self {
         Self { queues: HashMap::new(), order: VecDeque::new() }
     }
 }
 
-impl<K: Copy + Eq + Hash, D: Copy, P> Rotation<K, D, P> {
+impl<K: Copy + Eq + Hash, D: Copy, P> FairQueue<K, D, P> {
     /// Queues one more. It hears of its place by the receiver; whoever drops that has given up.
     pub(super) fn push(&mut self, queue: K, demand: D) -> oneshot::Receiver<P> {
         let (place, hears) = oneshot::channel();
@@ -71,35 +71,34 @@ impl<K: Copy + Eq + Hash, D: Copy, P> Rotation<K, D, P> {
 mod tests {
     use super::*;
 
-    fn names(rotation: &mut Rotation<char, u32, ()>) -> Vec<(char, u32)> {
-        std::iter::from_fn(|| rotation.next(|_, _| true).map(|(queue, demand, _)| (queue, demand))).collect()
+    fn names(queue: &mut FairQueue<char, u32, ()>) -> Vec<(char, u32)> {
+        std::iter::from_fn(|| queue.next(|_, _| true).map(|(queue, demand, _)| (queue, demand))).collect()
     }
 
     #[test]
     fn queues_take_turns_and_each_keeps_its_order() {
-        let mut rotation = Rotation::default();
-        let waiting: Vec<_> =
-            [('a', 1), ('a', 2), ('a', 3), ('b', 4), ('c', 5), ('b', 6)].map(|(q, d)| rotation.push(q, d)).into();
-        assert_eq!(names(&mut rotation), [('a', 1), ('b', 4), ('c', 5), ('a', 2), ('b', 6), ('a', 3)]);
-        assert!(rotation.is_empty() && waiting.len() == 6);
+        let mut queue = FairQueue::default();
+        let waiting: Vec<_> = [('a', 1), ('a', 2), ('a', 3), ('b', 4), ('c', 5), ('b', 6)].map(|(q, d)| queue.push(q, d)).into();
+        assert_eq!(names(&mut queue), [('a', 1), ('b', 4), ('c', 5), ('a', 2), ('b', 6), ('a', 3)]);
+        assert!(queue.is_empty() && waiting.len() == 6);
     }
 
     #[test]
     fn who_does_not_fit_is_passed_by_and_keeps_its_place() {
-        let mut rotation = Rotation::<_, u32, ()>::default();
-        let _waiting = [('a', 9), ('b', 1), ('a', 2)].map(|(q, d)| rotation.push(q, d));
-        assert_eq!(rotation.next(|_, demand| demand < 5).map(|(queue, demand, _)| (queue, demand)), Some(('b', 1)));
-        assert!(rotation.next(|_, demand| demand < 5).is_none());
-        assert_eq!(names(&mut rotation), [('a', 9), ('a', 2)]);
+        let mut queue = FairQueue::<_, u32, ()>::default();
+        let _waiting = [('a', 9), ('b', 1), ('a', 2)].map(|(q, d)| queue.push(q, d));
+        assert_eq!(queue.next(|_, demand| demand < 5).map(|(queue, demand, _)| (queue, demand)), Some(('b', 1)));
+        assert!(queue.next(|_, demand| demand < 5).is_none());
+        assert_eq!(names(&mut queue), [('a', 9), ('a', 2)]);
     }
 
     #[test]
     fn who_gave_up_is_forgotten() {
-        let mut rotation = Rotation::<_, u32, ()>::default();
-        let given_up = [rotation.push('a', 1), rotation.push('b', 2)];
-        let _waits = rotation.push('a', 3);
+        let mut queue = FairQueue::<_, u32, ()>::default();
+        let given_up = [queue.push('a', 1), queue.push('b', 2)];
+        let _waits = queue.push('a', 3);
         drop(given_up);
-        assert_eq!(names(&mut rotation), [('a', 3)]);
-        assert!(rotation.is_empty() && rotation.queues.is_empty());
+        assert_eq!(names(&mut queue), [('a', 3)]);
+        assert!(queue.is_empty() && queue.queues.is_empty());
     }
 }
