@@ -106,7 +106,12 @@ fn with_config<F: Future<Output = Result<(), String>>>(path: &std::path::Path, r
     // threads, now and then one more, than ever work at once, and each keeps the buffers of a decoder.
     runtime.enable_all().max_blocking_threads(config::cores() + 1);
     let ran = match runtime.build() {
-        Ok(runtime) => runtime.block_on(run(config)),
+        Ok(runtime) => {
+            let ran = runtime.block_on(run(config));
+            // A decoder that has begun is not waited for: nobody is there for its picture any more.
+            runtime.shutdown_background();
+            ran
+        }
         Err(e) => Err(format!("no runtime: {e}")),
     };
     match ran {

@@ -23,7 +23,7 @@ const LOOK_SOON: Duration = Duration::from_millis(250);
 const LOOK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Bytes of a model's name: it is a folder's (`NAME_MAX` of Linux).
-const LONGEST_MODEL_NAME: usize = 255;
+pub(crate) const LONGEST_MODEL_NAME: usize = 255;
 
 /// What was seen at the last look.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -166,8 +166,7 @@ impl Models {
             return Ok(known.clone());
         }
         if model.len() > LONGEST_MODEL_NAME {
-            // In Triton's words, without asking it.
-            return Err(Error::NoModel(format!("Request for unknown model: '{}' is not found", Echo(model))));
+            return Err(no_model(model));
         }
         let metadata = Arc::new(self.triton.metadata(model).await?);
         self.remembered().insert(model.to_owned(), metadata.clone());
@@ -208,6 +207,11 @@ impl Models {
     fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Metadata>>> {
         self.metadata.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What Triton says of a model that it does not know, without asking it.
+pub(crate) fn no_model(model: &str) -> Error {
+    Error::NoModel(format!("Request for unknown model: '{}' is not found", Echo(model)))
 }
 
 fn readiness(needed: &[String], index: &[Indexed]) -> Readiness {

@@ -185,7 +185,7 @@ fn length(object: &GetObjectOutput) -> Option<u64> {
     object.content_length().and_then(|n| u64::try_from(n).ok())
 }
 
-fn refused(bucket: &str, key: &str) -> Error {
+pub(crate) fn refused(bucket: &str, key: &str) -> Error {
     // Not more of it than is told: a key may be as long as a message.
     Error::NotFoundOrForbidden { bucket: Echo(bucket).to_string(), key: Echo(key).to_string() }
 }

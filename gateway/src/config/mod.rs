@@ -209,7 +209,7 @@ impl Default for Limits {
             message_seconds: 120,
             connections: 10_000,
             handshakes: 1_024,
-            handshakes_per_address: 128,
+            handshakes_per_address: 512,
             header_seconds: 10,
             running: 4,
             waiting: 1_024,

@@ -49,7 +49,8 @@ impl<P: Protocol> Queue<P> {
                 Some((message, room)) => {
                     self.waiting_bytes -= message.len();
                     let (protocol, client) = (self.protocol.clone(), self.client);
-                    tokio::spawn(async move { protocol.answer(id, client, message, room).await })
+                    // In a box: what has ended and is not read yet takes no more than its answer.
+                    tokio::spawn(Box::pin(async move { protocol.answer(id, client, message, room).await }))
                 }
                 None => tokio::spawn(std::future::ready(refusal())),
             };

@@ -10,9 +10,12 @@ use super::{Format, ImageError, Limits, scratch};
 /// The second byte of the end-of-image marker.
 const END: u8 = 0xd9;
 
-/// Scans of a progressive file. Real ones have about ten; each may cost as much as the whole picture, and next to
-/// none of the sender's bytes (libjpeg-turbo, "Two Issues with the JPEG Standard").
-const SCANS: u32 = 100;
+/// Scans of a progressive file, at least and at most. Real ones have about ten; each may cost as much as the whole picture,
+/// and next to none of the sender's bytes (libjpeg-turbo, "Two Issues with the JPEG Standard").
+const SCANS: (u64, u64) = (16, 100);
+
+/// Pixels times scans: between the two, a larger picture may have fewer.
+const SCANNED: u64 = 128_000_000;
 
 /// How many times larger than needed a picture is decoded in [`super::Quality::Fast`], as a fraction: what the decoder
 /// throws away it throws away without the care of our resize, which needs some to work on. On photographs, 1 is off
@@ -62,7 +65,8 @@ fn decode_with(decoder: &mut Decompressor, bytes: &[u8], limits: &Limits, need: 
         _ => ScalingFactor::ONE,
     };
     let set_up = |decoder: &mut Decompressor| {
-        decoder.set_scan_limit(SCANS)?;
+        let scans = (SCANNED / (whole.0 as u64 * whole.1 as u64).max(1)).clamp(SCANS.0, SCANS.1);
+        decoder.set_scan_limit(scans as u32)?;
         decoder.set_fast_upsample(need.is_some())?;
         decoder.set_scaling_factor(scale)
     };
@@ -76,9 +80,13 @@ fn decode_with(decoder: &mut Decompressor, bytes: &[u8], limits: &Limits, need: 
         Colorspace::CMYK | Colorspace::YCCK => PixelFormat::CMYK,
     };
     let mut pixels = scratch::take(width * height * format.size());
+    // Where a damaged file leaves rows out, there must be nothing of another image.
+    if header.is_progressive {
+        pixels.fill(0);
+    }
     let mut decoded = decoder.decompress(bytes, image(&mut pixels, &header, format));
-    if decoded.is_err() {
-        // Again: where a damaged file leaves rows out, there must be nothing of another image.
+    if !header.is_progressive && decoded.as_ref().is_err_and(is_warning) {
+        // Only now, and again: few files are damaged, and each would pay for it.
         pixels.fill(0);
         decoded = decoder.decompress(bytes, image(&mut pixels, &header, format));
     }

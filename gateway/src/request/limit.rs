@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::demand::Demand;
+use super::demand::{Demand, RECENT};
 use super::fair_queue::FairQueue;
 use crate::protocol::{Client, Version};
 
@@ -30,6 +30,12 @@ const CROWD: (f64, f64) = (32.0, 4.0);
 /// In a flood, the quickest answer is looked for anew after so many, or after so long, so that a model that became slower is not
 /// starved: with half the limit for a moment, for in a queue no answer is quick.
 const MEMORY: (u32, Duration) = (5000, Duration::from_secs(10));
+
+/// Places beyond the limit for clients that have none: what others have ends soon, and they need not be refused until then.
+const SPARE: f64 = 4.0;
+
+/// How often it is looked who shares a model.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The weight of the newest answer in the usual time.
 const WEIGHT: f64 = 0.1;
@@ -68,6 +74,13 @@ pub(super) struct Limit {
     state: Mutex<State>,
 }
 
+/// What one client of protocol v1 has in flight, and when it last asked.
+#[derive(Debug)]
+struct Asker {
+    running: usize,
+    asked: Instant,
+}
+
 #[derive(Debug)]
 struct State {
     limit: f64,
@@ -75,6 +88,10 @@ struct State {
     v0: usize,
     v1: usize,
     demand: Demand,
+    /// Of protocol v1.
+    clients: HashMap<Client, Asker>,
+    /// How many of these want the model, as of when.
+    sharers: (usize, Instant),
     /// Requests of protocol v0.
     waiting: FairQueue<Client, (), Running>,
     usual: Option<f64>,
@@ -96,6 +113,8 @@ impl State {
             v0: 0,
             v1: 0,
             demand: Demand::default(),
+            clients: HashMap::new(),
+            sharers: (0, Instant::now()),
             waiting: FairQueue::default(),
             usual: None,
             quickest: f64::INFINITY,
@@ -106,13 +125,35 @@ impl State {
         }
     }
 
-    /// Whether there is no room for one more of protocol v1, who is refused then. Half of the limit is v1's, however much of
-    /// v0 runs.
-    fn refuses(&mut self) -> bool {
+    /// Whether there is no room for one more of a client of protocol v1, which is refused then. Half of the limit is v1's,
+    /// however much of v0 runs, and its clients share what is v1's.
+    fn refuses(&mut self, client: Client) -> bool {
         self.demand.asked();
-        let full = self.v1 as f64 + 1.0 > f64::max(self.limit - self.v0 as f64, (self.limit / 2.0).ceil());
+        let now = Instant::now();
+        let before = self.clients.get(&client).map(|asker| asker.running);
+        let running = before.unwrap_or_default();
+        self.clients.insert(client, Asker { running, asked: now });
+        if before.is_none() || now - self.sharers.1 >= LOOK {
+            self.clients.retain(|_, asker| asker.running > 0 || now - asker.asked < RECENT);
+            self.sharers = (self.clients.len(), now);
+        }
+        let most = f64::max(self.limit - self.v0 as f64, (self.limit / 2.0).ceil());
+        let share = (most / self.sharers.0.max(1) as f64).ceil().max(1.0);
+        let spare = if running == 0 { SPARE } else { 0.0 };
+        let alone = self.sharers.0 <= 1;
+        let full = running as f64 + 1.0 > share || self.v1 as f64 + 1.0 > most + if alone { 0.0 } else { spare };
         self.refused += usize::from(full);
         full
+    }
+
+    /// One of protocol v1 more, or less, in flight.
+    fn count(&mut self, client: Client, more: bool) {
+        let Some(asker) = self.clients.get_mut(&client) else { return };
+        if more {
+            (self.v1, asker.running) = (self.v1 + 1, asker.running + 1);
+        } else {
+            (self.v1, asker.running) = (self.v1 - 1, asker.running - 1);
+        }
     }
 
     /// How many of protocol v0 may be in flight.
@@ -153,19 +194,19 @@ impl Limit {
     }
 
     /// Whether one more of protocol v1 is refused just now.
-    pub(super) fn is_full(&self) -> bool {
-        self.state().refuses()
+    pub(super) fn is_full(&self, client: Client) -> bool {
+        self.state().refuses(client)
     }
 
     /// Counts one more of protocol v1, at once; None: it is too many.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Running> {
+    pub(super) fn enter(self: &Arc<Self>, client: Client) -> Option<Running> {
         let mut state = self.state();
-        if state.refuses() {
+        if state.refuses(client) {
             return None;
         }
-        state.v1 += 1;
+        state.count(client, true);
         drop(state);
-        Some(self.running(Version::V1))
+        Some(self.running(client))
     }
 
     /// Waits until one more of protocol v0 may be counted. None: never in practice, the limit does not end.
@@ -181,15 +222,15 @@ impl Limit {
         Some(running)
     }
 
-    fn running(self: &Arc<Self>, version: Version) -> Running {
-        Running { limit: Some(self.clone()), version, since: Instant::now() }
+    fn running(self: &Arc<Self>, client: Client) -> Running {
+        Running { limit: Some(self.clone()), client, since: Instant::now() }
     }
 
     fn admit(self: &Arc<Self>, state: &mut State) {
         while state.v0 < state.share_of_v0(self.least) {
-            let Some((.., place)) = state.waiting.next(|_, ()| true) else { return };
+            let Some((client, (), place)) = state.waiting.next(|_, ()| true) else { return };
             state.v0 += 1;
-            if let Err(mut running) = place.send(self.running(Version::V0)) {
+            if let Err(mut running) = place.send(self.running(client)) {
                 // Its receiver has just given up; giving back by dropping would lock again.
                 running.limit = None;
                 state.v0 -= 1;
@@ -228,7 +269,7 @@ impl Limit {
 pub(super) struct Running {
     /// None: it is not counted any more.
     limit: Option<Arc<Limit>>,
-    version: Version,
+    client: Client,
     since: Instant,
 }
 
@@ -245,9 +286,9 @@ impl Drop for Running {
     fn drop(&mut self) {
         let Some(limit) = self.limit.take() else { return };
         let mut state = limit.state();
-        match self.version {
+        match self.client.version() {
             Version::V0 => state.v0 -= 1,
-            Version::V1 => state.v1 -= 1,
+            Version::V1 => state.count(self.client, false),
         }
         limit.admit(&mut state);
     }
@@ -275,7 +316,7 @@ mod tests {
             let asking = if now >= again { without } else { without.min(1) };
             again = if now >= again { now + retry } else { again };
             for _ in 0..asking {
-                let Some(one) = limit.enter() else { continue };
+                let Some(one) = limit.enter(v1(1)) else { continue };
                 let instance = free.iter_mut().min().unwrap();
                 *instance = (*instance).max(now) + took;
                 done.push(Reverse((*instance, now, running.len())));
@@ -328,13 +369,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_fails_or_is_cancelled_gives_its_place_back() {
         let limit = Models::new(2, 2).of("m");
-        let one = limit.enter().unwrap();
-        let two = limit.enter().unwrap();
-        assert!(limit.enter().is_none() && limit.is_full());
+        let one = limit.enter(v1(1)).unwrap();
+        let two = limit.enter(v1(1)).unwrap();
+        assert!(limit.enter(v1(1)).is_none() && limit.is_full(v1(1)));
         drop(one);
-        assert!(!limit.is_full());
+        assert!(!limit.is_full(v1(1)));
         two.answered();
-        assert!(limit.enter().is_some());
+        assert!(limit.enter(v1(1)).is_some());
+    }
+
+    fn v1(number: u8) -> Client {
+        Client::new(std::net::IpAddr::from([127, 0, 0, number]), Version::V1)
     }
 
     fn v0(number: u8) -> Client {
@@ -354,14 +399,14 @@ mod tests {
         // However many of v0 run and wait, v1 is not refused.
         let mut waiting: Vec<_> = (0..50).map(|_| Box::pin(limit.wait(v0(1)))).collect();
         assert!(waiting.iter_mut().all(|one| one.now_or_never().is_none()));
-        let polite: Vec<_> = (0..100).map_while(|_| limit.enter()).collect();
+        let polite: Vec<_> = (0..100).map_while(|_| limit.enter(v1(1))).collect();
         assert_eq!(polite.len() as f64, CROWD.0 / 2.0);
         // And from now on, few of v0 stand before it.
         drop(running);
         let few: Vec<_> = waiting.iter_mut().filter_map(|one| one.now_or_never().flatten()).collect();
         assert_eq!(few.len(), 4);
         drop((polite, few, waiting));
-        tokio::time::advance(super::super::demand::RECENT).await;
+        tokio::time::advance(RECENT).await;
         assert_eq!(crowd(&limit).len() as f64, CROWD.0);
     }
 
@@ -376,5 +421,26 @@ mod tests {
         drop(held);
         drop((&mut flood[0]).now_or_never());
         assert!(polite.now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_of_v1_share_a_model_and_who_comes_is_let_in_at_once() {
+        let limit = Models::new(4, 256).of("m");
+        let mut flood: Vec<_> = (0..100).map_while(|_| limit.enter(v1(1))).collect();
+        assert_eq!(flood.len() as f64, CROWD.0);
+        // All is taken, and yet: somebody else is not refused, now or while the flood is there.
+        for _ in 0..16 {
+            let polite = limit.enter(v1(2));
+            assert!(polite.is_some());
+            assert!(limit.enter(v1(1)).is_none());
+            flood.pop();
+            tokio::time::advance(Duration::from_millis(30)).await;
+        }
+        // The flood has its half, and all of it when the other has gone.
+        drop(flood);
+        assert_eq!((0..100).map_while(|_| limit.enter(v1(1))).collect::<Vec<_>>().len() as f64, CROWD.0 / 2.0);
+        tokio::time::advance(RECENT * 2).await;
+        assert_eq!((0..100).map_while(|_| limit.enter(v1(1))).collect::<Vec<_>>().len() as f64, CROWD.0);
+        assert!(limit.state().clients.len() <= 1);
     }
 }

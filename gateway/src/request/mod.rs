@@ -24,7 +24,7 @@ pub use error::Error;
 pub use fit::Fit;
 pub use job::{Done, Job, Source, Target, Until};
 pub(crate) use report::Report;
-pub(crate) use run::micros;
+pub(crate) use run::{LONGEST_TENSOR_NAME, long_name, micros};
 pub use run_permits::RunPermit;
 
 use crate::config::{self, Config, DEFAULT};

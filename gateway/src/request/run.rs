@@ -18,7 +18,7 @@ use crate::triton::{self, Inference, Input, Metadata, Options, Payload};
 const SMALL: usize = 1 << 20;
 
 /// Bytes of a tensor's name: more than any model's. Triton repeats a name that it does not know.
-const LONGEST_TENSOR_NAME: usize = 1024;
+pub(crate) const LONGEST_TENSOR_NAME: usize = 1024;
 
 /// An image's bytes, wherever they came from.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ impl Engine {
         if let Source::Tensors(tensors) = &job.source
             && let Some(long) = tensors.iter().find(|input| input.name.len() > LONGEST_TENSOR_NAME)
         {
-            return Err(Error::Message(format!("input {}: a name has at most {LONGEST_TENSOR_NAME} bytes", Echo(&long.name))));
+            return Err(long_name(&long.name));
         }
         // Nothing is fetched, decoded or copied for models that do not exist, or would all refuse it.
         let known = self.known(job).await?;
@@ -121,7 +121,7 @@ impl Engine {
             job.targets.iter().zip(known).filter(|(_, known)| known.is_ok()).map(|(of, _)| self.limits.of(&of.model));
         let usual = limits.clone().next().and_then(|limit| limit.usual());
         let may_refuse = job.client.version() == Version::V1;
-        (may_refuse && limits.all(|limit| limit.is_full())).then(|| Error::Busy(usual.unwrap_or_default()))
+        (may_refuse && limits.all(|limit| limit.is_full(job.client))).then(|| Error::Busy(usual.unwrap_or_default()))
     }
 
     /// Models that want the same tensor share one: it is made once, and lies in one place.
@@ -241,7 +241,7 @@ impl Engine {
         let limit = self.limits.of(model);
         let running = match job.client.version() {
             Version::V0 => limit.wait(job.client).await.ok_or(Error::Internal)?,
-            Version::V1 => limit.enter().ok_or_else(|| Error::Busy(limit.usual().unwrap_or_default()))?,
+            Version::V1 => limit.enter(job.client).ok_or_else(|| Error::Busy(limit.usual().unwrap_or_default()))?,
         };
         let options = Options { deadline: Some(job.until.deadline.into_std()), outputs: Vec::new() };
         let answer = self.triton.infer_with(model, inputs, &options).await;
@@ -268,6 +268,11 @@ impl Engine {
 
 fn fit(target: &Target, metadata: &Metadata) -> Result<Fit, Error> {
     Fit::of(metadata).map_err(|why| Error::Shape { model: target.model.clone(), why })
+}
+
+/// Of a tensor.
+pub(crate) fn long_name(name: &str) -> Error {
+    Error::Message(format!("input {}: a name has at most {LONGEST_TENSOR_NAME} bytes", Echo(name)))
 }
 
 /// Microseconds.

@@ -9,8 +9,8 @@ use super::demand::Demand;
 use super::fair_queue::FairQueue;
 use crate::protocol::{Client, Version};
 
-/// One in so many permits is not for v0, and not for one client of v1 alone: requests may run for a minute, and the first of
-/// somebody else find these.
+/// One in so many permits is for clients of v1 that have few: requests may run for a minute, and whoever else comes finds
+/// these.
 const KEPT: usize = 8;
 
 /// The permits of all requests.
@@ -48,9 +48,11 @@ impl RunPermits {
     pub(super) fn now(self: &Arc<Self>, client: Client) -> Option<RunPermit> {
         let mut state = self.state();
         state.demand.asked();
-        let is_free = state.v0 + state.v1 < self.most;
-        let has_all = state.clients.get(&client).is_some_and(|permits| *permits >= self.lent());
-        if !is_free || has_all || state.v1 >= self.half() && !state.waiting.is_empty() {
+        let has = state.clients.get(&client).copied().unwrap_or_default();
+        let is_half_taken = state.v1 >= self.half() && !state.waiting.is_empty();
+        // Who has few is not refused for what others have.
+        let (most, may_have_more) = if has < self.most / KEPT { (self.most, true) } else { (self.lent(), !is_half_taken) };
+        if state.v0 + state.v1 >= most || !may_have_more {
             return None;
         }
         state.v1 += 1;
@@ -79,7 +81,7 @@ impl RunPermits {
 
     fn admit(self: &Arc<Self>, state: &mut State) {
         let share = if state.v1 > 0 || state.demand.is_recent() { self.half() } else { self.lent() };
-        while state.v0 < share && state.v0 + state.v1 < self.most {
+        while state.v0 < share && state.v0 + state.v1 < self.lent() {
             let Some((client, (), place)) = state.waiting.next(|_, ()| true) else { return };
             state.v0 += 1;
             if let Err(mut permit) = place.send(RunPermit { permits: Some(self.clone()), client }) {
@@ -144,11 +146,13 @@ mod tests {
         let held: Vec<_> = (0..16).map(|_| Box::pin(permits.wait(v0(1)))).collect();
         let mut held: Vec<_> = held.into_iter().map(|mut permit| ((&mut permit).now_or_never().flatten(), permit)).collect();
         assert_eq!(held.iter().filter(|(permit, _)| permit.is_some()).count(), 8);
-        // However many of v0 wait, v1 has its half, and no more.
+        // However many of v0 wait, v1 has its half, and no more: one client all but what is kept for others.
         let more: Vec<_> = (0..16).map_while(|_| permits.now(v1(1))).collect();
-        assert_eq!(more.len(), 7);
+        let others: Vec<_> = (0..16).map_while(|_| permits.now(v1(2))).collect();
+        assert_eq!((more.len(), others.len()), (5, 2));
         // What v0 gives back is v0's again.
         held[0].0 = None;
+        drop(others);
         assert!(permits.now(v1(1)).is_none());
         assert!((&mut held[8].1).now_or_never().is_some());
     }
@@ -164,7 +168,7 @@ mod tests {
         lent.truncate(10);
         assert!(waits(&permits, 1).is_none());
         more.extend((0..16).map_while(|_| permits.now(v1(1))));
-        assert_eq!(more.len(), 6);
+        assert_eq!(more.len(), 4);
         drop((lent, more));
         // All of it, where nobody of v0 waits; but one client leaves something to the others.
         let one: Vec<_> = (0..20).map_while(|_| permits.now(v1(1))).collect();

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::Datatype;
 use super::memory::Lease;
+use crate::space;
 
 /// A named input with its elements in row-major order.
 #[derive(Clone, Debug)]
@@ -90,6 +91,15 @@ impl Payload {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         matches!(self.0, Place::Slot(..))
+    }
+
+    /// The same bytes, which also keep `room` for as long as anybody has them; in a slot, they have no need of it.
+    #[must_use]
+    pub fn holding<R: Send + Sync + 'static>(self, room: &Arc<R>) -> Self {
+        match self.0 {
+            Place::Inline(bytes) => Self(Place::Inline(space::held(bytes, room.clone()))),
+            slot @ Place::Slot(..) => Self(slot),
+        }
     }
 
     /// As bytes that are nobody else's memory.

@@ -10,8 +10,11 @@ use tritondeploy_wire::v1::Timings;
 use tungstenite::{Message, Utf8Bytes};
 
 use crate::config::DEFAULT;
+use crate::models::{LONGEST_MODEL_NAME, no_model};
 use crate::protocol::{Client, FULL, Protocol, RequestId, Room, Version};
 use crate::request::{Done, Engine, Error, Job, Report, Source, Target, Until, micros};
+use crate::request::{LONGEST_TENSOR_NAME, long_name};
+use crate::storage::{self, LONGEST_KEY};
 use crate::triton::{Inference, Input, Tensor};
 
 /// Below this, reading a message takes less than handing it to another thread.
@@ -103,6 +106,8 @@ fn read(engine: &Engine, client: Client, message: Message, mut room: Room) -> Re
         more = Some(engine.room(client, most as usize).ok_or(Error::Overloaded(FULL))?);
     }
     let request = Request::parse(text)?;
+    // Before they are copied: a name may be as long as a message.
+    check_names(&request)?;
     drop(message);
     if let (Some(room), Some(more)) = (&mut room, &mut more) {
         let held = match &request {
@@ -116,6 +121,27 @@ fn read(engine: &Engine, client: Client, message: Message, mut room: Room) -> Re
         room.merge(more);
     }
     Ok((request, room))
+}
+
+/// Refuses names and keys that nothing has, in the words of those who would be asked for them.
+fn check_names(request: &Request) -> Result<(), Error> {
+    let (model, object, inputs) = match request {
+        Request::Pipelines(object) => ("", Some(object), &[][..]),
+        Request::Image { model, object } => (model.as_str(), Some(object), &[][..]),
+        Request::Tensors { model, inputs } => (model.as_str(), None, inputs.as_slice()),
+    };
+    if model.len() > LONGEST_MODEL_NAME {
+        return Err(Error::Model { model: Echo(model).to_string(), source: no_model(model) });
+    }
+    if let Some(Object { bucket, key }) = object
+        && bucket.len().max(key.len()) > LONGEST_KEY
+    {
+        return Err(storage::refused(bucket, key).into());
+    }
+    match inputs.iter().find(|input| input.name.len() > LONGEST_TENSOR_NAME) {
+        Some(long) => Err(long_name(&long.name)),
+        None => Ok(()),
+    }
 }
 
 fn tensors(inputs: Vec<wire::Tensor>) -> Source {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 use tritondeploy_wire::v1::{self as wire, Answer, ModelResult, Outcome, OutputHeader, ServerMessage, Timings};
 use tungstenite::{Message, Utf8Bytes};
 
-use super::session::text;
+use super::session::{short, text};
 use super::{Asked, Runner};
 use crate::protocol::{Client, RequestId, Room, Version};
 use crate::request::{Done, Engine, Error, Job, Report, Source, Target, micros, top};
@@ -31,6 +32,16 @@ impl Runner for Engine {
         Engine::room(self, client, bytes).map(Some)
     }
 
+    fn count(&self, client: Client, message: Message) -> Option<Message> {
+        match message {
+            Message::Text(text) => {
+                let counted = self.count_answer(client, Bytes::from(text), ()).ok()?;
+                Utf8Bytes::try_from(counted).ok().map(Message::Text)
+            }
+            other => Some(other),
+        }
+    }
+
     fn place(&self, bytes: usize) -> Option<Buffer> {
         Engine::place(self, bytes)
     }
@@ -45,7 +56,11 @@ impl Runner for Engine {
         report.end(answered.as_ref().map(|(message, timings)| (timings, message.len())));
         match answered {
             Ok((message, _)) => message,
-            Err(e) => text(&ServerMessage::Error { id: Some(asked.infer.id), failure: e.failure() }),
+            Err(e) => {
+                let (id, failure) = (Some(asked.infer.id), e.failure());
+                let message = text(&ServerMessage::Error { id, failure: failure.clone() });
+                self.count(asked.client, message).unwrap_or_else(|| short(id, &failure))
+            }
         }
     }
 }

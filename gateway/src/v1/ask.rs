@@ -90,7 +90,7 @@ fn tensor((header, data): (&TensorHeader, &Payload)) -> Result<Input, Error> {
         return bad(format!("input {}: {} is no datatype of Triton's", Echo(name), Quoted(datatype)));
     };
     if shape.len() > RANK {
-        return bad(format!("input {}: a shape has at most {RANK} dimensions, this one has {}", Echo(name), shape.len()));
+        return bad(format!("input {}: a shape has at most {RANK} dimensions", Echo(name)));
     }
     let Some(elements) = elements(shape) else {
         return bad(format!("input {}: {shape:?} is no shape", Echo(name)));

@@ -7,6 +7,7 @@ mod session;
 mod streams;
 
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 use tritondeploy_wire::v1::{Greeting, Infer};
@@ -24,6 +25,8 @@ pub trait Runner: Send + Sync + 'static {
     fn greeting(&self) -> Greeting;
     /// Room for a request's message among those of all connections; None: there is none.
     fn room(&self, client: Client, bytes: usize) -> Option<Room>;
+    /// The same message, counted among those that clients have not read; None: they may not be more.
+    fn count(&self, client: Client, message: Message) -> Option<Message>;
     /// Memory for a tensor that is still on its way, from where models can take it; None: it comes with its message.
     fn place(&self, bytes: usize) -> Option<Buffer>;
     /// The terminal message of a request: its result, or its error. Dropping the future gives the request up.
@@ -39,8 +42,8 @@ pub struct Asked {
     pub parts: Vec<Payload>,
     /// When its last byte came.
     pub received: Instant,
-    /// What its message takes of all that may be held.
-    pub room: Room,
+    /// What its message takes of all that may be held; its parts have it, too.
+    pub room: Arc<Room>,
     /// Whose it is.
     pub client: Client,
     /// What its connection may have of answers that were not read.

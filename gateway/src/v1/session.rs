@@ -22,7 +22,7 @@ use crate::space::Space;
 use crate::triton::{Payload, WORTH};
 
 /// Messages that wait for a client that does not read; then we do not read either.
-const OUTBOX: usize = 256;
+const OUTBOX: usize = 64;
 
 /// Bytes of short parts that get their memory before they come.
 const SHORT: usize = 64 << 10;
@@ -88,8 +88,14 @@ impl<R: Runner> Session<R> {
         session
     }
 
+    /// A message that is counted like answers are; where there is no room for it, an error in fewer words.
     fn say(&mut self, message: &ServerMessage) {
-        self.send(text(message));
+        let said = self.runner.count(self.client, text(message));
+        let said = said.unwrap_or_else(|| match message {
+            ServerMessage::Error { id, failure } => short(*id, failure),
+            other => text(other),
+        });
+        self.send(said);
     }
 
     fn send(&mut self, message: Message) {
@@ -153,6 +159,9 @@ impl<R: Runner> Session<R> {
             self.fail(Some(id), Failure { retry_after_ms: Some(50), ..Failure::new(Code::Overloaded, why) });
             return Ok(());
         };
+        // A decoder may hold its bytes longer than anybody waits for it.
+        let room = Arc::new(room);
+        let parts = parts.into_iter().map(|part| part.holding(&room)).collect();
         let (number, stream) = (self.count, infer.stream);
         let asked = Asked { infer, parts, received, room, client: self.client, unread: self.unread.clone() };
         let Some(stream) = stream else {
@@ -193,7 +202,8 @@ impl<R: Runner> Session<R> {
     fn spawn(&mut self, number: u64, asked: Asked) -> AbortHandle {
         let (runner, id) = (self.runner.clone(), asked.infer.id);
         let name = RequestId { connection: self.connection, request: number };
-        self.tasks.spawn(async move { (id, number, runner.run(name, asked).await) })
+        // In a box: what has ended and is not heard of yet takes no more than its answer.
+        self.tasks.spawn(Box::pin(async move { (id, number, runner.run(name, asked).await) }))
     }
 
     /// Sends what is next in a stream, and starts what may run.
@@ -332,6 +342,11 @@ impl<R: Runner> crate::connection::Session for Session<R> {
         self.draining = true;
         self.say(&ServerMessage::Goaway { reason: "the gateway stops; connect again".to_owned() });
     }
+}
+
+/// An error without words of its own.
+pub(super) fn short(id: Option<u64>, failure: &Failure) -> Message {
+    text(&ServerMessage::Error { id, failure: Failure { message: String::new(), ..failure.clone() } })
 }
 
 /// A message without parts.

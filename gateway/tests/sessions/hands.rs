@@ -38,12 +38,14 @@ pub(crate) struct Hands {
     /// Whether there are no places for tensors on their way.
     pub(crate) no_places: AtomicBool,
     pub(crate) room: Arc<Semaphore>,
+    /// Whether clients have left as much unread as they may.
+    pub(crate) unread: AtomicBool,
 }
 
 impl Default for Hands {
     fn default() -> Self {
         let (full, no_places) = (AtomicBool::default(), AtomicBool::default());
-        Self { running: Mutex::default(), full, no_places, room: Arc::new(Semaphore::new(ROOM)) }
+        Self { running: Mutex::default(), full, no_places, room: Arc::new(Semaphore::new(ROOM)), unread: AtomicBool::default() }
     }
 }
 
@@ -88,6 +90,10 @@ impl Runner for Hands {
             return None;
         }
         self.room.clone().try_acquire_many_owned(bytes as u32).ok().map(|permit| Some(permit.into()))
+    }
+
+    fn count(&self, _: Client, message: Message) -> Option<Message> {
+        (!self.unread.load(Ordering::Relaxed)).then_some(message)
     }
 
     fn place(&self, bytes: usize) -> Option<Buffer> {

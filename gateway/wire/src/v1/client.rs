@@ -153,7 +153,8 @@ pub enum Source {
         /// In pixels.
         height: u32,
     },
-    /// Tensors, one part each.
+    /// Tensors, one part each. Of too many, only one more is read.
+    #[serde(deserialize_with = "lenient::tensors")]
     Tensors(Vec<TensorHeader>),
 }
 
@@ -170,7 +171,8 @@ pub struct TensorHeader {
     pub name: String,
     /// Triton's word.
     pub datatype: String,
-    /// All lengths.
+    /// All lengths. Of more than [`RANK`](super::RANK), only one more is read: enough to refuse the request by its id.
+    #[serde(deserialize_with = "lenient::shape")]
     pub shape: Vec<i64>,
 }
 

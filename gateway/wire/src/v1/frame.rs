@@ -18,7 +18,7 @@ use crate::echo;
 const ALIGNMENT: usize = 8;
 
 /// More parts than any model has inputs.
-const MOST_PARTS: usize = 1024;
+pub(super) const MOST_PARTS: usize = 1024;
 
 /// A frame that was read: its header's text, and where its parts lie in it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::MODELS;
+use super::client::TensorHeader;
+use super::frame::MOST_PARTS;
+use super::{MODELS, RANK};
 
 /// The first elements of a list: at most one more than `MOST`, enough to tell that there are too many.
 #[derive(Default)]
@@ -41,6 +43,16 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for First<T, 
 /// A list of names, or null.
 pub(super) fn models<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Vec<String>>, D::Error> {
     Ok(Option::<First<String, MODELS>>::deserialize(input)?.map(|First(names)| names))
+}
+
+/// A list of lengths.
+pub(super) fn shape<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<i64>, D::Error> {
+    First::<i64, RANK>::deserialize(input).map(|First(lengths)| lengths)
+}
+
+/// A list of tensors.
+pub(super) fn tensors<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<TensorHeader>, D::Error> {
+    First::<TensorHeader, MOST_PARTS>::deserialize(input).map(|First(tensors)| tensors)
 }
 
 /// A trace context of the W3C's form, or none: <https://www.w3.org/TR/trace-context/#traceparent-header-field-values>.
@@ -103,7 +115,8 @@ fn is_traceparent(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ClientMessage, Infer, MODELS};
+    use super::super::frame::MOST_PARTS;
+    use super::super::{ClientMessage, Infer, MODELS, RANK, Source};
 
     fn infer(field: &str) -> Infer {
         let text = format!(r#"{{"type":"infer","id":1,"source":{{"image":{{}}}},{field}}}"#);
@@ -140,6 +153,22 @@ mod tests {
         for value in words.into_iter().chain(others) {
             assert_eq!(infer(&format!(r#""traceparent":{value}"#)).traceparent, None, "{value}");
         }
+    }
+
+    #[test]
+    fn of_too_many_lengths_and_tensors_one_more_than_the_most_is_read() {
+        let tensor = |lengths: usize| format!(r#"{{"name":"","datatype":"","shape":[{}]}}"#, vec!["0"; lengths].join(","));
+        let tensors = |tensors: &[String]| {
+            let text = format!(r#"{{"type":"infer","id":1,"source":{{"tensors":[{}]}}}}"#, tensors.join(","));
+            match ClientMessage::parse(text.as_bytes()) {
+                Ok(ClientMessage::Infer(Infer { source: Source::Tensors(tensors), .. })) => tensors,
+                other => panic!("{text}: {other:?}"),
+            }
+        };
+        for (lengths, read) in [(0, 0), (RANK, RANK), (RANK + 1, RANK + 1), (30_000, RANK + 1)] {
+            assert_eq!(tensors(&[tensor(lengths)])[0].shape.len(), read);
+        }
+        assert_eq!(tensors(&vec![tensor(0); MOST_PARTS + 300]).len(), MOST_PARTS + 1);
     }
 
     #[test]
