@@ -184,6 +184,26 @@ fn rounds_of_thumbnails_that_nobody_reads_are_not_kept_without_bound() {
 }
 
 #[test]
+fn errors_that_nobody_reads_are_not_kept_without_bound() {
+    Row::of("unread-errors").connected(300).sent(300 * 64, 300 * 64 * 500).harmless();
+}
+
+#[test]
+fn shapes_are_not_read_beyond_what_a_tensor_has() {
+    Row::of("long-shapes").connected(24).sent(24, 24 * 60_000).harmless();
+}
+
+#[test]
+fn one_client_does_not_keep_others_from_a_model() {
+    Row::of("hog").connected(1).sent_and_answered(60).harmless();
+}
+
+#[test]
+fn scans_without_end_do_not_hold_a_thread() {
+    Row::of("scans").connected(2).sent_and_answered(32).harmless();
+}
+
+#[test]
 fn connections_that_say_nothing_do_not_keep_others_out() {
     Row::of("silent").connected(120 * 2).harmless();
 }

@@ -50,6 +50,21 @@ pub(super) fn size(bytes: &[u8]) -> Option<(usize, usize)> {
     })
 }
 
+/// How many times the work of a plain picture of its size a picture is: one for each eight scans of a progressive one.
+pub(super) fn work(bytes: &[u8]) -> u64 {
+    const START_OF_SCAN: u8 = 0xda;
+    let is_progressive = DECODER.with_borrow_mut(|decoder| {
+        let header = decoder.as_mut().map(|decoder| decoder.read_header(bytes));
+        header.is_some_and(|header| header.is_ok_and(|header| header.is_progressive))
+    });
+    if !is_progressive {
+        return 1;
+    }
+    // In what is entropy-coded, no marker can stand but one.
+    let scans = bytes.iter().zip(&bytes[1..]).filter(|pair| *pair == (&0xff, &START_OF_SCAN)).count();
+    (scans as u64 / 8).max(1)
+}
+
 /// From a picture's width and height to those that are needed.
 pub(super) type Need<'a> = &'a dyn Fn((usize, usize)) -> Result<(usize, usize), ImageError>;
 

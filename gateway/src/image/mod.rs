@@ -223,6 +223,15 @@ pub fn size(source: &Source<'_>) -> Option<(usize, usize)> {
     })
 }
 
+/// How many times the work of a plain image of its size an image is.
+#[must_use]
+pub fn work(source: &Source<'_>) -> u64 {
+    match source {
+        Source::Encoded(bytes) if matches!(format::sniff(bytes), Ok(Format::Jpeg)) => jpeg::work(bytes),
+        _ => 1,
+    }
+}
+
 /// How the camera was held, where the source says so.
 fn turn(source: &Source<'_>) -> Turn {
     match source {

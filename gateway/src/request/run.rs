@@ -179,7 +179,8 @@ impl Engine {
         let (preset, fit, quality) = (group.preset.clone(), group.fit.clone(), group.quality);
         // A size that cannot be told beforehand counts as the largest.
         let size = image::size(&picture.source());
-        let pixels = size.map_or(limits.pixels, |size| preset.cost(size, (fit.width, fit.height), &limits));
+        let cost = |size| preset.cost(size, (fit.width, fit.height), &limits).saturating_mul(image::work(&picture.source()));
+        let pixels = size.map_or(limits.pixels, cost);
         let triton = self.triton.clone();
         self.on_pixels(client, pixels, move || {
             let start = Instant::now();
@@ -206,8 +207,9 @@ impl Engine {
         let Some(longest) = longest else { return Ok(None) };
         let (limits, of) = (self.config.image, of.to_owned());
         // It is made smaller, never larger.
-        let pixels =
-            image::size(&picture.source()).map_or(limits.pixels, |(width, height)| (width as u64).saturating_mul(height as u64));
+        let size = image::size(&picture.source());
+        let pixels = size.map_or(limits.pixels, |(width, height)| (width as u64).saturating_mul(height as u64));
+        let pixels = pixels.saturating_mul(image::work(&picture.source()));
         let made = move || image::thumbnail(picture.source(), longest, &limits).map_err(|source| Error::Image { of, source });
         self.on_pixels(client, pixels, made).await.map(Some)
     }

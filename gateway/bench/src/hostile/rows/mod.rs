@@ -1,8 +1,10 @@
 //! The attacks: each was seen to do harm, or is a variant of one that was.
 
 mod bombs;
+mod greed;
 mod pictures;
 mod pipes;
+mod scans;
 mod silent;
 
 use futures::future::LocalBoxFuture;
@@ -36,6 +38,10 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "v0-pipes", title: "v0: 70 connections, 16 photographs by reference in each pipe", run: pipes::run },
     Row { name: "unread-thumbnails", title: "v1: 10 connections, 64 thumbnails each, none is read", run: pictures::unread },
     Row { name: "unread-rounds", title: "v1: the same, and 64 more each second, 256 in all", run: pictures::unread_rounds },
+    Row { name: "unread-errors", title: "v1: 300 connections, 264 long errors each, none is read", run: greed::unread_errors },
+    Row { name: "long-shapes", title: "v1: 24 connections, 64 shapes of 32,000 lengths wait on each", run: greed::long_shapes },
+    Row { name: "hog", title: "v1: one model, 60 requests of one pixel always open", run: greed::hog },
+    Row { name: "scans", title: "v1: a JPEG of 4 megapixels in 100 scans, 16 on 2 connections", run: scans::run },
     Row { name: "silent", title: "120 TCP connections a second that say nothing", run: silent::steady },
     Row { name: "silent-burst", title: "1,500 of them at once, then 120 a second", run: silent::burst },
 ];

@@ -34,7 +34,7 @@ const THUMBNAIL: u32 = 2048;
 
 /// Connections that do not read, and requests on each, as many as may be open.
 const UNREAD: usize = 10;
-const OPEN: u64 = 64;
+pub(super) const OPEN: u64 = 64;
 
 /// The gateway stops reading when so many answers wait on a connection.
 const ROUNDS: u64 = 4;
@@ -106,7 +106,8 @@ async fn unread_rounds_of(attack: &Attack, rounds: u64) -> Result<(), Failure> {
     std::future::pending().await
 }
 
-async fn never_reads(attack: &Attack, frames: &[Vec<u8>]) {
+/// Sends frames, as many at a time as may be open, and reads nothing.
+pub(super) async fn never_reads(attack: &Attack, frames: &[Vec<u8>]) {
     let mut socket = loop {
         if let Some(socket) = attack.connect(Protocol::V1, Some(RECEIVE_BUFFER)).await {
             break socket;
