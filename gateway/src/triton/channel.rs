@@ -40,7 +40,7 @@ pub(super) struct Lost(String);
 /// Where requests are handed in.
 pub(super) type Sender = SendRequest<Pieces>;
 
-/// One connection, shared by its clones.
+/// A connection, shared by its clones.
 #[derive(Clone, Debug)]
 pub(super) struct Channel(Arc<Line>);
 

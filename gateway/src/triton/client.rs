@@ -44,7 +44,7 @@ calls! {
 /// For the calls that read only what Triton has at hand.
 pub(super) const QUICK: Duration = Duration::from_secs(5);
 
-/// A client of one Triton; clones share the connection.
+/// A client of one Triton; clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Triton {
     pub(super) client: Client,
@@ -60,9 +60,11 @@ impl Triton {
     /// # Errors
     /// When the configured endpoint is no URL.
     pub fn connect(config: &Config) -> Result<Self, Error> {
-        let channel = Channel::new(&config.grpc, config.connect_timeout());
-        let channel = channel.ok_or_else(|| Error::Endpoint(config.grpc.clone()))?;
-        let client = Client::new(channel, config.message_bytes);
+        let channel = || {
+            let channel = Channel::new(&config.grpc, config.connect_timeout());
+            channel.ok_or_else(|| Error::Endpoint(config.grpc.clone()))
+        };
+        let client = Client::new(channel()?, channel()?, config.message_bytes);
         let memory = match config.transport {
             Transport::SharedMemory => Memory::offer(client.clone(), config.slot_bytes, config.slots),
             Transport::Inline => Memory::inline(client.clone()),

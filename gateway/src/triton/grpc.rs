@@ -40,17 +40,22 @@ pub(super) trait Call: Message {
     type Answer: Message + Default;
 }
 
-/// A client; clones share the connection.
+/// Messages from this length on have a connection of their own: short ones do not wait behind them, and a cancel in the
+/// middle of one, which may cost the connection, costs no short one.
+const BULK: usize = 2 << 20;
+
+/// A client; clones share its connections.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     channel: Channel,
+    bulk: Channel,
     /// The longest message either way.
     longest: usize,
 }
 
 impl Client {
-    pub(super) fn new(channel: Channel, longest: usize) -> Self {
-        Self { channel, longest }
+    pub(super) fn new(channel: Channel, bulk: Channel, longest: usize) -> Self {
+        Self { channel, bulk, longest }
     }
 
     /// Asks, and waits for the answer however long it takes. Dropping the future cancels the request at Triton.
@@ -91,7 +96,8 @@ impl Client {
     async fn unary<C: Call>(&self, call: &C, contents: &[Bytes], limit: Option<Duration>) -> Result<C::Answer, Status> {
         let message = self.written(call, contents)?;
         let request = self.request(C::PATH, limit)?;
-        let (mut sender, _busy) = self.channel.open().await.map_err(lost)?;
+        let channel = if message.remaining() < BULK { &self.channel } else { &self.bulk };
+        let (mut sender, _busy) = channel.open().await.map_err(lost)?;
         let (answer, mut body) = sender.send_request(request, false).map_err(lost)?;
         body.send_data(message, true).map_err(lost)?;
         let (head, mut body) = answer.await.map_err(lost)?.into_parts();
@@ -232,6 +238,12 @@ mod tests {
 
     type Respond = SendResponse<Bytes>;
 
+    /// Of whoever is there.
+    fn client(url: &str, longest: usize) -> Client {
+        let channel = || Channel::new(url, Duration::from_secs(2)).unwrap();
+        Client::new(channel(), channel(), longest)
+    }
+
     /// A server that answers each call with what `answer` makes of it, and a client of it. A connection ends after so many.
     async fn served(calls: usize, answer: impl Fn(Bytes, Respond) + Send + 'static) -> Client {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -254,7 +266,7 @@ mod tests {
                 while connection.accept().await.is_some() {}
             }
         });
-        Client::new(Channel::new(&url, Duration::from_secs(2)).unwrap(), 1 << 20)
+        client(&url, 1 << 20)
     }
 
     fn named(name: &str) -> ServerMetadataResponse {
@@ -359,8 +371,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_long_message_has_a_connection_of_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = client(&format!("http://{}", listener.local_addr().unwrap()), BULK * 2);
+        let both = async {
+            let (_first, _second) = (listener.accept().await.unwrap(), listener.accept().await.unwrap());
+        };
+        let long = [vec![0; BULK].into()];
+        let call = ModelInferRequest::default();
+        tokio::select! {
+            met = tokio::time::timeout(Duration::from_secs(20), both) => met.unwrap(),
+            _ = client.infer(&call, &long, Duration::from_secs(60)) => panic!("nobody answers"),
+            _ = ask(&client) => panic!("nobody answers"),
+        }
+    }
+
+    #[tokio::test]
     async fn contents_are_sent_from_where_they_lie() {
-        let client = Client::new(Channel::new("http://127.0.0.1:1", Duration::ZERO).unwrap(), 1 << 20);
+        let client = client("http://127.0.0.1:1", 1 << 20);
         let contents: Vec<Bytes> = [0, 1, SHORT, SHORT + 1, 200_000, 3].map(|len| vec![len as u8; len].into()).into();
         let call = ModelInferRequest { model_name: "m".to_owned(), ..ModelInferRequest::default() };
         let mut pieces = client.written(&call, &contents).unwrap();
@@ -382,7 +410,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let client = Client::new(Channel::new(&format!("http://{address}"), Duration::from_secs(2)).unwrap(), 1 << 20);
+        let client = client(&format!("http://{address}"), 1 << 20);
         for _ in 0..2 {
             let error = Sorted::of(&ask(&client).await.unwrap_err());
             assert!(matches!(&error, Sorted::Unreachable(why) if why.contains("refused")), "{error}");
