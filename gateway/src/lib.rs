@@ -8,6 +8,7 @@ pub mod http;
 pub mod image;
 pub mod loader;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod models;
 pub mod open_files;

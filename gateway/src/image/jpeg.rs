@@ -10,9 +10,9 @@ use super::{Format, ImageError, Limits, scratch};
 /// The second byte of the end-of-image marker.
 const END: u8 = 0xd9;
 
-/// Scans of a progressive file, at least and at most. Real ones have about ten; each may cost as much as the whole picture,
+/// Scans of a progressive file, at least and at most. Real ones have about ten, of four channels 18; each may cost as much as the whole picture,
 /// and next to none of the sender's bytes (libjpeg-turbo, "Two Issues with the JPEG Standard").
-const SCANS: (u64, u64) = (16, 100);
+const SCANS: (u64, u64) = (24, 100);
 
 /// Pixels times scans: between the two, a larger picture may have fewer.
 const SCANNED: u64 = 128_000_000;

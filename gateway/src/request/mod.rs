@@ -79,6 +79,16 @@ impl Engine {
         Self { config, models, storage, triton, pipelines, permits, bytes, answers, limits, threads }
     }
 
+    /// Requests that were ever let run.
+    pub(crate) fn begun(&self) -> u64 {
+        self.permits.begun()
+    }
+
+    /// Whether none runs.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.permits.are_free()
+    }
+
     /// Every pipeline, by name.
     pub fn pipelines(&self) -> impl Iterator<Item = (&str, &[Target])> {
         self.pipelines.iter().map(|(name, targets)| (name.as_str(), targets.as_slice()))

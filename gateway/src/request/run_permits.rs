@@ -24,6 +24,8 @@ pub(super) struct RunPermits {
 struct State {
     v0: usize,
     v1: usize,
+    /// Ever given.
+    given: u64,
     /// Of v1, by client.
     clients: HashMap<Client, usize>,
     demand: Demand,
@@ -40,7 +42,8 @@ pub struct RunPermit {
 
 impl RunPermits {
     pub(super) fn new(most: usize) -> Arc<Self> {
-        let state = State { v0: 0, v1: 0, clients: HashMap::new(), demand: Demand::default(), waiting: FairQueue::default() };
+        let state =
+            State { v0: 0, v1: 0, given: 0, clients: HashMap::new(), demand: Demand::default(), waiting: FairQueue::default() };
         Arc::new(Self { most, state: Mutex::new(state) })
     }
 
@@ -56,6 +59,7 @@ impl RunPermits {
             return None;
         }
         state.v1 += 1;
+        state.given += 1;
         *state.clients.entry(client).or_default() += 1;
         Some(RunPermit { permits: Some(self.clone()), client })
     }
@@ -71,6 +75,17 @@ impl RunPermits {
         place.await.ok()
     }
 
+    /// How many were ever given.
+    pub(super) fn begun(&self) -> u64 {
+        self.state().given
+    }
+
+    /// Whether nobody has one.
+    pub(super) fn are_free(&self) -> bool {
+        let state = self.state();
+        state.v0 + state.v1 == 0
+    }
+
     fn half(&self) -> usize {
         self.most.div_ceil(2)
     }
@@ -84,6 +99,7 @@ impl RunPermits {
         while state.v0 < share && state.v0 + state.v1 < self.lent() {
             let Some((client, (), place)) = state.waiting.next(|_, ()| true) else { return };
             state.v0 += 1;
+            state.given += 1;
             if let Err(mut permit) = place.send(RunPermit { permits: Some(self.clone()), client }) {
                 // Its receiver has just given up; giving back by dropping would lock again.
                 permit.permits = None;
