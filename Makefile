@@ -2,12 +2,12 @@
 # and can simply be run again: what is there already is not made twice.
 #
 #   make demo   a local AWS and Kubernetes, `tritondeploy up` on it, and a real photograph classified (25 min cold, 1 warm)
-#   make test   every test, the whole path included (40 min cold, 15 warm)
+#   make test   every test, the whole path included (42 min cold, 12 warm)
 #   make lint   formatting and lints
 #   make fuzz   a minute of fuzzing for each of the gateway's four readers, two at a time; inputs that crash are kept and named
 #   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes (25 min, longer the first time)
 #   make soak   ten minutes of mixed load with cancels: every answer verified, memory flat
-#   make hostile  attacks on the gateway, each beside a polite client: its memory, its health, that client's latency (8 min)
+#   make hostile  attacks on the gateway, each beside a polite client: its memory, its health, that client's latency (10 min)
 #   make dist   tritondeploy and its gateway, optimised and stripped, in $(DIST) (15 min the first time)
 
 SHELL := /bin/bash
