@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Image, PixelFormat, ScalingFactor};
 
 use super::pixels::{Opened, Pixels};
-use super::{Format, ImageError, Limits, scratch};
+use super::{Format, Header, ImageError, Limits, scratch};
 
 /// The second byte of the end-of-image marker.
 const END: u8 = 0xd9;
@@ -39,30 +39,24 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, need: Option<Need<'_>>) -> R
     })
 }
 
-/// By the header.
-pub(super) fn size(bytes: &[u8]) -> Option<(usize, usize)> {
+/// By the header, which is in `first`, and by the scans of the whole file: a progressive picture is once more the work of a
+/// plain one for each eight of them.
+pub(super) fn header(first: &[u8], whole: &[u8]) -> Option<Header> {
     DECODER.with_borrow_mut(|decoder| {
         let decoder = match decoder {
             Some(decoder) => decoder,
             None => decoder.insert(Decompressor::new().ok()?),
         };
-        decoder.read_header(bytes).ok().map(|header| (header.width, header.height))
+        let header = decoder.read_header(first).ok()?;
+        let work = if header.is_progressive { (scans(whole) / 8).max(1) } else { 1 };
+        Some(Header { size: (header.width, header.height), work })
     })
 }
 
-/// How many times the work of a plain picture of its size a picture is: one for each eight scans of a progressive one.
-pub(super) fn work(bytes: &[u8]) -> u64 {
-    const START_OF_SCAN: u8 = 0xda;
-    let is_progressive = DECODER.with_borrow_mut(|decoder| {
-        let header = decoder.as_mut().map(|decoder| decoder.read_header(bytes));
-        header.is_some_and(|header| header.is_ok_and(|header| header.is_progressive))
-    });
-    if !is_progressive {
-        return 1;
-    }
-    // In what is entropy-coded, no marker can stand but one.
-    let scans = bytes.iter().zip(&bytes[1..]).filter(|pair| *pair == (&0xff, &START_OF_SCAN)).count();
-    (scans as u64 / 8).max(1)
+/// In what is entropy-coded, no such marker can stand.
+fn scans(file: &[u8]) -> u64 {
+    const START: u8 = 0xda;
+    file.iter().zip(&file[1..]).filter(|pair| *pair == (&0xff, &START)).count() as u64
 }
 
 /// From a picture's width and height to those that are needed.

@@ -199,36 +199,45 @@ fn open(source: Source<'_>, limits: &Limits, need: Option<jpeg::Need<'_>>) -> Re
     }
 }
 
-/// How much of a file [`size`] looks at: its header lies within, also behind a thumbnail and a colour profile of the usual
+/// How much of a file [`header`] looks at: its header lies within, also behind a thumbnail and a colour profile of the usual
 /// length. Some formats let anything stand before it.
 const HEADER: usize = 256 << 10;
 
-/// Width and height of an image as its header says; None where it does not, or only far into the file. A decoder that takes
-/// the image finds the same.
+/// What an image's header says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Width and height.
+    pub size: (usize, usize),
+    /// How many times the work of a plain image of this size it is.
+    pub work: u64,
+}
+
+impl Header {
+    /// Its own pixels.
+    #[must_use]
+    pub fn pixels(&self) -> u64 {
+        (self.size.0 as u64).saturating_mul(self.size.1 as u64)
+    }
+}
+
+/// What an image's header says; None where it does not, or only far into the file. A decoder that takes the image finds the
+/// same.
 #[must_use]
-pub fn size(source: &Source<'_>) -> Option<(usize, usize)> {
-    Some(match source {
+pub fn header(source: &Source<'_>) -> Option<Header> {
+    let plain = |size| Header { size, work: 1 };
+    match source {
         Source::Encoded(bytes) => {
             let first = &bytes[..bytes.len().min(HEADER)];
             match format::sniff(first).ok()? {
-                Format::Jpeg => jpeg::size(first),
-                Format::Png => png::size(first),
-                Format::WebP => webp::size(first),
-                Format::Gif => gif::size(first),
-                Format::Bmp => bmp::size(first),
+                Format::Jpeg => jpeg::header(first, bytes),
+                Format::Png => png::size(first).map(plain),
+                Format::WebP => webp::size(first).map(plain),
+                Format::Gif => gif::size(first).map(plain),
+                Format::Bmp => bmp::size(first).map(plain),
                 _ => None,
-            }?
+            }
         }
-        Source::Rgb8 { width, height, .. } => (*width as usize, *height as usize),
-    })
-}
-
-/// How many times the work of a plain image of its size an image is.
-#[must_use]
-pub fn work(source: &Source<'_>) -> u64 {
-    match source {
-        Source::Encoded(bytes) if matches!(format::sniff(bytes), Ok(Format::Jpeg)) => jpeg::work(bytes),
-        _ => 1,
+        Source::Rgb8 { width, height, .. } => Some(plain((*width as usize, *height as usize))),
     }
 }
 
@@ -251,7 +260,7 @@ mod tests {
         bmp.extend([600u32.to_le_bytes(), 500u32.to_le_bytes(), [1, 0, 24, 0]].concat());
         bmp.resize(54 + 600 * 500 * 3, 0);
         assert!(bmp.len() > HEADER);
-        assert_eq!(size(&Source::Encoded(&bmp)), Some((600, 500)));
+        assert_eq!(header(&Source::Encoded(&bmp)), Some(Header { size: (600, 500), work: 1 }));
     }
 
     #[test]
@@ -262,7 +271,7 @@ mod tests {
             let screen = [&b"GIF89a"[..], &[2, 0, 1, 0, 0, 0, 0]].concat();
             [screen, comment.repeat(comments), vec![0x2c, 0, 0, 0, 0, 2, 0, 1, 0, 0, 2, 2, 0x84, 0x51, 0, 0x3b]].concat()
         };
-        assert_eq!(size(&Source::Encoded(&gif(10))), Some((2, 1)));
-        assert_eq!(size(&Source::Encoded(&gif(HEADER / 259 + 1))), None);
+        assert_eq!(header(&Source::Encoded(&gif(10))).map(|header| header.size), Some((2, 1)));
+        assert_eq!(header(&Source::Encoded(&gif(HEADER / 259 + 1))), None);
     }
 }

@@ -139,9 +139,8 @@ impl State {
         }
         let most = f64::max(self.limit - self.v0 as f64, (self.limit / 2.0).ceil());
         let share = (most / self.sharers.0.max(1) as f64).ceil().max(1.0);
-        let spare = if running == 0 { SPARE } else { 0.0 };
-        let alone = self.sharers.0 <= 1;
-        let full = running as f64 + 1.0 > share || self.v1 as f64 + 1.0 > most + if alone { 0.0 } else { spare };
+        let spare = if running == 0 && self.sharers.0 > 1 { SPARE } else { 0.0 };
+        let full = running as f64 + 1.0 > share || self.v1 as f64 + 1.0 > most + spare;
         self.refused += usize::from(full);
         full
     }

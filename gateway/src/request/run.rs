@@ -60,11 +60,6 @@ impl Engine {
     }
 
     async fn stages(&self, job: &Job) -> Result<Done, Error> {
-        if let Source::Tensors(tensors) = &job.source
-            && let Some(long) = tensors.iter().find(|input| input.name.len() > LONGEST_TENSOR_NAME)
-        {
-            return Err(long_name(&long.name));
-        }
         // Nothing is fetched, decoded or copied for models that do not exist, or would all refuse it.
         let known = self.known(job).await?;
         if let Some(refusal) = self.refusal(job, &known) {
@@ -178,9 +173,10 @@ impl Engine {
         let (limits, of) = (self.config.image, of.to_owned());
         let (preset, fit, quality) = (group.preset.clone(), group.fit.clone(), group.quality);
         // A size that cannot be told beforehand counts as the largest.
-        let size = image::size(&picture.source());
-        let cost = |size| preset.cost(size, (fit.width, fit.height), &limits).saturating_mul(image::work(&picture.source()));
-        let pixels = size.map_or(limits.pixels, cost);
+        let header = image::header(&picture.source());
+        let pixels = header.map_or(limits.pixels, |header| {
+            preset.cost(header.size, (fit.width, fit.height), &limits).saturating_mul(header.work)
+        });
         let triton = self.triton.clone();
         self.on_pixels(client, pixels, move || {
             let start = Instant::now();
@@ -207,9 +203,8 @@ impl Engine {
         let Some(longest) = longest else { return Ok(None) };
         let (limits, of) = (self.config.image, of.to_owned());
         // It is made smaller, never larger.
-        let size = image::size(&picture.source());
-        let pixels = size.map_or(limits.pixels, |(width, height)| (width as u64).saturating_mul(height as u64));
-        let pixels = pixels.saturating_mul(image::work(&picture.source()));
+        let header = image::header(&picture.source());
+        let pixels = header.map_or(limits.pixels, |header| header.pixels().saturating_mul(header.work));
         let made = move || image::thumbnail(picture.source(), longest, &limits).map_err(|source| Error::Image { of, source });
         self.on_pixels(client, pixels, made).await.map(Some)
     }

@@ -1,8 +1,7 @@
 //! Which keys of the bucket a release may name, so that whoever may release can read nothing else of the bucket.
 
 use crate::config::Repository;
-
-use crate::storage::LONGEST_KEY as LONGEST;
+use crate::storage::LONGEST_KEY;
 
 /// Says what is wrong with the key of a manifest, or of a file that a manifest names.
 pub(super) fn check(key: &str, repository: &Repository) -> Result<(), String> {
@@ -12,8 +11,8 @@ pub(super) fn check(key: &str, repository: &Repository) -> Result<(), String> {
     }
     let folder = repository.manifest.rsplit_once('/').map(|(folder, _)| format!("{folder}/"));
     let is_of_release = folder.as_ref().is_some_and(|folder| key.starts_with(folder));
-    if key.len() > LONGEST {
-        Err(format!("it is longer than {LONGEST} bytes"))
+    if key.len() > LONGEST_KEY {
+        Err(format!("it is longer than {LONGEST_KEY} bytes"))
     } else if key.contains(['\\', '\0']) {
         Err("it contains a backslash or NUL".to_owned())
     } else if key.split('/').any(|part| matches!(part, "" | "." | "..")) {
@@ -36,7 +35,7 @@ mod tests {
         for key in ["release/manifest.json", "release/drafts/1.json", "models/m/1/model.onnx", "release/..a", "models/.b"] {
             assert_eq!(check(key, &repository), Ok(()), "{key}");
         }
-        let long = format!("release/{}", "x".repeat(LONGEST));
+        let long = format!("release/{}", "x".repeat(LONGEST_KEY));
         for (key, why) in [
             ("", "empty"),
             ("images/cat.png", "not under release/ or models/"),

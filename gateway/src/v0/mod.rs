@@ -109,15 +109,13 @@ fn read(engine: &Engine, client: Client, message: Message, mut room: Room) -> Re
     // Before they are copied: a name may be as long as a message.
     check_names(&request)?;
     drop(message);
-    if let (Some(room), Some(more)) = (&mut room, &mut more) {
+    if let (Some(room), Some(mut more)) = (&mut room, more) {
         let held = match &request {
             Request::Tensors { inputs, .. } => inputs.iter().map(|input| input.data.len()).sum(),
             _ => 0,
         };
         room.shrink(held as u64);
         more.shrink((held as u64).saturating_sub(room.bytes()));
-    }
-    if let (Some(room), Some(more)) = (&mut room, more) {
         room.merge(more);
     }
     Ok((request, room))

@@ -7,7 +7,6 @@ use tokio::time::{Instant, timeout_at};
 use tritondeploy_wire::v1::{self as wire, Answer, ModelResult, Outcome, OutputHeader, ServerMessage, Timings};
 use tungstenite::{Message, Utf8Bytes};
 
-use super::session::{short, text};
 use super::{Asked, Runner};
 use crate::protocol::{Client, RequestId, Room, Version};
 use crate::request::{Done, Engine, Error, Job, Report, Source, Target, micros, top};
@@ -56,11 +55,7 @@ impl Runner for Engine {
         report.end(answered.as_ref().map(|(message, timings)| (timings, message.len())));
         match answered {
             Ok((message, _)) => message,
-            Err(e) => {
-                let (id, failure) = (Some(asked.infer.id), e.failure());
-                let message = text(&ServerMessage::Error { id, failure: failure.clone() });
-                self.count(asked.client, message).unwrap_or_else(|| short(id, &failure))
-            }
+            Err(e) => self.error(asked.client, Some(asked.infer.id), e.failure()),
         }
     }
 }

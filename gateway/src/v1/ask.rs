@@ -10,7 +10,7 @@ use tritondeploy_wire::v1::{self as wire, Infer, MODELS, RANK, TensorHeader};
 use super::Asked;
 use crate::config::DEFAULT;
 use crate::image::{ImageError, THUMBNAILS};
-use crate::request::{Engine, Error, Job, Source, Target, Until};
+use crate::request::{Engine, Error, Job, LONGEST_TENSOR_NAME, Source, Target, Until, long_name};
 use crate::triton::{Datatype, Input, Payload};
 
 impl Engine {
@@ -86,6 +86,9 @@ impl Engine {
 
 fn tensor((header, data): (&TensorHeader, &Payload)) -> Result<Input, Error> {
     let TensorHeader { name, datatype, shape } = header;
+    if name.len() > LONGEST_TENSOR_NAME {
+        return Err(long_name(name));
+    }
     let Some(datatype) = Datatype::parse(datatype) else {
         return bad(format!("input {}: {} is no datatype of Triton's", Echo(name), Quoted(datatype)));
     };

@@ -10,10 +10,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tritondeploy_wire::v1::{Greeting, Infer};
+use tritondeploy_wire::v1::{Failure, Greeting, Infer, ServerMessage};
 use tungstenite::Message;
 
 pub use session::Session;
+use session::text;
 
 use crate::protocol::{Client, RequestId, Room};
 use crate::space::Space;
@@ -27,6 +28,12 @@ pub trait Runner: Send + Sync + 'static {
     fn room(&self, client: Client, bytes: usize) -> Option<Room>;
     /// The same message, counted among those that clients have not read; None: they may not be more.
     fn count(&self, client: Client, message: Message) -> Option<Message>;
+    /// An error that is counted so; in fewer words where it may not be.
+    fn error(&self, client: Client, id: Option<u64>, failure: Failure) -> Message {
+        let message = |failure| text(&ServerMessage::Error { id, failure });
+        let short = Failure { message: String::new(), ..failure.clone() };
+        self.count(client, message(failure)).unwrap_or_else(|| message(short))
+    }
     /// Memory for a tensor that is still on its way, from where models can take it; None: it comes with its message.
     fn place(&self, bytes: usize) -> Option<Buffer>;
     /// The terminal message of a request: its result, or its error. Dropping the future gives the request up.

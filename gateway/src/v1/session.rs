@@ -88,13 +88,9 @@ impl<R: Runner> Session<R> {
         session
     }
 
-    /// A message that is counted like answers are; where there is no room for it, an error in fewer words.
+    /// A message that is no error is sent whether it may be counted or not: there are few of them.
     fn say(&mut self, message: &ServerMessage) {
-        let said = self.runner.count(self.client, text(message));
-        let said = said.unwrap_or_else(|| match message {
-            ServerMessage::Error { id, failure } => short(*id, failure),
-            other => text(other),
-        });
+        let said = self.runner.count(self.client, text(message)).unwrap_or_else(|| text(message));
         self.send(said);
     }
 
@@ -105,7 +101,8 @@ impl<R: Runner> Session<R> {
 
     fn fail(&mut self, id: Option<u64>, failure: Failure) {
         metrics::failed(Version::V1, failure.code);
-        self.say(&ServerMessage::Error { id, failure });
+        let message = self.runner.error(self.client, id, failure);
+        self.send(message);
     }
 
     fn hear(&mut self, message: Message) -> Result<(), String> {
@@ -342,11 +339,6 @@ impl<R: Runner> crate::connection::Session for Session<R> {
         self.draining = true;
         self.say(&ServerMessage::Goaway { reason: "the gateway stops; connect again".to_owned() });
     }
-}
-
-/// An error without words of its own.
-pub(super) fn short(id: Option<u64>, failure: &Failure) -> Message {
-    text(&ServerMessage::Error { id, failure: Failure { message: String::new(), ..failure.clone() } })
 }
 
 /// A message without parts.

@@ -58,3 +58,17 @@ async fn conversations_go_as_the_vectors_say() {
         assert!(more.is_err(), "{about}: {more:?} comes after the last step");
     }
 }
+
+#[tokio::test]
+async fn a_client_that_leaves_too_much_unread_has_its_errors_in_few_words() {
+    let hands = Arc::new(Hands::default());
+    let mut session = Session::new(hands.clone(), 1, somebody(), &Limits::default());
+    assert_eq!(next(&mut session).await.unwrap()["type"], "hello");
+    for unread in [false, true] {
+        hands.unread.store(unread, std::sync::atomic::Ordering::Relaxed);
+        session.push(Message::text(r#"{"type":"nonsense"}"#));
+        let error = next(&mut session).await.unwrap();
+        assert_eq!((&error["type"], &error["id"], &error["code"]), (&"error".into(), &Value::Null, &"bad_request".into()));
+        assert_eq!(error["message"].as_str().unwrap().is_empty(), unread, "{error}");
+    }
+}

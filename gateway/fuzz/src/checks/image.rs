@@ -15,8 +15,8 @@ pub fn image(bytes: &[u8]) {
         (upright, (17, 31), Quality::Fast),
     ];
     for (preset, size, quality) in ways {
-        let header = image::size(&Source::Encoded(bytes));
-        let cost = header.map(|header| preset.cost(header, size, &LIMITS));
+        let header = image::header(&Source::Encoded(bytes));
+        let cost = header.map(|header| preset.cost(header.size, size, &LIMITS));
         let first = after(0x55, || made(bytes, &preset, size, quality));
         let second = after(0xaa, || made(bytes, &preset, size, quality));
         assert_eq!(first, second, "it depends on the image before");
