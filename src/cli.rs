@@ -45,10 +45,14 @@ pub enum Command {
     Up(Ask),
     /// Release the changed models to the running servers; on failure the former ones still answer
     PushModels,
-    /// Classify one photo through the deployment's WebSocket
+    /// Classify images and videos through the deployment's WebSocket
     Infer(Infer),
+    /// Check a deployment, or any server, from outside: connection, health, models, bucket, inference
+    Test(Test),
     /// Show how everything stands, with the cause when something is wrong or not as configured (exit code 1)
-    Status,
+    Status(Status),
+    /// Show the logs of the pods, gateway and Triton together
+    Logs(Logs),
     /// Take everything away and prove that nothing is left
     Down(Ask),
     /// Write a kubeconfig that uses `tritondeploy token`
@@ -74,16 +78,129 @@ pub struct Init {
     pub public_without_auth: bool,
 }
 
+/// What `infer` is asked for. Images and videos may stand together; which one a file is, its content tells.
 #[derive(Debug, Args)]
 pub struct Infer {
-    /// A local photo, or s3://BUCKET/KEY in the deployment's bucket
-    pub image: String,
-    /// Ask one model, by its Triton name [default: the pipeline]
-    #[arg(short, long)]
-    pub model: Option<String>,
-    /// How many classes to show
+    /// Images and videos: files, folders, globs, s3://BUCKET/PREFIX, or - for a list on standard input [default: images/ and videos/ of the deployment's bucket]
+    #[arg(value_name = "SOURCE")]
+    pub sources: Vec<String>,
+    /// Ask this model, by its Triton name; may be repeated [default: the pipeline]
+    #[arg(short, long = "model", value_name = "MODEL")]
+    pub models: Vec<String>,
+    /// How many classes to keep
     #[arg(short = 'k', long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub top: u16,
+    /// Requests at once: a number, or `auto`, which begins with 5 and follows the server
+    #[arg(short = 'j', long, value_name = "N", default_value = "auto")]
+    pub concurrency: Concurrency,
+    /// Protocol: v1, or v0 for older servers
+    #[arg(long, value_name = "PROTOCOL", default_value = "v1")]
+    pub protocol: Protocol,
+    /// Any server's WebSocket, instead of the deployment's
+    #[arg(long, value_name = "WS_URL")]
+    pub url: Option<String>,
+    /// Show what would be asked for, how much it is, and what S3 will charge; asks for nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Folder in which the folders of results are made
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub output: PathBuf,
+    /// Go on with a run that was interrupted: its journal [default: the newest in the folder of results]
+    #[arg(long, value_name = "JOURNAL", num_args = 0..=1, default_missing_value = "", require_equals = true)]
+    pub resume: Option<PathBuf>,
+    /// Say nothing but errors and the closing summary
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Also write a page to look at: one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Videos at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub videos: u16,
+    /// Frames of each video at once
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub frames: u16,
+    /// Ask for every Nth frame of a video
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub every: u32,
+    /// Ask for so many frames a second of a video, instead of every Nth
+    #[arg(long, value_name = "FPS", conflicts_with = "every")]
+    pub fps: Option<f64>,
+}
+
+/// Requests at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concurrency {
+    /// As many as the server takes well.
+    Auto,
+    /// So many.
+    Fixed(u16),
+}
+
+impl std::str::FromStr for Concurrency {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let number = text.parse().ok().filter(|number| (1..=1024).contains(number));
+        number.map(Self::Fixed).ok_or_else(|| "a number from 1 to 1024, or auto".to_owned())
+    }
+}
+
+/// The gateway's protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Protocol {
+    V0,
+    V1,
+}
+
+#[derive(Debug, Args)]
+pub struct Test {
+    /// How far to go
+    #[arg(long, value_name = "LEVEL", default_value = "inference")]
+    pub level: Level,
+    /// Any server's WebSocket, instead of the deployment's
+    #[arg(long, value_name = "WS_URL")]
+    pub url: Option<String>,
+}
+
+/// Each level has the checks of those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Level {
+    /// Name, TCP, WebSocket, readiness
+    Simple,
+    /// Triton's health, metadata, metrics and repository, and the bucket
+    Extended,
+    /// One inference for each model, both protocols, and round trips
+    Inference,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Also write everything that support would ask for, without secrets: what listens where, pods, errors, GPU, models, versions, configuration
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Go on showing what is logged from now on
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only what is newer, such as 90s, 10m or 2h
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<String>,
+    /// The last lines of each container
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub tail: u32,
+    /// Only one pod
+    #[arg(long, value_name = "POD")]
+    pub pod: Option<String>,
+    /// Only one container: gateway, triton or sync
+    #[arg(long, value_name = "CONTAINER")]
+    pub container: Option<String>,
 }
 
 #[derive(Debug, Args)]

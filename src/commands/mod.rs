@@ -5,9 +5,11 @@ mod infer;
 mod init;
 mod kubeconfig;
 mod log;
+mod logs;
 mod plan;
 mod push_models;
 mod status;
+mod test;
 mod token;
 mod up;
 
@@ -57,7 +59,9 @@ async fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Up(ask) => up::run(&start, ask.yes).await,
         Command::PushModels => push_models::run(&start).await,
         Command::Infer(infer) => infer::run(&start, infer).await,
-        Command::Status => status::run(&start).await,
+        Command::Test(test) => test::run(&start, test).await,
+        Command::Status(status) => status::run(&start, status).await,
+        Command::Logs(logs) => logs::run(&start, logs).await,
         Command::Down(ask) => down::run(&start, ask.yes).await,
         Command::Kubeconfig(to) => kubeconfig::run(&start, to.output).await,
         Command::Token => token::run(&start).await,

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{Start, plan};
+use crate::cli::Status;
 use crate::engine::{Change, Sighting, Standing, Survey};
 use crate::error::Error;
 use crate::report::{show, words};
 
-pub(super) async fn run(start: &Start) -> Result<(), Error> {
+pub(super) async fn run(start: &Start, _status: Status) -> Result<(), Error> {
     let cloud = start.cloud("status").await?;
     let mut survey = start.look(&start.walk(&cloud, false).await?).await?;
     // What others make in our VPC is left behind only once the cluster that it serves is gone.

@@ -1,5 +1,7 @@
 //! `infer`: one photo through the deployment's public WebSocket.
 
+mod results;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,11 +17,9 @@ use crate::error::Error;
 use crate::report::show;
 
 pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
-    let request = photo(&infer.image)?.top(u32::from(infer.top)).once();
-    let request = match &infer.model {
-        Some(model) => request.models([model]),
-        None => request,
-    };
+    let image = infer.sources.first().map_or("", String::as_str);
+    let request = photo(image)?.top(u32::from(infer.top)).once();
+    let request = if infer.models.is_empty() { request } else { request.models(&infer.models) };
     let cloud = start.cloud("infer").await?;
     let url = address(start, &cloud).await?;
     let begun = Instant::now();
@@ -27,7 +27,7 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     let results = asked.await.map_err(|why| told(start, why))?.results;
     let took = begun.elapsed();
     let models: Vec<Value> = results.iter().map(as_json).collect();
-    let found = json!({"image": infer.image, "models": models, "seconds": took.as_secs_f64()});
+    let found = json!({"image": image, "models": models, "seconds": took.as_secs_f64()});
     let failure = |result: &ModelResult| result.classes().err().map(|why| format!("{}: {why}", result.alias));
     let failures: Vec<String> = results.iter().filter_map(failure).collect();
     if !start.json() {
