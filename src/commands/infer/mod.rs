@@ -57,7 +57,7 @@ fn photo(image: &str) -> Result<Request, Error> {
 }
 
 /// The deployment's WebSocket, where there is one. Nothing is looked at but the way to it.
-async fn address(start: &Start, cloud: &Arc<Cloud>) -> Result<String, Error> {
+pub(super) async fn address(start: &Start, cloud: &Arc<Cloud>) -> Result<String, Error> {
     let seen = start.through(cloud, &Inventory::default()).look_at("balancer").await;
     if start.cancel.is_cancelled() {
         return Err(Error::unchanged());

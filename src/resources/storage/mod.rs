@@ -6,4 +6,4 @@ mod photo;
 
 pub use bucket::Bucket;
 pub use models::Models;
-pub use photo::{Photo, PhotoOutput};
+pub use photo::{PHOTO, PROOF_KEY, Photo, PhotoOutput};
