@@ -1,7 +1,7 @@
 //! Triton's own HTTP and metrics ports, read-only, for whom the Service lets in: listeners that are closed unless configured.
 //!
-//! Only what [`route`] lists reaches Triton, without a client's headers and bodies. Each listener has a thread of its own and
-//! few connections to Triton, so that what is asked here does not make clients of the WebSocket wait.
+//! Only what [`route`] lists reaches Triton, without a client's headers and bodies. Each listener has a thread of its own, few
+//! connections to Triton, and a bounded rate, so that what is asked here does not make clients of the WebSocket wait.
 
 mod route;
 mod upstream;
@@ -22,7 +22,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::http::{self as page, Answer};
 use crate::own_thread;
@@ -51,6 +52,9 @@ const HEADER_BYTES: usize = 16 << 10;
 
 /// The longest life of a connection.
 const LIFE: Duration = Duration::from_secs(30);
+
+/// From one request to the next, of all clients: who asks without a pause takes no processor from the models.
+const TURN: Duration = Duration::from_millis(10);
 
 /// Of a body that is refused, so much is read first, and for so long: whoever still sends when the connection is closed may
 /// never see why.
@@ -83,7 +87,7 @@ impl Port {
 /// # Errors
 /// When `address` cannot be listened on, or there is no thread.
 pub fn start(port: Port, address: &str, triton: Authority, patience: Duration) -> io::Result<SocketAddr> {
-    let relay = Arc::new(Relay { port, upstream: Upstream::new(triton, patience) });
+    let relay = Arc::new(Relay { port, upstream: Upstream::new(triton, patience), last: Mutex::new(Instant::now()) });
     own_thread::listen(port.key(), address, move |listener| relay.serve(listener))
 }
 
@@ -91,6 +95,8 @@ pub fn start(port: Port, address: &str, triton: Authority, patience: Duration) -
 struct Relay {
     port: Port,
     upstream: Upstream,
+    /// When the last request had its turn. Its lock is the queue: a client that goes away leaves it.
+    last: Mutex<Instant>,
 }
 
 impl Relay {
@@ -135,7 +141,14 @@ impl Relay {
         drop(timeout(LIFE, connection).await);
     }
 
+    async fn turn(&self) {
+        let mut last = self.last.lock().await;
+        sleep_until(*last + TURN).await;
+        *last = Instant::now();
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Answer {
+        self.turn().await;
         let asked = match route::route(self.port, &request) {
             Ok(asked) => asked,
             Err(why) => {

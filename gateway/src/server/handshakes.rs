@@ -1,5 +1,5 @@
 //! Places for connections that have not sent an upgrade: so many in all, and so many for one address, so that one client
-//! that opens connections and says nothing does not keep the others out.
+//! that opens connections and says nothing does not keep the others out. The relays count theirs in the same way.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -187,4 +187,18 @@ async fn many_askers_make_four_connections_to_triton_and_silent_ones_keep_nobody
     assert_eq!(ask(&mut elsewhere, "GET / HTTP/1.1\r\nHost: t\r\n\r\n").await.0, 404);
     until("Triton has been asked", || silent.asked.lock().unwrap().len() >= 4).await;
     assert_eq!(silent.asked.lock().unwrap().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_without_a_pause_is_slowed_down() {
+    let triton = Triton::saying(answer("200 OK", "text/plain", "ok")).await;
+    let relay = start(Port::Metrics, triton.address, SOON);
+    let start = Instant::now();
+    // Refused ones take their turn, too.
+    for path in ["/metrics", "/"].repeat(10) {
+        send(relay, &format!("GET {path} HTTP/1.1\r\nHost: t\r\n\r\n")).await;
+    }
+    // Never less, on any machine.
+    assert!(start.elapsed() >= Duration::from_millis(200), "{:?}", start.elapsed());
+    assert_eq!(triton.asked().len(), 10);
 }
