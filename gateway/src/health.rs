@@ -1,7 +1,6 @@
 //! Health on a listener and a thread of its own, for the kubelet's probes. Full handshakes, busy decoders or a stuck socket
 //! thread cannot make these answers late, and a stuck main runtime is reported.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,12 +8,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::Request;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::{self as page, Answer, Wanted};
@@ -114,18 +110,8 @@ impl State {
 
     /// One request.
     async fn speak(&self, stream: TcpStream) {
-        let service = service_fn(|request| {
-            let answer = self.answer(&request);
-            async { Ok::<_, Infallible>(answer) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS)
-            .max_buf_size(HEADER_BYTES)
-            .keep_alive(false)
-            .serve_connection(TokioIo::new(stream), service);
-        // Errors are the client's: it left, or sent no request.
-        drop(timeout(LIFE, connection).await);
+        let bounds = own_thread::Bounds { headers: HEADERS, header_bytes: HEADER_BYTES, life: LIFE };
+        own_thread::one_request(stream, bounds, |request| std::future::ready(self.answer(&request))).await;
     }
 
     fn answer<B>(&self, request: &Request<B>) -> Answer {

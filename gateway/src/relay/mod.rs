@@ -6,7 +6,6 @@
 mod route;
 mod upstream;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,9 +16,6 @@ use http::header::{CONTENT_TYPE, EXPECT, HeaderValue};
 use http::uri::Authority;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
@@ -126,21 +122,12 @@ impl Relay {
     }
 
     /// One request.
-    async fn speak(self: Arc<Self>, stream: TcpStream) {
-        let service = service_fn(move |request| {
-            let relay = self.clone();
-            async move { Ok::<_, Infallible>(relay.answer(request).await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS)
-            .max_buf_size(HEADER_BYTES)
-            .keep_alive(false)
-            .serve_connection(TokioIo::new(stream), service);
-        // Errors are the client's: it left, sent no request, or did not read.
-        drop(timeout(LIFE, connection).await);
+    async fn speak(&self, stream: TcpStream) {
+        let bounds = own_thread::Bounds { headers: HEADERS, header_bytes: HEADER_BYTES, life: LIFE };
+        own_thread::one_request(stream, bounds, |request| self.answer(request)).await;
     }
 
+    /// Waits for the next turn.
     async fn turn(&self) {
         let mut last = self.last.lock().await;
         sleep_until(*last + TURN).await;
