@@ -1,5 +1,6 @@
 //! `infer`: one photo through the deployment's public WebSocket.
 
+mod report;
 mod results;
 
 use std::sync::Arc;

@@ -127,7 +127,8 @@ pub(crate) struct Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Class {
     pub(crate) index: u32,
-    /// From 0 to 1.
+    /// From 0 to 1. JSON has no NaN: it is written as null, and read back from that.
+    #[serde(deserialize_with = "number_or_nan")]
     pub(crate) score: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
@@ -142,4 +143,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// Whether the same may succeed later: `--resume` asks for these again.
     pub(crate) retryable: bool,
+}
+
+fn number_or_nan<'a, D: serde::Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
