@@ -73,12 +73,10 @@ impl Failures {
         }
         let retryable = why.retryable;
         let cause = Cause { code, message, count: 1, retryable, examples: vec![name.to_owned()] };
-        match self.causes.get_mut(CAUSES) {
-            Some(others) => others.count += 1,
-            None if self.causes.len() == CAUSES => {
-                self.causes.push(Cause { code: String::new(), message: "other causes".to_owned(), ..cause });
-            }
-            None => self.causes.push(cause),
+        match self.causes.len() {
+            0..CAUSES => self.causes.push(cause),
+            CAUSES => self.causes.push(Cause { code: String::new(), message: "other causes".to_owned(), ..cause }),
+            _ => self.causes[CAUSES].count += 1,
         }
     }
 

@@ -48,9 +48,11 @@ impl Latency {
         let percentile = |of: f64| all[((of * all.len() as f64).ceil() as usize).clamp(1, all.len()) - 1];
         let (p50, p95, p99) = (percentile(0.5), percentile(0.95), percentile(0.99));
         let average = all.iter().copied().map(f64::from).sum::<f64>() / all.len() as f64;
-        let width = round_width(f64::from(p99 - least) / COLUMNS);
+        // A few answers that took many times longer would leave most of the columns empty.
+        let slow = if p99 > 2.5 * p95 { p95 } else { p99 };
+        let width = round_width(f64::from(slow - least) / COLUMNS);
         let from = (f64::from(least) / width).floor() * width;
-        let end = ((f64::from(p99) - from) / width).floor() as usize + 1;
+        let end = ((f64::from(slow) - from) / width).floor() as usize + 1;
         let mut columns = vec![0; end];
         let mut beyond = 0;
         for seconds in all {

@@ -41,6 +41,7 @@ pub(super) struct Page {
     videos: Videos,
     images: u64,
     frames: u64,
+    answered: u64,
     video_count: u64,
     /// By place in the order of the sources; those that come last go first.
     rows: BTreeMap<(u64, u64), Row>,
@@ -78,10 +79,13 @@ struct About {
     images: u64,
     videos: u64,
     frames: u64,
+    /// Of the images and frames those that every model answered.
+    answered: u64,
+    /// Images, frames and videos.
     failed: u64,
     /// Of the whole run, in seconds; none where it was interrupted and went on later.
     seconds: Option<f64>,
-    /// The command that asks again for what failed.
+    /// What the same command is given to ask again for what failed.
     again: String,
     latency: Option<latency::Shown>,
     models: Vec<labels::Shown>,
@@ -118,6 +122,7 @@ impl Page {
                 }
                 self.run = Some(run);
             }
+            Record::Image(image) if image.answer.is_no_image() => {}
             Record::Image(image) => self.image(image),
             Record::Frame(frame) => self.frame(frame),
             Record::Video(video) => {
@@ -181,7 +186,10 @@ impl Page {
         let why = answer.error.as_ref().or_else(|| answer.results.iter().find_map(|outcome| outcome.error.as_ref()));
         match why {
             Some(why) => self.failures.add(name, uri, why),
-            None => self.latency.add(answer.seconds),
+            None => {
+                self.answered += 1;
+                self.latency.add(answer.seconds);
+            }
         }
         (results, why)
     }
@@ -211,7 +219,7 @@ impl Page {
     }
 
     fn about(self, journal: &str, took: Duration, left_out: LeftOut) -> About {
-        let Self { runs, first, run, models, latency, failures, images, frames, video_count, .. } = self;
+        let Self { runs, first, run, models, latency, failures, images, frames, answered, video_count, .. } = self;
         let named = |names: &[String]| names.iter().take(NAMED).map(|name| visible(name)).collect::<Vec<_>>();
         let asked = run.as_ref().map(|run| named(&run.models)).unwrap_or_default();
         let sources = run.as_ref().map(|run| named(&run.sources)).unwrap_or_default();
@@ -230,9 +238,10 @@ impl Page {
             images,
             videos: video_count,
             frames,
+            answered,
             failed: failures.count,
             seconds: (runs <= 1).then_some(took.as_secs_f64()),
-            again: format!("tritondeploy infer --resume={}", quoted(journal)),
+            again: format!("--resume={}", visible(&quoted(journal))),
             latency: latency.shown(),
             models: models.into_iter().map(Model::shown).collect(),
             failures: failures.shown(),
