@@ -186,7 +186,8 @@ def main():
     asked = parser.parse_args()
     width, height = map(int, asked.size.split("x"))
     with Browser() as browser:
-        page = browser.open(asked.page.resolve().as_uri(), width=width, height=height, scheme=asked.scheme)
+        # So tall that nothing is below it: what no window shows may not be drawn.
+        page = browser.open(asked.page.resolve().as_uri(), width=width, height=9_000, scheme=asked.scheme)
         top = page.run(f"document.querySelector({json.dumps(asked.start)}).getBoundingClientRect().top + scrollY")
         asked.picture.write_bytes(page.picture(0, top, width, height, asked.scale))
 

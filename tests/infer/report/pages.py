@@ -57,7 +57,8 @@ def address(name):
 
 def drawn(browser, name, spoil=""):
     width, scheme, start, height = PICTURES[name]
-    page = browser.open(address("usual"), width=width, scheme=scheme)
+    # So tall that nothing is below it: cards that no window shows are not drawn.
+    page = browser.open(address("usual"), width=width, height=9_000, scheme=scheme)
     # The one font that every machine with sandbox/setup has.
     page.run("document.documentElement.style.fontFamily = 'DejaVu Sans'; document.querySelector('.note code').textContent = '--resume=journal.jsonl'; 1")
     page.run(f"{spoil or 1}; 1")
