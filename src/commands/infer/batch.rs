@@ -46,11 +46,15 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     let Infer { models, top, concurrency, protocol, .. } = &infer;
     let question =
         Question { url, protocol: *protocol, models: models.clone(), top: *top, concurrency: *concurrency, bucket, meanings };
-    let server = Server::connect(question.clone(), start.cancel.clone(), &start.again("status")).await?;
+    let next = start.again("status");
+    let server = tokio::select! {
+        server = Server::connect(question.clone(), start.cancel.clone(), &next) => server?,
+        () = start.cancel.cancelled() => return Err(Error::unchanged()),
+    };
     let asked = asked(&infer, &question, &server);
     let output = infer.output.clone().unwrap_or_else(|| PathBuf::from("."));
     let results = match &infer.resume {
-        Some(named) => Results::resume(&output, named, asked)?,
+        Some(named) => Results::resume(&output, named.as_deref(), asked)?,
         None => Results::create(&output, asked)?,
     };
     let report = Arc::new(Batch::start(start.mode, infer.quiet));
@@ -58,7 +62,10 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     let context = Context { server, results, seen, report, cancel, thumbnails: infer.report.is_some() };
     let videos = Videos::start(context.clone());
     let found = finder.start(sources);
-    let ended = run::run(&context, found, &videos).await;
+    let ended = tokio::select! {
+        ended = run::run(&context, found, &videos) => ended,
+        never = context.results.sync() => match never {},
+    };
     // Also after a failure: what is under way ends by itself, or by the cancellation.
     let through = videos.end().await;
     context.report.end();
@@ -148,6 +155,10 @@ fn finish(start: &Start, context: &Context, ended: Result<Ended, Error>, page: O
     }
     if tally.failed > 0 {
         why.push(format!("{} of {} images failed; the reasons are in the journal", tally.failed, tally.total));
+    }
+    if counts.images + counts.videos == 0 && why.is_empty() {
+        let why = "the sources have neither images nor videos";
+        return Err(Error::failed(why, "look at them with --dry-run, or name others").with(found));
     }
     if !why.is_empty() {
         let is_worth_it = tally.retryable > 0 || ended == Ended::Silent || !counts.problems.is_empty();
