@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::broken;
 use crate::pictures::{mean, picture};
+use crate::report;
 use crate::user::{User, finish};
 use crate::world::{BUCKET, World, models};
 
@@ -43,6 +44,7 @@ async fn folders_prefixes_and_lists_become_tables() {
     a_list_is_read_from_standard_input(&fresh());
     a_single_image_leaves_no_files(&fresh());
     older_servers_are_asked_by_protocol_v0(&fresh());
+    report::a_run_leaves_a_page(&fresh());
     broken::a_folder_of_broken_files(&fresh(), &picture());
     broken::hostile_names(&world, &fresh(), &picture()).await;
 }

@@ -16,6 +16,7 @@ mod pictures;
 #[path = "../../gateway/tests/triton/process.rs"]
 mod process;
 mod proxy;
+mod report;
 mod user;
 #[allow(dead_code, reason = "made for another program's tests, too")]
 #[path = "../gateway/world.rs"]

@@ -9,8 +9,20 @@ use super::super::results::record::{Answer, Class, Failure, Frame, Image, Item, 
 
 /// Labels as models have them.
 const LABELS: [&str; 14] = [
-    "tabby cat", "golden retriever", "sports car", "espresso", "grand piano", "umbrella", "lighthouse", "mountain bike",
-    "red fox", "sailboat", "acoustic guitar", "pizza", "street sign", "hot-air balloon",
+    "tabby cat",
+    "golden retriever",
+    "sports car",
+    "espresso",
+    "grand piano",
+    "umbrella",
+    "lighthouse",
+    "mountain bike",
+    "red fox",
+    "sailboat",
+    "acoustic guitar",
+    "pizza",
+    "street sign",
+    "hot-air balloon",
 ];
 
 pub(super) fn run() -> Record {
@@ -112,7 +124,9 @@ pub(super) fn usual() -> Vec<Record> {
     for place in 0..120 {
         let uri = format!("s3://tritondeploy-demo-images/images/holiday-{place:04}.jpg");
         records.push(match place {
-            17 | 46 | 90 => image(place, &uri, failed("decode_failed", "the image is cut off: its last bytes are missing", false)),
+            17 | 46 | 90 => {
+                image(place, &uri, failed("decode_failed", "the image is cut off: its last bytes are missing", false))
+            }
             30 => image(place, &uri, failed("model_unavailable", "resnet50_onnx is not loaded", true)),
             _ => pictured(place, 0),
         });

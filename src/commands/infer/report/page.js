@@ -74,17 +74,17 @@
       if (asked) $("verdict").append(make("span.soft", {}, `${asked} asked for`));
       if (!successful) $("verdict").append(make("a", { href: "#errors" }, "See what failed, and how to ask again"));
     }
-    const fact = (name, value) => value && $("facts").append(make("div", {}, make("dt", {}, name), make("dd.word", {}, value)));
+    const fact = (name, ...values) => values.some(Boolean) && $("facts").append(make("div", {}, make("dt", {}, name), values.filter(Boolean).map((value) => make("dd.word", {}, value))));
     const models = about.models.map((model) => {
       const name = model.name && model.name !== model.alias ? `${model.alias} (${model.name}` : model.alias;
       return name + (model.version ? `${name.includes("(") ? ", " : " ("}version ${model.version})` : name.includes("(") ? ")" : "");
     });
     fact("Started", day(about.started));
     fact("Server", about.server);
-    fact("Models", models.join(", "));
-    fact("Asked for", about.asked.length ? about.asked.join(", ") : "the pipeline");
-    const more = about.more_sources ? ` and ${count(about.more_sources)} more` : "";
-    fact("Sources", (about.sources.join(", ") || "the deployment's bucket") + more);
+    fact("Models", ...models);
+    fact("Asked for", ...(about.asked.length ? about.asked : ["the pipeline"]));
+    const sources = about.sources.length ? about.sources : ["the deployment's bucket"];
+    fact("Sources", ...sources, about.more_sources && `and ${count(about.more_sources)} more`);
     fact("Protocol", about.protocol);
     if (about.videos) fact("Frames of videos", about.sampling.replace(/^every (\d+)$/, "every $1th").replace(/^fps (.*)$/, "$1 a second"));
     fact("tritondeploy", about.version && `version ${about.version}${about.runs > 1 ? `, in ${about.runs} runs` : ""}`);
@@ -177,7 +177,7 @@
       const x = Math.min((latency[name] - latency.from) / latency.width, latency.columns.length + 0.5);
       chart.append(draw("line", { class: "mark", x1: x * 10, x2: x * 10, y1: 0, y2: 100 }));
       const place = x / counts.length;
-      if (place - before > 0.09) marks.append(part(make(place > 0.85 ? "span.right" : place < 0.08 ? "span.left" : "span", {}, name), place));
+      if (place - before > (innerWidth < 600 ? 0.14 : 0.05)) marks.append(part(make(place > 0.85 ? "span.right" : place < 0.08 ? "span.left" : "span", {}, name), place));
       before = place;
     }
     const axis = make("p.axis", { "aria-hidden": "true" }, [time(latency.from), time((latency.from + end) / 2), latency.beyond ? `over ${time(end)}` : time(end)].map((text) => make("span", {}, text)));

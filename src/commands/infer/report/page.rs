@@ -12,7 +12,7 @@ use super::super::results::record::{Answer, Failure, Frame, Image, Record, Run};
 use super::failures::{self, Failures};
 use super::labels::{self, MODELS, Model, Names, Scored};
 use super::latency::{self, Latency};
-use super::text::{address, json, jpeg, quoted, visible};
+use super::text::{address, jpeg, json, quoted, visible};
 use super::videos::{self, Videos};
 
 /// The whole file, in bytes.
@@ -211,10 +211,7 @@ impl Page {
         let (encoded, count, dropped) = pictured(&thumbnails, &places, &pictures, PAGE.saturating_sub(used));
         about.left_out.thumbnails = dropped;
         let title = format!("Inference report, {}", about.started);
-        let data = format!(
-            r#"{{"about":{},"labels":{labels},"rows":{rows},"videos":{strips},{encoded}}}"#,
-            json(&about),
-        );
+        let data = format!(r#"{{"about":{},"labels":{labels},"rows":{rows},"videos":{strips},{encoded}}}"#, json(&about),);
         (filled(&title, &data), count)
     }
 
@@ -341,8 +338,10 @@ fn filled(title: &str, data: &str) -> String {
         hash(SCRIPT)
     );
     let title = title.replace('&', "&amp;").replace('<', "&lt;");
-    let parts = [("{{policy}}", &*policy), ("{{title}}", &title), ("{{style}}", STYLE), ("{{data}}", data), ("{{script}}", SCRIPT)];
-    let (mut page, mut rest) = (String::with_capacity(data.len() + SCRIPT.len() + STYLE.len() + TEMPLATE.len() + 1_000), TEMPLATE);
+    let parts =
+        [("{{policy}}", &*policy), ("{{title}}", &title), ("{{style}}", STYLE), ("{{data}}", data), ("{{script}}", SCRIPT)];
+    let (mut page, mut rest) =
+        (String::with_capacity(data.len() + SCRIPT.len() + STYLE.len() + TEMPLATE.len() + 1_000), TEMPLATE);
     for (mark, part) in parts {
         let (before, after) = rest.split_once(mark).unwrap_or((rest, ""));
         page.push_str(before);

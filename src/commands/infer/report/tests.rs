@@ -119,7 +119,9 @@ fn a_page_that_would_be_too_large_drops_the_last_thumbnails_and_details_and_says
     records.extend((0..600).map(|place| pictured(place, 20_000)));
     let long = |place: u64| image(place, &format!("images/{}{place}.jpg", "deep/".repeat(40)), answer(3, place));
     records.extend((600..30_000).map(long));
-    records.extend((0..1_500).map(|number| image(40_000 + number, &format!("f{number}"), failed("x", &format!("<{number}>"), true))));
+    records.extend(
+        (0..1_500).map(|number| image(40_000 + number, &format!("f{number}"), failed("x", &format!("<{number}>"), true))),
+    );
     let (data, page) = made(&records);
     assert!(page.len() <= page::PAGE && page.len() > page::PAGE - 200_000, "{}", page.len());
     let (about, rows) = (&data["about"], data["rows"].as_array().unwrap());
@@ -149,8 +151,22 @@ fn hostile_text_is_data_only() {
 fn the_script_makes_no_markup_of_text_and_asks_nobody() {
     let (script, style) = (include_str!("page.js"), include_str!("page.css"));
     let forbidden = [
-        "innerHTML", "outerHTML", "insertAdjacent", "document.write", "createContextualFragment", "DOMParser", "eval(", "Function(",
-        "setTimeout", "fetch(", "XMLHttp", "import(", "srcdoc", "javascript:", "localStorage", "</script",
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacent",
+        "document.write",
+        "createContextualFragment",
+        "DOMParser",
+        "eval(",
+        "Function(",
+        "setTimeout",
+        "fetch(",
+        "XMLHttp",
+        "import(",
+        "srcdoc",
+        "javascript:",
+        "localStorage",
+        "</script",
     ];
     for word in forbidden {
         assert!(!script.contains(word), "{word}");

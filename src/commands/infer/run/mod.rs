@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+use super::report::THUMBNAILS;
 use super::results::record::{Answer, Failure, Image, NO_IMAGE, Record};
 use super::results::{Meeting, Results};
 use super::sources::{self, Found, Kind, Location, Seen, Skip};
@@ -28,9 +29,6 @@ const HELD_KIB: u32 = 64 << 10;
 
 /// A server that says nothing at all for so long is given up.
 const SILENCE: Duration = Duration::from_secs(120);
-
-/// So many images get a thumbnail, where a page is to be made.
-const THUMBNAILS: u64 = 500;
 
 /// Of a thumbnail, the longer side in pixels.
 const THUMBNAIL: u32 = 160;
@@ -128,7 +126,7 @@ impl Images {
             return Some(Answer::failed(broken.clone(), 0.0));
         }
         let thumbnail =
-            (self.context.thumbnails && self.thumbnails.fetch_add(1, Ordering::Relaxed) < THUMBNAILS).then_some(THUMBNAIL);
+            (self.context.thumbnails && self.thumbnails.fetch_add(1, Ordering::Relaxed) < THUMBNAILS as u64).then_some(THUMBNAIL);
         let path = match &found.location {
             Location::Object { bucket, key } => {
                 let payload = Payload::Object { bucket: bucket.clone(), key: key.clone() };
