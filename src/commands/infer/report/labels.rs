@@ -86,17 +86,18 @@ pub(super) struct Shown {
 
 impl Model {
     pub(super) fn new(alias: &str) -> Self {
-        Self { alias: visible(alias), ..Self::default() }
+        Self { alias: alias.to_owned(), ..Self::default() }
     }
 
     pub(super) fn is(&self, outcome: &Outcome) -> bool {
-        self.alias == visible(&outcome.alias)
+        self.alias == outcome.alias
     }
 
     /// Counts an answer.
     pub(super) fn count(&mut self, outcome: &Outcome, scored: &[Scored]) {
-        self.name = visible(&outcome.model);
-        self.version = outcome.version.as_deref().map(visible);
+        // The last one: what a run that was resumed met in the end.
+        self.name.clone_from(&outcome.model);
+        self.version.clone_from(&outcome.version);
         let Some((label, score)) = scored.first().filter(|_| outcome.error.is_none()) else {
             self.failed += 1;
             return;
@@ -118,6 +119,7 @@ impl Model {
         top.sort_by_key(|(label, count)| (std::cmp::Reverse(*count), *label));
         top.truncate(SHOWN);
         let mean = (numbers > 0).then(|| rounded(sum / numbers as f64)).flatten();
+        let (alias, name, version) = (visible(&alias), visible(&name), version.as_deref().map(visible));
         Shown { alias, name, version, answers, failed, labels, top, confidence, mean }
     }
 }
