@@ -216,6 +216,15 @@ impl World {
         self.triton = Some(Process::start(&self.repository(), self.triton_ports, &[], log));
     }
 
+    /// Starts Triton again where it has ended by itself: a release of it crashes now and then on a cancelled request, and in
+    /// a deployment the kubelet starts it again.
+    #[allow(dead_code, reason = "for another program's tests")]
+    pub(crate) fn revive_triton(&mut self) {
+        if self.triton.as_mut().is_some_and(|triton| triton.ended().is_some()) {
+            self.start_triton();
+        }
+    }
+
     pub(crate) fn stop_triton(&mut self) {
         self.triton = None;
     }
