@@ -102,12 +102,12 @@ pub struct Infer {
     /// Show what would be asked for, how much it is, and what S3 will charge; asks for nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Folder in which the folders of results are made
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
-    pub output: PathBuf,
+    /// Folder in which the folders of results are made [default: the current one; for a single image, no files are written]
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
     /// Go on with a run that was interrupted: its journal [default: the newest in the folder of results]
-    #[arg(long, value_name = "JOURNAL", num_args = 0..=1, default_missing_value = "", require_equals = true)]
-    pub resume: Option<PathBuf>,
+    #[arg(long, value_name = "JOURNAL", num_args = 0..=1, require_equals = true)]
+    pub resume: Option<Option<PathBuf>>,
     /// Say nothing but errors and the closing summary
     #[arg(short, long)]
     pub quiet: bool,
@@ -208,4 +208,55 @@ pub struct Kubeconfig {
     /// Write here instead of printing; only we may read it
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// The command lines in a page: what begins with `tritondeploy` on a line of a block, or in a code span.
+    fn commands(page: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut is_block = false;
+        for line in page.lines() {
+            if line.trim_start().starts_with("```") {
+                is_block = !is_block;
+                continue;
+            }
+            let spans: Vec<&str> = if is_block { vec![line.trim_start()] } else { line.split('`').skip(1).step_by(2).collect() };
+            let ends = ["#", "|", "&&", ";", ">", "2>", "("];
+            let of_ours = spans.into_iter().filter(|span| span.starts_with("tritondeploy "));
+            found.extend(of_ours.map(|span| {
+                let words = span.split_whitespace().take_while(|word| !ends.iter().any(|end| word.starts_with(end)));
+                words.collect::<Vec<_>>().join(" ")
+            }));
+        }
+        found
+    }
+
+    #[test]
+    fn every_command_in_the_documentation_is_one() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+        let pages: Vec<_> = pages.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
+        let mut seen = 0;
+        for page in pages.iter().chain([&root.join("README.md"), &root.join("ARCHITECTURE.md")]) {
+            for command in commands(&std::fs::read_to_string(page).unwrap()) {
+                seen += 1;
+                if let Err(why) = Cli::try_parse_from(command.split(' ')) {
+                    use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+                    assert!(matches!(why.kind(), DisplayHelp | DisplayVersion), "{}: {command}: {why}", page.display());
+                }
+            }
+        }
+        assert!(seen > 20, "only {seen} commands were found");
+    }
+
+    #[test]
+    fn a_command_ends_where_the_shell_or_the_reader_goes_on() {
+        let page = "Type `tritondeploy up --yes`, not `kubectl`.\n```\ntritondeploy infer a.jpg   # one\n  tritondeploy logs | head\n```\n";
+        assert_eq!(commands(page), ["tritondeploy up --yes", "tritondeploy infer a.jpg", "tritondeploy logs"]);
+    }
 }

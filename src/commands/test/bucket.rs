@@ -10,7 +10,7 @@ use super::tally::{Found, Not};
 use super::target::{Deployment, Side};
 use crate::cloud::Cloud;
 use crate::cloud::aws::OrFault;
-use crate::resources::storage::PROOF_KEY;
+use crate::resources::storage::photo;
 
 /// For one page of the listing.
 const LIST: Duration = Duration::from_secs(20);
@@ -37,7 +37,7 @@ impl Objects {
     fn of<'a>(page: impl IntoIterator<Item = (&'a str, i64)>) -> Self {
         let mut objects = Self { image: None, has_proof: false };
         for (key, size) in page {
-            if key == PROOF_KEY {
+            if key == photo::KEY {
                 objects.has_proof = true;
             } else if size > 0 && is_image(key) && objects.image.is_none() {
                 objects.image = Some(key.to_owned());
@@ -53,7 +53,7 @@ impl Objects {
 
     /// The key to read, where there is one.
     pub(super) fn key(&self) -> Option<&str> {
-        self.image.as_deref().or(self.has_proof.then_some(PROOF_KEY))
+        self.image.as_deref().or(self.has_proof.then_some(photo::KEY))
     }
 }
 
@@ -107,8 +107,8 @@ mod tests {
     fn the_first_image_is_read_else_the_built_in_photo() {
         let objects = Objects::of([("images/", 0), ("images/a.txt", 5), ("images/b.JPG", 0), ("images/c.JPG", 5), ("images/d.png", 5)]);
         assert_eq!(objects.key(), Some("images/c.JPG"));
-        assert_eq!(Objects::of([("images/x.csv", 5), (PROOF_KEY, 5)]).key(), Some(PROOF_KEY));
+        assert_eq!(Objects::of([("images/x.csv", 5), (photo::KEY, 5)]).key(), Some(photo::KEY));
         assert_eq!(Objects::of([("images/", 0)]).key(), None);
-        assert_eq!(Objects::unknown().key(), Some(PROOF_KEY));
+        assert_eq!(Objects::unknown().key(), Some(photo::KEY));
     }
 }

@@ -4,13 +4,12 @@ use std::time::{Duration, Instant};
 
 use tritondeploy_client::v1::{Class, Client, Code, Error, ModelResult, Reply, Request};
 
+use super::readiness::Readiness;
 use super::tally::{Found, Not, Tally, because};
 use super::target::{Side, Target};
 use crate::report::checks::milliseconds;
 use crate::report::words;
-use crate::resources::storage::PHOTO;
-
-use super::readiness::Readiness;
+use crate::resources::storage::photo::PHOTO;
 
 /// For one answer: a model's first inference may take some seconds.
 pub(super) const INFERENCE: Duration = Duration::from_secs(30);

@@ -112,7 +112,7 @@ impl Subject {
 
 /// The deployment's WebSocket.
 async fn address(start: &Start, cloud: &Arc<Cloud>) -> Found<Target> {
-    let why = match infer::address(start, cloud).await.and_then(|url| Target::parse(&url)) {
+    let why = match infer::address::of(start, cloud).await.and_then(|url| Target::parse(&url)) {
         Ok(target) => {
             let told = format!("the load balancer of {} is active, with a healthy target: {}", cloud.config.name, target.url);
             return Ok((target, told));

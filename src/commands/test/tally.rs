@@ -163,10 +163,6 @@ impl Tally {
         self.checks.push(check);
     }
 
-    pub(super) fn checks(&self) -> &[Check] {
-        &self.checks
-    }
-
     /// Those that failed, in their order.
     pub(super) fn failures(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| check.verdict == Verdict::Failed)
@@ -217,7 +213,7 @@ mod tests {
     }
 
     fn verdicts(tally: &Tally) -> Vec<(&str, Verdict)> {
-        tally.checks().iter().map(|check| (check.name.as_str(), check.verdict)).collect()
+        tally.checks.iter().map(|check| (check.name.as_str(), check.verdict)).collect()
     }
 
     #[tokio::test]
@@ -233,7 +229,7 @@ mod tests {
         assert!(all[3..].iter().all(|(_, verdict)| *verdict == Verdict::Skipped));
         let names: Vec<&str> = all[3..].iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["websocket", "readyz", "greeting", "bucket/read", "protocol/v1", "protocol/v0", "round-trips"]);
-        assert_eq!(tally.checks()[3].detail, "because tcp failed");
+        assert_eq!(tally.checks[3].detail, "because tcp failed");
         let json = tally.as_json();
         assert_eq!((&json["failed"], &json["skipped"], &json["passed"]), (&json!(1), &json!(7), &json!(2)));
         assert_eq!(tally.failures().next().unwrap().next.as_deref(), Some("start it"));
@@ -245,7 +241,7 @@ mod tests {
         let mut tally = tally();
         let hangs = std::future::pending::<Found<()>>;
         assert_eq!(tally.check("dns", hangs()).await, None);
-        assert!(tally.checks()[0].detail.contains("no result within 70 s"), "{:?}", tally.checks());
+        assert!(tally.checks[0].detail.contains("no result within 70 s"), "{:?}", tally.checks);
         drop(tokio::time::timeout(Duration::from_secs(1), tally.check("tcp", hangs())).await);
         tally.end_at_limit(Duration::from_secs(180));
         let all = verdicts(&tally);

@@ -2,8 +2,8 @@
 
 pub mod bucket;
 mod models;
-mod photo;
+pub mod photo;
 
 pub use bucket::Bucket;
 pub use models::Models;
-pub use photo::{PHOTO, PROOF_KEY, Photo, PhotoOutput};
+pub use photo::{Photo, PhotoOutput};

@@ -13,8 +13,8 @@ use crate::engine::{Change, Doing, Fault, Found, Given, How, Node, Resource, See
 
 /// A PNG of 451 x 300 pixels.
 pub const PHOTO: &[u8] = include_bytes!("../../../assets/cat.png");
-/// Where the photo lies in the bucket.
-pub const PROOF_KEY: &str = "images/tritondeploy-proof.png";
+/// Its key.
+pub const KEY: &str = "images/tritondeploy-proof.png";
 /// Object metadata: what S3 has, as we put it there.
 const SHA256: &str = "sha256";
 
@@ -41,7 +41,7 @@ fn sha256() -> String {
 impl Photo {
     async fn put(cx: &Cx, bucket: &str) -> Result<(), Fault> {
         let aws = &cx.world.aws;
-        let call = aws.s3.put_object().bucket(bucket).key(PROOF_KEY).expected_bucket_owner(&aws.account);
+        let call = aws.s3.put_object().bucket(bucket).key(KEY).expected_bucket_owner(&aws.account);
         let call = call.content_type("image/png").metadata(SHA256, sha256()).body(ByteStream::from_static(PHOTO));
         call.send().await.fault().map(drop)
     }
@@ -62,11 +62,11 @@ impl Resource for Photo {
 
     async fn observe(&self, cx: &Cx, bucket: &String) -> Result<Seen<Self>, Fault> {
         let aws = &cx.world.aws;
-        let call = aws.s3.head_object().bucket(bucket).key(PROOF_KEY).expected_bucket_owner(&aws.account);
+        let call = aws.s3.head_object().bucket(bucket).key(KEY).expected_bucket_owner(&aws.account);
         let found = call.send().await.fault_or_absent(&["NotFound", "NoSuchKey", "NoSuchBucket"])?;
         let Some(found) = found else { return Ok(Seen::Absent) };
         let sha256 = found.metadata().and_then(|metadata| metadata.get(SHA256)).cloned().unwrap_or_default();
-        let output = PhotoOutput { bucket: bucket.clone(), key: PROOF_KEY.to_owned() };
+        let output = PhotoOutput { bucket: bucket.clone(), key: KEY.to_owned() };
         Ok(Seen::Present(Found::one(output, State { sha256 })))
     }
 
