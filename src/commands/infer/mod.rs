@@ -1,6 +1,7 @@
 //! `infer`: one photo through the deployment's public WebSocket.
 
 mod results;
+mod video;
 
 use std::sync::Arc;
 use std::time::Instant;

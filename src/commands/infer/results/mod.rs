@@ -1,3 +1,3 @@
 //! What a run leaves: its journal, and what is made from that.
 
-mod record;
+pub(super) mod record;
