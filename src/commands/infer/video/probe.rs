@@ -110,6 +110,10 @@ pub(crate) async fn probe(tool: &Tool, file: &Path) -> Result<Probe, Failure> {
     let ended = process::output(&tool.ffprobe, &arguments).await?;
     let said = |otherwise: &str| unreadable(if ended.said.is_empty() { otherwise } else { &ended.said });
     if !ended.ok {
+        if ended.said.contains("not on whitelist") {
+            let format = ended.said.split(':').next().unwrap_or_default();
+            return Err(unreadable(format!("its content is of the format {format}, which is not read as a video (playlists name other files)")));
+        }
         return Err(said("ffprobe cannot read it and does not say why"));
     }
     let told: Told = serde_json::from_slice(&ended.stdout).map_err(|why| unreadable(format!("ffprobe's answer: {why}")))?;
