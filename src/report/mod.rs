@@ -3,9 +3,11 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the place that prints")]
 
 mod bars;
+pub mod batch;
 mod json;
 mod lines;
 pub mod show;
+pub mod videos;
 pub mod words;
 mod work;
 

@@ -169,9 +169,7 @@ impl World {
         assert!(binary.exists(), "{} is not there: cargo build -p tritondeploy-gateway", binary.display());
         let mut command = Command::new(binary);
         command.args([word, "--config"]).arg(self.config()).env_clear().stdin(Stdio::null());
-        command.env("AWS_ENDPOINT_URL", format!("http://{}", self.aws.host)).env("AWS_REGION", "us-east-1");
-        command.env("AWS_ACCESS_KEY_ID", &self.aws.key).env("AWS_SECRET_ACCESS_KEY", &self.aws.secret);
-        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        command.envs(self.user_env());
         command
     }
 
@@ -231,6 +229,19 @@ impl World {
         let mut request = self.address().into_client_request().expect("a request");
         request.headers_mut().insert("sec-websocket-protocol", subprotocol.parse().expect("a header"));
         tokio_tungstenite::connect_async(request).await.expect("a connection").0
+    }
+
+    /// What a user of the bucket has set.
+    pub(crate) fn user_env(&self) -> BTreeMap<String, String> {
+        [
+            ("AWS_ENDPOINT_URL", format!("http://{}", self.aws.host)),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", self.aws.key.clone()),
+            ("AWS_SECRET_ACCESS_KEY", self.aws.secret.clone()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
     }
 
     /// The public WebSocket.

@@ -97,11 +97,6 @@ impl Frames {
         Ok(Self { running, stdout, sampled, numbers, messages, decoded, promise, sampling, size, patience })
     }
 
-    /// How many frames were decoded so far: a handle that stays valid.
-    pub(crate) fn decoded(&self) -> Arc<AtomicU64> {
-        self.decoded.clone()
-    }
-
     /// The next frame; None after the last one. A video that can only be read in part gives that part first. A call
     /// that is not awaited to its end loses the place.
     ///

@@ -128,7 +128,7 @@ impl Numbers {
 
     fn send(&self, number: u64, pts: Option<i64>) {
         // Nobody waits for it once the frames are given up.
-        drop(self.sampled.send(Numbered { number, at: pts.map(|pts| pts as f64 / 1e6) }));
+        let _ = self.sampled.send(Numbered { number, at: pts.map(|pts| pts as f64 / 1e6) });
     }
 }
 

@@ -64,7 +64,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         // Not yet waited for, so the id is still its own. One that has just ended needs no signal.
         if let Some(group) = self.group {
-            drop(kill_process_group(group, Signal::KILL));
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error::Error;
+
 /// Frames a second: no camera makes more.
 const MOST: f64 = 1000.0;
 
@@ -19,12 +21,15 @@ impl Sampling {
     /// From the command line.
     ///
     /// # Errors
-    /// Why a rate cannot be used.
-    pub(crate) fn new(every: u32, fps: Option<f64>) -> Result<Self, String> {
+    /// A rate that cannot be used.
+    pub(crate) fn new(every: u32, fps: Option<f64>) -> Result<Self, Error> {
         match fps {
             None => Ok(Self::Every(every.max(1))),
             Some(fps) if fps > 0.0 && fps <= MOST => Ok(Self::Fps(fps)),
-            Some(fps) => Err(format!("--fps {fps}: a number above 0, at most {MOST}")),
+            Some(fps) => {
+                let next = format!("name frames a second: a number above 0, at most {MOST}");
+                Err(Error::usage(format!("--fps {fps} cannot be"), next))
+            }
         }
     }
 
@@ -70,8 +75,8 @@ mod tests {
         for fps in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e9] {
             assert!(Sampling::new(30, Some(fps)).is_err(), "{fps}");
         }
-        assert_eq!(Sampling::new(30, None), Ok(Sampling::Every(30)));
-        assert_eq!(Sampling::new(30, Some(0.5)).map(|s| s.to_string()), Ok("fps 0.5".to_owned()));
+        assert_eq!(Sampling::new(30, None).unwrap().to_string(), "every 30");
+        assert_eq!(Sampling::new(30, Some(0.5)).unwrap().to_string(), "fps 0.5");
     }
 
     #[test]

@@ -11,9 +11,6 @@ use crate::error::Error;
 const GET: &str = "install ffmpeg, which brings ffprobe: `sudo apt-get install ffmpeg` (Debian, Ubuntu), \
     `sudo dnf install ffmpeg-free` (Fedora), `brew install ffmpeg` (macOS)";
 
-/// Videos that an error names; the others are counted.
-const NAMED: usize = 3;
-
 /// Both programs.
 #[derive(Clone, Debug)]
 pub(crate) struct Tool {
@@ -24,34 +21,29 @@ pub(crate) struct Tool {
 }
 
 impl Tool {
-    /// Looks in the folders of `path` (the variable PATH), and runs `ffmpeg -version` once. `waiting` are the videos that
-    /// need it.
+    /// Looks in the folders of `path` (the variable PATH), and runs `ffmpeg -version` once.
     ///
     /// # Errors
-    /// One of them is missing or does not run: how to get it, and which videos wait for it.
-    pub(crate) async fn find(path: Option<&OsStr>, waiting: &[String]) -> Result<Self, Error> {
-        let missing = |why: String| Error::usage(format!("{why}; {}", of(waiting)), GET);
-        let found = |name| look(path, name).ok_or_else(|| missing(format!("{name} is not in any folder of PATH")));
+    /// One of them is missing or does not run.
+    pub(crate) async fn find(path: Option<&OsStr>) -> Result<Self, String> {
+        let found = |name| look(path, name).ok_or_else(|| format!("{name} is not in any folder of PATH"));
         let (ffmpeg, ffprobe) = (found("ffmpeg")?, found("ffprobe")?);
         let version = process::output(&ffmpeg, &["-version".as_ref()]).await;
         let passthrough = match version {
             Ok(Ended { ok: true, stdout, .. }) => passthrough(&String::from_utf8_lossy(&stdout)),
-            Ok(Ended { said, .. }) => return Err(missing(format!("{} does not run: {said}", ffmpeg.display()))),
-            Err(why) => return Err(missing(format!("{} does not run: {}", ffmpeg.display(), why.message))),
+            Ok(Ended { said, .. }) => return Err(format!("{} does not run: {said}", ffmpeg.display())),
+            Err(why) => return Err(format!("{} does not run: {}", ffmpeg.display(), why.message)),
         };
         Ok(Self { ffmpeg, ffprobe, passthrough })
     }
 }
 
-/// The videos that wait, the first few by name.
-fn of(waiting: &[String]) -> String {
-    let named = waiting.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match waiting.len() {
-        0 => "videos need it".to_owned(),
-        1 => format!("1 video needs it: {named}"),
-        all if all <= NAMED => format!("{all} videos need it: {named}"),
-        all => format!("{all} videos need it: {named} and {} more", all - NAMED),
-    }
+/// Says which of the `count` videos wait for it, the `first` by name, and how to get it.
+pub(super) fn missing(why: &str, first: &[String], count: u64) -> Error {
+    let need = if count == 1 { "video needs" } else { "videos need" };
+    let more = count.saturating_sub(first.len() as u64);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Error::usage(format!("{why}; {count} {need} it: {}{more}", first.join(", ")), GET)
 }
 
 /// An executable file of this name. Relative folders are passed over: they may be the folder that the videos came in.
@@ -80,15 +72,16 @@ mod tests {
     #[tokio::test]
     async fn without_ffmpeg_the_error_says_how_to_get_it_and_which_videos_wait() {
         let empty = tempfile::tempdir().unwrap();
-        let videos: Vec<String> = (1..=5).map(|i| format!("clips/{i}.mp4")).collect();
-        let error = Tool::find(Some(empty.path().as_os_str()), &videos).await.unwrap_err();
+        let why = Tool::find(Some(empty.path().as_os_str())).await.unwrap_err();
+        assert_eq!(Tool::find(None).await.unwrap_err(), why);
+        let first = ["clips/1.mp4".to_owned(), "clips/2.mp4".to_owned()];
+        let error = missing(&why, &first, 5);
         assert_eq!(error.exit_code(), 2);
-        let why = "ffmpeg is not in any folder of PATH; 5 videos need it: clips/1.mp4, clips/2.mp4, clips/3.mp4 and 2 more";
-        assert_eq!(error.to_string(), why);
+        assert_eq!(error.to_string(), "ffmpeg is not in any folder of PATH; 5 videos need it: clips/1.mp4, clips/2.mp4 and 3 more");
         for word in ["apt-get install ffmpeg", "dnf install", "brew install ffmpeg"] {
             assert!(error.next().contains(word), "{}", error.next());
         }
-        assert!(Tool::find(None, &videos[..1]).await.unwrap_err().to_string().ends_with("1 video needs it: clips/1.mp4"));
+        assert!(missing(&why, &first[..1], 1).to_string().ends_with("1 video needs it: clips/1.mp4"));
     }
 
     #[tokio::test]
@@ -99,8 +92,8 @@ mod tests {
             std::fs::write(&file, "#!/bin/sh\necho it lacks a library >&2\nexit 127\n").unwrap();
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let error = Tool::find(Some(folder.path().as_os_str()), &[]).await.unwrap_err();
-        assert!(error.to_string().contains("does not run: it lacks a library"), "{error}");
+        let why = Tool::find(Some(folder.path().as_os_str())).await.unwrap_err();
+        assert!(why.contains("does not run: it lacks a library"), "{why}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ struct Studio {
 
 impl Studio {
     async fn new() -> Self {
-        let tool = Tool::find(std::env::var_os("PATH").as_deref(), &[]).await.expect("sandbox/setup installs ffmpeg");
+        let tool = Tool::find(std::env::var_os("PATH").as_deref()).await.expect("sandbox/setup installs ffmpeg");
         Self { folder: tempfile::tempdir().unwrap(), tool }
     }
 

@@ -1,0 +1,16 @@
+//! `tritondeploy infer` beside a real gateway, a real Triton and a bucket.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+#[path = "../../gateway/bench/src/world/ending.rs"]
+mod ending;
+mod folders;
+#[path = "../network/local_aws.rs"]
+mod local_aws;
+#[path = "../gateway/metrics.rs"]
+mod metrics;
+#[path = "../../gateway/tests/triton/process.rs"]
+mod process;
+mod user;
+#[allow(dead_code, reason = "made for another program's tests, too")]
+#[path = "../gateway/world.rs"]
+mod world;
