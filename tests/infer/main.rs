@@ -10,7 +10,9 @@ mod local_aws;
 mod metrics;
 #[path = "../../gateway/tests/triton/process.rs"]
 mod process;
+mod studio;
 mod user;
+mod videos;
 #[allow(dead_code, reason = "made for another program's tests, too")]
 #[path = "../gateway/world.rs"]
 mod world;

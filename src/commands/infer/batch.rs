@@ -15,8 +15,8 @@ use crate::cloud::Cloud;
 use crate::config::{Config, Scores};
 use crate::error::Error;
 use crate::report::batch::{Batch, Summary};
-use crate::report::videos::Totals;
 use crate::report::show;
+use crate::report::videos::Totals;
 
 pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     let sampling = Sampling::new(infer.every, infer.fps)?;

@@ -51,7 +51,8 @@ pub(super) async fn read(
     sampled: UnboundedSender<Numbered>,
     decoded: Arc<AtomicU64>,
 ) -> Tally {
-    let mut numbers = Numbers { sampling, sampled, decoded, tally: Tally::default(), last: None, first: None, open: VecDeque::new() };
+    let mut numbers =
+        Numbers { sampling, sampled, decoded, tally: Tally::default(), last: None, first: None, open: VecDeque::new() };
     let mut line = Vec::new();
     let mut piece = [0; 8192];
     while let Ok(read @ 1..) = pipe.read(&mut piece).await {
@@ -166,7 +167,8 @@ mod tests {
     #[tokio::test]
     async fn by_time_the_sampled_frame_is_the_first_with_its_time() {
         let sampled = |pts: &str| format!("frame:9 pts:{pts} pts_time:0\n{SAMPLED}=1\n");
-        let parts = [decoded(0, "0"), sampled("0"), decoded(1, "5"), decoded(2, "7"), decoded(3, "7"), sampled("7"), decoded(4, "9")];
+        let parts =
+            [decoded(0, "0"), sampled("0"), decoded(1, "5"), decoded(2, "7"), decoded(3, "7"), sampled("7"), decoded(4, "9")];
         let (all, _) = numbered(Sampling::Fps(1.0), &parts.concat()).await;
         assert_eq!(all.iter().map(|frame| frame.number).collect::<Vec<_>>(), [0, 2]);
     }

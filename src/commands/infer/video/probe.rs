@@ -112,7 +112,9 @@ pub(crate) async fn probe(tool: &Tool, file: &Path) -> Result<Probe, Failure> {
     if !ended.ok {
         if ended.said.contains("not on whitelist") {
             let format = ended.said.split(':').next().unwrap_or_default();
-            return Err(unreadable(format!("its content is of the format {format}, which is not read as a video (playlists name other files)")));
+            return Err(unreadable(format!(
+                "its content is of the format {format}, which is not read as a video (playlists name other files)"
+            )));
         }
         return Err(said("ffprobe cannot read it and does not say why"));
     }
@@ -191,8 +193,10 @@ mod tests {
 
     #[test]
     fn the_stream_to_show_is_chosen_and_covers_and_sound_are_not() {
-        let stream = |index: u32, cover: u8, default: u8| json!({"index": index, "codec_type": "video", "width": 64, "height": 48,
-            "disposition": {"attached_pic": cover, "default": default}});
+        let stream = |index: u32, cover: u8, default: u8| {
+            json!({"index": index, "codec_type": "video", "width": 64, "height": 48,
+            "disposition": {"attached_pic": cover, "default": default}})
+        };
         let sound = json!({"index": 0, "codec_type": "audio"});
         let index = |streams| chosen(streams, json!({})).map(|probe| probe.stream);
         assert_eq!(index(json!([sound, stream(1, 1, 1), stream(2, 0, 0), stream(3, 0, 1)])), Ok(3));
@@ -214,7 +218,11 @@ mod tests {
             "avg_frame_rate": "0/0", "sample_aspect_ratio": "0:1"}]);
         let odd = chosen(odd, json!({"format_name": "matroska,webm", "duration": "2.0"})).unwrap();
         assert_eq!((odd.frames, odd.duration, odd.pixel_aspect), (None, Some(2.0), 1.0));
-        assert!(chosen(json!([{"codec_type": "video", "width": 30000, "height": 30000}]), json!({})).unwrap_err().contains("30000 x 30000"));
+        assert!(
+            chosen(json!([{"codec_type": "video", "width": 30000, "height": 30000}]), json!({}))
+                .unwrap_err()
+                .contains("30000 x 30000")
+        );
         assert!(chosen(json!([{"codec_type": "video", "width": -3, "height": 0}]), json!({})).is_err());
     }
 

@@ -18,7 +18,8 @@ use super::{timed_out, unreadable};
 
 /// Formats in which a video is one file. Playlists and scripts (HLS, DASH, concat, image sequences) name others, so
 /// that a file named .mp4 could make ffmpeg read any other file; they are not among them.
-const FORMATS: &str = "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,av1,obu,ivf,flv,asf,ogg,mxf,rm,nut,wtv,dv,yuv4mpegpipe";
+const FORMATS: &str =
+    "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,av1,obu,ivf,flv,asf,ogg,mxf,rm,nut,wtv,dv,yuv4mpegpipe";
 
 /// Pixels of a frame: 8192 x 4320. A larger video is refused by its header, and a frame that is larger than that by the decoder.
 pub(super) const PIXELS: u64 = 8192 * 4320;
@@ -85,8 +86,17 @@ pub(super) fn command(program: &Path) -> Command {
 /// What stands before `-i` and the file, for both programs.
 pub(super) fn reading() -> Vec<OsString> {
     let pixels = PIXELS.to_string();
-    let options =
-        ["-v", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", FORMATS, "-max_alloc", ALLOCATION, "-max_pixels"];
+    let options = [
+        "-v",
+        "error",
+        "-protocol_whitelist",
+        "file,pipe",
+        "-format_whitelist",
+        FORMATS,
+        "-max_alloc",
+        ALLOCATION,
+        "-max_pixels",
+    ];
     options.into_iter().map(OsString::from).chain([pixels.into()]).collect()
 }
 
@@ -177,7 +187,8 @@ mod tests {
 
     #[test]
     fn a_cause_is_the_last_messages_once_each_and_fit_for_a_terminal() {
-        let said = b"[mov @ 0x5]\tfirst\n[h264 @ 0x55f8] no frame!\n[h264 @ 0x55f9] no frame!\nfile:a\x1b[31m.mp4: Invalid data\n\n";
+        let said =
+            b"[mov @ 0x5]\tfirst\n[h264 @ 0x55f8] no frame!\n[h264 @ 0x55f9] no frame!\nfile:a\x1b[31m.mp4: Invalid data\n\n";
         assert_eq!(cause(said), "h264: no frame!; file:a[31m.mp4: Invalid data");
         assert_eq!(cause(b""), "");
     }

@@ -143,7 +143,8 @@ impl Videos {
         drop(sender);
         let mut all = Ended::Whole;
         while let Some(ended) = workers.join_next().await {
-            let ended = ended.map_err(|why| Error::failed(format!("a video's task ended: {why}"), "run it again with --resume"))?;
+            let ended =
+                ended.map_err(|why| Error::failed(format!("a video's task ended: {why}"), "run it again with --resume"))?;
             match ended? {
                 Ended::Whole => {}
                 early => all = early,
@@ -159,7 +160,9 @@ impl Unable {
             Self::NoTool(why) => tool::missing(why, first, count),
             Self::V0 => {
                 let first = first.first().map_or("", String::as_str);
-                let why = format!("protocol v0 has no way for the pixels of a video's frames, and videos are named ({count}; the first is {first})");
+                let why = format!(
+                    "protocol v0 has no way for the pixels of a video's frames, and videos are named ({count}; the first is {first})"
+                );
                 Error::usage(why, "ask without --protocol v0, or name images only")
             }
         }
@@ -215,7 +218,8 @@ mod tests {
 
     #[test]
     fn the_largest_of_the_models_that_are_asked_says_how_large_a_frame_is() {
-        let model = |name: &str, side: u32| json!({"name": name, "ready": true, "inputs": [], "image": {"width": side, "height": 10}});
+        let model =
+            |name: &str, side: u32| json!({"name": name, "ready": true, "inputs": [], "image": {"width": side, "height": 10}});
         let greeting: Greeting = serde_json::from_value(json!({
             "protocol": "triton-ws.v1", "server": "t", "features": [], "window": {"requests": 1, "bytes": 1},
             "limits": {"message_bytes": 1, "object_bytes": 1, "pixels": 1, "deadline_ms": 1},

@@ -82,13 +82,10 @@ mod tests {
     #[test]
     fn as_many_frames_are_expected_as_will_be_sampled() {
         let every = Sampling::Every(30);
-        assert_eq!([Some(0), Some(1), Some(30), Some(31), None].map(|n| every.expect(n, Some(9.0))), [
-            Some(0),
-            Some(1),
-            Some(1),
-            Some(2),
-            None
-        ]);
+        assert_eq!(
+            [Some(0), Some(1), Some(30), Some(31), None].map(|n| every.expect(n, Some(9.0))),
+            [Some(0), Some(1), Some(1), Some(2), None]
+        );
         let fps = Sampling::Fps(2.0);
         assert_eq!(fps.expect(Some(300), Some(10.0)), Some(20));
         assert_eq!(fps.expect(Some(7), Some(10.0)), Some(7));

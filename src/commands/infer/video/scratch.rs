@@ -69,7 +69,8 @@ impl Scratch {
     /// # Errors
     /// How much is free, where that is less than this file and those that are being written need.
     pub(super) fn file(&self, bytes: u64) -> Result<Temporary, NoSpace> {
-        let file = Temporary { path: self.folder.path.join(format!("{:016x}", fastrand::u64(..))), left: bytes, scratch: self.clone() };
+        let file =
+            Temporary { path: self.folder.path.join(format!("{:016x}", fastrand::u64(..))), left: bytes, scratch: self.clone() };
         let mut promised = self.promised();
         // What cannot be told is found out by writing.
         let free = free(&self.folder.path).unwrap_or(u64::MAX).saturating_sub(*promised);

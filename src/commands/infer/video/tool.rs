@@ -77,7 +77,10 @@ mod tests {
         let first = ["clips/1.mp4".to_owned(), "clips/2.mp4".to_owned()];
         let error = missing(&why, &first, 5);
         assert_eq!(error.exit_code(), 2);
-        assert_eq!(error.to_string(), "ffmpeg is not in any folder of PATH; 5 videos need it: clips/1.mp4, clips/2.mp4 and 3 more");
+        assert_eq!(
+            error.to_string(),
+            "ffmpeg is not in any folder of PATH; 5 videos need it: clips/1.mp4, clips/2.mp4 and 3 more"
+        );
         for word in ["apt-get install ffmpeg", "dnf install", "brew install ffmpeg"] {
             assert!(error.next().contains(word), "{}", error.next());
         }

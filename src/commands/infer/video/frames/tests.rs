@@ -28,7 +28,11 @@ impl Studio {
 
     /// Runs ffmpeg in the folder; `line` is split at spaces.
     fn ffmpeg(&self, line: &str) -> Output {
-        let done = Command::new("ffmpeg").args(["-v", "error", "-nostdin", "-y"]).args(line.split(' ')).current_dir(&self.folder).output();
+        let done = Command::new("ffmpeg")
+            .args(["-v", "error", "-nostdin", "-y"])
+            .args(line.split(' '))
+            .current_dir(&self.folder)
+            .output();
         let done = done.unwrap();
         assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
         done
@@ -111,7 +115,11 @@ async fn pixels_are_those_that_ffmpeg_itself_gives_for_the_frame_of_that_number(
     for frame in &frames {
         assert_eq!((frame.width, frame.height), (640, 362));
         let exact = "scale=flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp";
-        let line = format!("-i a.mp4 -vf trim=start_frame={0}:end_frame={1},{exact} -pix_fmt rgb24 -f rawvideo one.rgb", frame.number, frame.number + 1);
+        let line = format!(
+            "-i a.mp4 -vf trim=start_frame={0}:end_frame={1},{exact} -pix_fmt rgb24 -f rawvideo one.rgb",
+            frame.number,
+            frame.number + 1
+        );
         studio.ffmpeg(&line);
         assert!(frame.pixels == std::fs::read(studio.path("one.rgb")).unwrap(), "frame {}", frame.number);
     }
@@ -184,7 +192,7 @@ async fn any_pixel_format_size_and_shape_becomes_rows_of_rgb() {
             assert_eq!((frame.width, frame.height), wanted, "{line}");
             assert_eq!(frame.pixels.len(), 3 * (wanted.0 * wanted.1) as usize, "{line}");
         }
-        assert!(frames[0].pixels.iter().any(|value| *value != frames[0].pixels[0]) , "{line}: a picture");
+        assert!(frames[0].pixels.iter().any(|value| *value != frames[0].pixels[0]), "{line}: a picture");
     }
 }
 
@@ -207,7 +215,13 @@ async fn a_size_that_changes_midway_changes_neither_count_nor_frames() {
 #[tokio::test]
 async fn of_a_cut_video_what_is_there_is_given_and_then_the_cause() {
     let studio = Studio::new().await;
-    for line in ["-c:v libx264 -movflags faststart a.mp4", "-c:v libx264 a.mkv", "-c:v libx264 a.ts", "-c:v flv1 a.flv", "-c:v mpeg4 a.avi"] {
+    for line in [
+        "-c:v libx264 -movflags faststart a.mp4",
+        "-c:v libx264 a.mkv",
+        "-c:v libx264 a.ts",
+        "-c:v flv1 a.flv",
+        "-c:v mpeg4 a.avi",
+    ] {
         let whole = studio.film("160x90", 30, 4, line);
         let (frames, ended) = studio.all(&whole, Sampling::Every(10)).await;
         assert_eq!((frames.len(), ended), (12, Ok(())), "{line}");
@@ -274,7 +288,16 @@ async fn a_name_is_a_name_whatever_is_in_it() {
     let studio = Studio::new().await;
     let film = std::fs::read(studio.film("64x64", 10, 1, "-c:v libx264 plain.mp4")).unwrap();
     studio.ffmpeg("-f lavfi -i testsrc2=size=64x64:rate=10 -t 1 picture-%03d.png");
-    let odd = ["-i.mp4", "http:example.mp4", "concat:plain.mp4|plain.mp4", "a b'c\".mp4", "neu\nzeile.mp4", "ünï 映.mp4", "50%d.mp4", "$(id);&.mp4"];
+    let odd = [
+        "-i.mp4",
+        "http:example.mp4",
+        "concat:plain.mp4|plain.mp4",
+        "a b'c\".mp4",
+        "neu\nzeile.mp4",
+        "ünï 映.mp4",
+        "50%d.mp4",
+        "$(id);&.mp4",
+    ];
     for name in odd {
         std::fs::write(studio.path(name), &film).unwrap();
         let (frames, ended) = studio.all(&studio.path(name), EVERY_30).await;
