@@ -106,8 +106,8 @@ pub struct Infer {
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// Go on with a run that was interrupted: its journal [default: the newest in the folder of results]
-    #[arg(long, value_name = "JOURNAL", num_args = 0..=1, default_missing_value = "", require_equals = true)]
-    pub resume: Option<PathBuf>,
+    #[arg(long, value_name = "JOURNAL", num_args = 0..=1, require_equals = true)]
+    pub resume: Option<Option<PathBuf>>,
     /// Say nothing but errors and the closing summary
     #[arg(short, long)]
     pub quiet: bool,

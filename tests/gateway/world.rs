@@ -78,26 +78,33 @@ pub(crate) fn models(names: &[&str]) -> Files {
     files
 }
 
-/// A model that loads, and answers with what is no number: log(x - 2) of values below 2.
-pub(crate) fn numberless(name: &str) -> Files {
-    let script = "import sys\nfrom onnx import TensorProto as T, helper as h\n\
-        x, y = (h.make_tensor_value_info(n, T.FLOAT, [1, 4]) for n in 'xy')\n\
-        two = h.make_tensor('two', T.FLOAT, [1], [2.0])\n\
-        nodes = [h.make_node('Sub', ['x', 'two'], ['z']), h.make_node('Log', ['z'], ['y'])]\n\
-        graph = h.make_graph(nodes, 'g', [x], [y], [two])\n\
-        model = h.make_model(graph, opset_imports=[h.make_opsetid('', 13)], ir_version=8)\n\
-        sys.stdout.buffer.write(model.SerializeToString())";
+/// The ONNX file of `graph`: Python that makes a variable of this name from `helper` as `h` and `TensorProto` as `T`.
+pub(crate) fn onnx(graph: &str) -> Vec<u8> {
+    let script = format!(
+        "import sys\nfrom onnx import TensorProto as T, helper as h\n{graph}\n\
+         model = h.make_model(graph, opset_imports=[h.make_opsetid('', 13)], ir_version=8)\n\
+         sys.stdout.buffer.write(model.SerializeToString())"
+    );
     let python = cache().join("venv-models/bin/python");
-    let made = Command::new(&python).args(["-c", script]).output();
+    let made = Command::new(&python).args(["-c", &script]).output();
     let made = made.unwrap_or_else(|e| panic!("{} (made by sandbox/models/build): {e}", python.display()));
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    made.stdout
+}
+
+/// A model that loads, and answers with what is no number: log(x - 2) of values below 2.
+pub(crate) fn numberless(name: &str) -> Files {
+    let graph = "x, y = (h.make_tensor_value_info(n, T.FLOAT, [1, 4]) for n in 'xy')\n\
+        two = h.make_tensor('two', T.FLOAT, [1], [2.0])\n\
+        nodes = [h.make_node('Sub', ['x', 'two'], ['z']), h.make_node('Log', ['z'], ['y'])]\n\
+        graph = h.make_graph(nodes, 'g', [x], [y], [two])";
     let side = |what: &str, tensor: &str| format!("{what} [{{ name: {tensor:?} data_type: TYPE_FP32 dims: [ 1, 4 ] }}]\n");
     let config = format!(
         "name: {name:?}\nplatform: \"onnxruntime_onnx\"\nmax_batch_size: 0\n{}{}",
         side("input", "x"),
         side("output", "y")
     );
-    Files::from([(format!("{name}/config.pbtxt"), config.into()), (format!("{name}/1/model.onnx"), made.stdout)])
+    Files::from([(format!("{name}/config.pbtxt"), config.into()), (format!("{name}/1/model.onnx"), onnx(graph))])
 }
 
 fn free_ports<const N: usize>() -> [u16; N] {
@@ -150,6 +157,7 @@ impl World {
     }
 
     /// The keys that begin so.
+    #[allow(dead_code, reason = "other programs' tests look")]
     pub(crate) async fn keys(&self, prefix: &str) -> Vec<String> {
         let page = self.s3.list_objects_v2().bucket(BUCKET).prefix(prefix).send().await.expect("a list");
         page.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()

@@ -35,7 +35,11 @@ impl Ran {
 
 impl User {
     pub(crate) fn of(world: &World) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), env: world.user_env(), url: world.address() }
+        Self::of_url(&world.address(), &world.user_env())
+    }
+
+    pub(crate) fn of_url(url: &str, env: &BTreeMap<String, String>) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), env: env.clone(), url: url.to_owned() }
     }
 
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {

@@ -8,7 +8,7 @@ use super::results::record::Run;
 use super::results::{Results, Tally, VideoTally};
 use super::run::{self, Context, Ended, Meaning, Question, Server};
 use super::sources::{Counts, Finder, Seen, Source};
-use super::video::{Sampling, Videos};
+use super::video::{Able, Sampling, Videos};
 use super::{address, dry_run};
 use crate::cli::{Infer, Protocol};
 use crate::cloud::Cloud;
@@ -48,24 +48,35 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     let Infer { models, top, concurrency, protocol, .. } = &infer;
     let question =
         Question { url, protocol: *protocol, models: models.clone(), top: *top, concurrency: *concurrency, bucket, meanings };
-    let server = Server::connect(question.clone(), start.cancel.clone(), &start.again("status")).await?;
+    let next = start.again("status");
+    let server = tokio::select! {
+        server = Server::connect(question.clone(), start.cancel.clone(), &next) => server?,
+        () = start.cancel.cancelled() => return Err(Error::unchanged()),
+    };
+    let found = finder.start(sources);
+    let able = Able::check(infer.protocol).await;
+    able.ready(&found, &seen, &start.cancel).await?;
     let asked = asked(&infer, &question, &server, sampling);
     let output = infer.output.clone().unwrap_or_else(|| PathBuf::from("."));
     let results = match &infer.resume {
-        Some(named) => Results::resume(&output, named, asked)?,
+        Some(named) => Results::resume(&output, named.as_deref(), asked)?,
         None => Results::create(&output, asked)?,
     };
     let report = Arc::new(Batch::start(start.mode, infer.quiet));
     let cancel = start.cancel.clone();
     let context = Context { server, results, seen, report, cancel, thumbnails: infer.report.is_some() };
-    let videos = Videos::start(context.clone(), &infer, sampling, s3).await;
-    let found = finder.start(sources);
-    videos.ready(&found).await.inspect_err(|_| context.report.end())?;
-    let ended = run::run(&context, found, &videos).await;
-    // Also after a failure: what is under way ends by itself, or by the cancellation.
-    let through = videos.end().await;
+    let videos = Videos::start(able, context.clone(), &infer, sampling, s3);
+    let all = async {
+        let ended = run::run(&context, found, &videos).await;
+        // Also after a failure: what is under way ends by itself, or by the cancellation.
+        let through = videos.end().await;
+        ended.and_then(|ended| through.map(|videos| if ended == Ended::Whole { videos } else { ended }))
+    };
+    let ended = tokio::select! {
+        ended = all => ended,
+        never = context.results.sync() => match never {},
+    };
     context.report.end();
-    let ended = ended.and_then(|ended| through.map(|videos| if ended == Ended::Whole { videos } else { ended }));
     finish(start, &context, ended)
 }
 
@@ -155,6 +166,10 @@ fn finish(start: &Start, context: &Context, ended: Result<Ended, Error>) -> Resu
     }
     if failed_frames > 0 {
         why.push(format!("{failed_frames} of {frames} frames have no answer; the reasons are in the journal"));
+    }
+    if counts.images + counts.videos == 0 && why.is_empty() {
+        let why = "the sources have neither images nor videos";
+        return Err(Error::failed(why, "look at them with --dry-run, or name others").with(found));
     }
     if !why.is_empty() {
         let is_worth_it = tally.retryable + videos.retryable > 0 || ended == Ended::Silent || !counts.problems.is_empty();

@@ -115,12 +115,12 @@ impl Journal {
         }
     }
 
-    /// Makes it outlast a crash of the machine, too.
+    /// Another handle of the file, to make it outlast a crash of the machine, too, while it is written.
     ///
     /// # Errors
-    /// When the disk does not take it.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+    /// When there are too many open files.
+    pub(crate) fn handle(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -10,9 +10,11 @@ mod tally;
 mod videos;
 
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::error::Error;
 use index::Index;
@@ -21,6 +23,9 @@ use journal::Journal;
 use record::{Item, Record, Run};
 pub(crate) use tally::Tally;
 pub(crate) use videos::VideoTally;
+
+/// Between two times that the journal is brought to the disk.
+const SYNC: Duration = Duration::from_secs(5);
 
 /// The results of a run, while they come in and afterwards. Clones are the same results.
 #[derive(Clone)]
@@ -65,8 +70,8 @@ impl Results {
     ///
     /// # Errors
     /// When there is none, it cannot be read, another run writes it, or it asked something else.
-    pub(crate) fn resume(output: &Path, named: &Path, run: Run) -> Result<Self, Error> {
-        let path = if named.as_os_str().is_empty() { files::newest(&output.join(files::FOLDER))? } else { named.to_owned() };
+    pub(crate) fn resume(output: &Path, named: Option<&Path>, run: Run) -> Result<Self, Error> {
+        let path = named.map_or_else(|| files::newest(&output.join(files::FOLDER)), |named| Ok(named.to_owned()))?;
         let (mut index, mut frames) = (Index::new(), HashMap::<String, Frames>::new());
         let mut asked = None;
         let journal = Journal::open(&path, |offset, record| {
@@ -173,7 +178,7 @@ impl Results {
     pub(crate) fn finish(&self) -> Result<Tally, Error> {
         let (path, aliases) = {
             let shared = self.lock();
-            shared.journal.sync().map_err(|why| unwritable(shared.journal.path(), &why))?;
+            shared.journal.handle().and_then(|file| file.sync_data()).map_err(|why| unwritable(shared.journal.path(), &why))?;
             (shared.folder.join(format!("inference_results_{}.csv", shared.stamp)), shared.run.aliases.clone())
         };
         table::write(self, &path, &aliases).map_err(|why| unwritable(&path, &why))
@@ -190,6 +195,17 @@ impl Results {
         };
         let tally = videos::write(self, &path).map_err(|why| unwritable(&path, &why))?;
         Ok(VideoTally { retryable: tally.retryable + retryable, ..tally })
+    }
+
+    /// Brings what was written to the disk, every few seconds, until it is dropped: the death of this process loses
+    /// nothing, and a crash of the machine no more than this time's answers.
+    pub(crate) async fn sync(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(SYNC).await;
+            let Ok(file) = self.lock().journal.handle() else { continue };
+            // A disk that fails here fails the next write, too, and that is told.
+            let _ = tokio::task::spawn_blocking(move || file.sync_data()).await;
+        }
     }
 
     /// Where the journal is.

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use aws_sdk_s3::types::{Object, ObjectStorageClass};
+use aws_sdk_s3::types::{EncodingType, Object, ObjectStorageClass};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -34,7 +34,9 @@ pub(super) async fn all(
     };
     let (mut next, mut any) = (None, false);
     loop {
-        let call = s3.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(next);
+        // XML has no way to write some of the characters that keys have.
+        let call = s3.list_objects_v2().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
+        let call = call.set_continuation_token(next);
         let page = match page(&call, seen).await {
             Ok(page) => page,
             Err(why) => {
@@ -42,10 +44,13 @@ pub(super) async fn all(
                 return ControlFlow::Continue(());
             }
         };
+        let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
         for object in page.contents() {
-            let is_it = !any && object.key() == Some(prefix);
+            let key = object.key().unwrap_or_default();
+            let key = if is_encoded { decoded(key) } else { key.to_owned() };
+            let is_it = !any && key == prefix;
             any = true;
-            listed(bucket, object, is_it, seen, to).await?;
+            listed(bucket, key, object, is_it, seen, to).await?;
             if is_it {
                 return ControlFlow::Continue(());
             }
@@ -79,10 +84,21 @@ async fn page(call: &Call, seen: &Seen) -> Result<Page, Fault> {
     call.clone().send().await.fault()
 }
 
-async fn listed(bucket: &str, object: &Object, is_named: bool, seen: &Seen, to: &mpsc::Sender<Found>) -> ControlFlow<()> {
-    let key = object.key().unwrap_or_default();
+/// A key as S3 writes it for `encoding-type=url`: a blank is a `+`.
+fn decoded(key: &str) -> String {
+    percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+async fn listed(
+    bucket: &str,
+    key: String,
+    object: &Object,
+    is_named: bool,
+    seen: &Seen,
+    to: &mpsc::Sender<Found>,
+) -> ControlFlow<()> {
     let is_archived = matches!(object.storage_class(), Some(ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive));
-    let kind = suffix::promised(key);
+    let kind = suffix::promised(&key);
     let skip = match kind {
         _ if key.ends_with('/') => Some(Skip::FolderMarker),
         _ if is_archived => Some(Skip::Archived),
@@ -97,7 +113,7 @@ async fn listed(bucket: &str, object: &Object, is_named: bool, seen: &Seen, to: 
     }
     let version = object.e_tag().unwrap_or_default().trim_matches('"').to_owned();
     let bytes = object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
-    found(bucket.to_owned(), key.to_owned(), version, bytes, kind.unwrap_or(Kind::Image), seen, to).await
+    found(bucket.to_owned(), key, version, bytes, kind.unwrap_or(Kind::Image), seen, to).await
 }
 
 /// One object of a list: nobody looks whether it is there.
@@ -122,5 +138,15 @@ async fn found(
     match to.send(found).await {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_it_was_before_s3_wrote_it() {
+        assert_eq!(decoded("images/a+b%2Bc%25%0A%0D%E7%8C%AB.jpg"), "images/a b+c%\n\r\u{732b}.jpg");
     }
 }

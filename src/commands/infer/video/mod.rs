@@ -1,5 +1,6 @@
 //! Videos: frames that ffmpeg decodes are asked for inline, a few at a time, and nothing is put into the bucket for them.
 
+mod able;
 mod download;
 mod frames;
 mod numbers;
@@ -13,6 +14,7 @@ mod size;
 mod tool;
 
 use super::results::record::Failure;
+pub(crate) use able::Able;
 pub(crate) use queue::Videos;
 pub(crate) use sampling::Sampling;
 

@@ -3,23 +3,22 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{Mutex, OnceCell, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 use tritondeploy_wire::v1::Greeting;
 
 use super::super::results::record::Failure;
 use super::super::run::{Context, Ended};
 use super::super::sources::Found;
+use super::able::Able;
 use super::frames::Options;
 use super::one;
 use super::sampling::Sampling;
 use super::scratch::{self, Scratch};
 use super::size::Bounds;
-use super::tool::{self, Tool};
-use crate::cli::{Infer, Protocol};
+use super::tool::Tool;
+use crate::cli::Infer;
 use crate::error::Error;
 
 /// Videos that wait. Beyond that the search for more of them waits, too.
@@ -34,24 +33,12 @@ const ANY_SIZE: u32 = 224;
 /// Threads that decode one video: with more, ffmpeg holds more frames and is hardly faster.
 const THREADS: usize = 8;
 
-/// How often it is looked whether all sources are known.
-const LOOK: Duration = Duration::from_millis(20);
-
 /// All videos of a run.
 pub(crate) struct Videos {
-    /// What takes them apart, or why nothing does.
-    tool: Result<Tool, Unable>,
+    able: Able,
     context: Context,
     sender: mpsc::Sender<(Found, u64)>,
     workers: JoinSet<Result<Ended, Error>>,
-}
-
-/// Why no video can be asked for.
-enum Unable {
-    /// A program is missing: why. Which videos wait for it is known later.
-    NoTool(String),
-    /// There is no way for pixels.
-    V0,
 }
 
 /// What each worker has.
@@ -68,15 +55,11 @@ pub(super) struct Workshop {
 }
 
 impl Videos {
-    /// Looks for ffmpeg, and begins to wait for videos. `s3` reads those of a bucket.
-    pub(crate) async fn start(context: Context, infer: &Infer, sampling: Sampling, s3: Option<aws_sdk_s3::Client>) -> Self {
-        let tool = match infer.protocol {
-            Protocol::V0 => Err(Unable::V0),
-            Protocol::V1 => Tool::find(std::env::var_os("PATH").as_deref()).await.map_err(Unable::NoTool),
-        };
+    /// Begins to wait for videos. `s3` reads those of a bucket.
+    pub(crate) fn start(able: Able, context: Context, infer: &Infer, sampling: Sampling, s3: Option<aws_sdk_s3::Client>) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         let mut workers = JoinSet::new();
-        if let Ok(tool) = &tool {
+        if let Able::Yes(tool) = &able {
             let largest_model = context.server.greeting().map_or(ANY_SIZE, |greeting| largest(greeting, &infer.models));
             let bytes = context.server.largest_image().min(LARGEST_FRAME);
             let at_once = usize::from(infer.videos);
@@ -100,21 +83,7 @@ impl Videos {
                 workers.spawn(work(workshop.clone(), receiver.clone()));
             }
         }
-        Self { tool, context, sender, workers }
-    }
-
-    /// Where videos cannot be asked for: waits until the sources are known, as far as they are looked through ahead, so
-    /// that nothing is asked when a video is among them.
-    ///
-    /// # Errors
-    /// There is one: what is missing, and which videos wait for it.
-    pub(crate) async fn ready(&self, found: &mpsc::Receiver<Found>) -> Result<(), Error> {
-        let Err(unable) = &self.tool else { return Ok(()) };
-        while !self.context.seen.counts().ended && found.len() < found.max_capacity() && !self.context.cancel.is_cancelled() {
-            sleep(LOOK).await;
-        }
-        let counts = self.context.seen.counts();
-        if counts.videos > 0 { Err(unable.tell(&counts.first_videos, counts.videos)) } else { Ok(()) }
+        Self { able, context, sender, workers }
     }
 
     /// A video that is to be asked for. Waits where very many wait already, and no longer than the run is not stopped.
@@ -122,8 +91,8 @@ impl Videos {
     /// # Errors
     /// No video can be asked for; or the workers have ended early: [`Self::end`] tells why.
     pub(crate) async fn take(&self, found: Found, place: u64) -> Result<(), Error> {
-        if let Err(unable) = &self.tool {
-            return Err(unable.tell(&[found.item.uri], 1));
+        if !matches!(self.able, Able::Yes(_)) {
+            return Err(self.able.missing(&[found.item.uri], 1));
         }
         tokio::select! {
             biased;
@@ -151,21 +120,6 @@ impl Videos {
             }
         }
         Ok(all)
-    }
-}
-
-impl Unable {
-    fn tell(&self, first: &[String], count: u64) -> Error {
-        match self {
-            Self::NoTool(why) => tool::missing(why, first, count),
-            Self::V0 => {
-                let first = first.first().map_or("", String::as_str);
-                let why = format!(
-                    "protocol v0 has no way for the pixels of a video's frames, and videos are named ({count}; the first is {first})"
-                );
-                Error::usage(why, "ask without --protocol v0, or name images only")
-            }
-        }
     }
 }
 
