@@ -202,7 +202,7 @@ fn arguments(tool: &Tool, file: &Path, probe: &Probe, options: Options, size: (u
     if let Sampling::Fps(_) = options.sampling {
         filters.push(print(SAMPLED));
     }
-    filters.push(format!("scale={width}:{height}:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"));
+    filters.push(format!("scale={width}:{height}:flags=area+accurate_rnd"));
     filters.push("format=rgb24".to_owned());
     filters.extend(match probe.quarter_turns {
         1 => Some("transpose=clock".to_owned()),

@@ -114,7 +114,7 @@ async fn pixels_are_those_that_ffmpeg_itself_gives_for_the_frame_of_that_number(
     assert_eq!((ended, frames.len()), (Ok(()), 9));
     for frame in &frames {
         assert_eq!((frame.width, frame.height), (640, 362));
-        let exact = "scale=flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp";
+        let exact = "scale=flags=area+accurate_rnd";
         let line = format!(
             "-i a.mp4 -vf trim=start_frame={0}:end_frame={1},{exact} -pix_fmt rgb24 -f rawvideo one.rgb",
             frame.number,
