@@ -73,8 +73,8 @@ impl Pace {
         if self.is_fixed {
             return;
         }
-        // One that is not used need not grow.
-        if state.running + 1 >= state.limit as usize {
+        // One of which less than half is used need not grow.
+        if 2 * state.running >= state.limit as usize {
             let more = if state.is_careful { 1.0 / state.limit } else { 1.0 };
             state.limit = (state.limit + more).min(self.most);
             drop(state);

@@ -14,7 +14,7 @@ use walkdir::WalkDir;
 
 use super::super::results::plain;
 use super::super::results::record::{Failure, Item};
-use super::{Found, Kind, Location, Seen, Skip, content, suffix};
+use super::{Found, Kind, Location, Seen, Skip, content, pattern, suffix};
 
 /// Whose code a file has that cannot be read.
 const UNREADABLE: &str = "unreadable";
@@ -31,14 +31,11 @@ pub(super) async fn all(path: PathBuf, seen: Arc<Seen>, to: mpsc::Sender<Found>)
 pub(super) async fn matching(pattern: String, seen: Arc<Seen>, to: mpsc::Sender<Found>) -> ControlFlow<()> {
     blocking(move || {
         let mut search = Search { seen: &seen, to: &to, folders: HashSet::new() };
+        let Ok(matches) = pattern::Matches::of(&pattern) else { return ControlFlow::Continue(()) };
         let mut any = false;
-        // The pattern was looked at before.
-        for path in glob::glob(&pattern).into_iter().flatten() {
+        for path in matches {
             any = true;
-            match path {
-                Ok(path) => search.below(&path, true)?,
-                Err(why) => seen.problem(format!("{}: {}", why.path().display(), why.error())),
-            }
+            search.below(&path, true)?;
         }
         if !any {
             seen.problem(format!("{pattern}: nothing matches"));

@@ -4,6 +4,7 @@ mod content;
 mod files;
 mod lines;
 mod objects;
+mod pattern;
 mod skipped;
 mod suffix;
 
@@ -83,7 +84,7 @@ impl Source {
         match std::fs::symlink_metadata(&path) {
             Ok(_) => Ok(Self::Path(path)),
             // Its name has a `*` and is not there: a pattern, if it is one.
-            Err(_) if text.contains(['*', '?', '[']) => match glob::Pattern::new(text) {
+            Err(_) if pattern::is_pattern(text) => match glob::Pattern::new(text) {
                 Ok(_) => Ok(Self::Glob(text.to_owned())),
                 Err(why) => Err(Error::usage(
                     format!("{text} is no pattern: {why}"),
