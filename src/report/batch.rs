@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use super::videos::{Progress, Totals};
@@ -94,10 +94,10 @@ impl Batch {
     #[must_use]
     pub fn start(mode: Mode, quiet: bool) -> Self {
         let screen = (mode == Mode::Bars && !quiet).then(MultiProgress::new);
-        let images = screen.as_ref().map(|screen| {
-            let bar = screen.add(ProgressBar::new(0));
+        let images = screen.as_ref().map(|_| {
+            // Shown with the first image: there may be videos only.
+            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
             bar.set_style(style(false));
-            bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
         Self { mode, quiet, begun: Instant::now(), screen, images, state: Mutex::default(), videos: Mutex::default() }
@@ -115,7 +115,10 @@ impl Batch {
     /// Images and videos that were found so far, and whether that is all.
     pub fn totals(&self, totals: (u64, u64, bool)) {
         let mut state = self.lock();
-        if let Some(bar) = &self.images {
+        if let (Some(bar), Some(screen)) = (&self.images, &self.screen) {
+            if totals.0 > 0 && state.totals.0 == 0 {
+                screen.insert(0, bar.clone()).enable_steady_tick(Duration::from_millis(250));
+            }
             bar.set_length(totals.0);
             if totals.2 && !state.totals.2 {
                 bar.set_style(style(true));
@@ -242,9 +245,12 @@ impl Batch {
         if self.mode == Mode::Json {
             return;
         }
-        println!("Total images: {}", summary.total);
-        println!("Successful: {}", summary.successful);
-        println!("Failed: {}", summary.failed);
+        let has_images = summary.total > 0 || summary.videos.videos == 0;
+        if has_images {
+            println!("Total images: {}", summary.total);
+            println!("Successful: {}", summary.successful);
+            println!("Failed: {}", summary.failed);
+        }
         summary.codes.iter().for_each(|(code, count)| println!("  {code}: {count}"));
         let skipped: u64 = summary.skipped.iter().map(|(_, count)| count).sum();
         if skipped > 0 {
@@ -253,7 +259,9 @@ impl Batch {
         }
         summary.videos.lines().iter().for_each(|line| println!("{line}"));
         println!("Total time: {:.2}s", summary.took.as_secs_f64());
-        println!("Average time per image: {:.3}s", summary.average());
+        if has_images {
+            println!("Average time per image: {:.3}s", summary.average());
+        }
         summary.files.iter().for_each(|(what, path)| println!("{what}: {path}"));
     }
 }

@@ -161,7 +161,7 @@ async fn what_cannot_be_read_is_told_and_the_rest_is_done(world: &World) {
 const PHOTOS: [&str; 6] = ["chelsea.png", "coffee.png", "rocket.jpg", "astronaut.png", "motorcycle_left.png", "coins.png"];
 
 /// Of each.
-const FRAMES: u64 = 84;
+const FRAMES: u64 = 42;
 
 /// As before tritondeploy: a frame became a JPEG in the bucket, and was asked for by protocol v0.
 #[tokio::test(flavor = "multi_thread")]
