@@ -107,7 +107,7 @@ impl Numbers {
             self.tally.seconds = self.tally.seconds.max(pts.saturating_sub(first) as f64 / 1e6);
         }
         match self.sampling {
-            Sampling::Every(every) if number % u64::from(every) == 0 => self.send(number, pts),
+            Sampling::Every(every) if number.is_multiple_of(u64::from(every)) => self.send(number, pts),
             Sampling::Every(_) => {}
             Sampling::Fps(_) => {
                 if self.open.len() == OPEN {
