@@ -53,6 +53,8 @@ pub(crate) struct World {
     listen: u16,
     admin: u16,
     health: u16,
+    /// Triton's HTTP port and its metrics, as the gateway relays them.
+    relays: [u16; 2],
     triton: Option<Process>,
     gateway: Option<Running>,
 }
@@ -125,10 +127,11 @@ impl World {
             .build();
         let s3 = aws_sdk_s3::Client::from_conf(config);
         s3.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
-        let [http, grpc, metrics, listen, admin, health] = free_ports();
+        let [http, grpc, metrics, listen, admin, health, relayed_http, relayed_metrics] = free_ports();
+        let relays = [relayed_http, relayed_metrics];
         let folder = tempfile::tempdir().expect("a folder");
         let triton_ports = [http, grpc, metrics];
-        let world = Self { aws, s3, folder, triton_ports, listen, admin, health, triton: None, gateway: None };
+        let world = Self { aws, s3, folder, triton_ports, listen, admin, health, relays, triton: None, gateway: None };
         fs::create_dir_all(world.repository()).expect("a folder");
         fs::write(world.config(), world.config_text()).expect("the configuration");
         world
@@ -143,10 +146,13 @@ impl World {
     }
 
     fn config_text(&self) -> String {
-        let (listen, admin, health, grpc) = (self.listen, self.admin, self.health, self.triton_ports[1]);
+        let (listen, admin, health) = (self.listen, self.admin, self.health);
+        let ([http, grpc, metrics], [relayed_http, relayed_metrics]) = (self.triton_ports, self.relays);
         let directory = self.repository();
         format!(
             "listen = \"127.0.0.1:{listen}\"\nadmin = \"127.0.0.1:{admin}\"\nhealth = \"127.0.0.1:{health}\"\n\
+             triton_http = \"127.0.0.1:{relayed_http}\"\ntriton_metrics = \"127.0.0.1:{relayed_metrics}\"\n\
+             triton.http = \"http://127.0.0.1:{http}\"\ntriton.metrics = \"http://127.0.0.1:{metrics}\"\n\
              limits.request_seconds = 600\ntriton.grpc = \"http://127.0.0.1:{grpc}\"\nstorage.bucket = {BUCKET:?}\nrepository.directory = {directory:?}\n{PIPELINES}"
         )
     }
@@ -229,6 +235,17 @@ impl World {
     /// Asks the health listener; the status and the text.
     pub(crate) fn get_health(&self, path: &str) -> (u16, String) {
         ask(self.health, &format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
+    }
+
+    /// Triton's own ports for HTTP and metrics, and what the gateway relays them at.
+    pub(crate) fn triton_and_relays(&self) -> ([u16; 2], [u16; 2]) {
+        let [http, _, metrics] = self.triton_ports;
+        ([http, metrics], self.relays)
+    }
+
+    /// What the Service can open, and the port of the health paths.
+    pub(crate) fn open_ports(&self) -> [u16; 4] {
+        [self.listen, self.health, self.relays[0], self.relays[1]]
     }
 
     /// Asks for a WebSocket of this subprotocol; the status.
@@ -333,8 +350,8 @@ impl World {
     }
 }
 
-/// Status 0 where nothing listens.
-fn ask(port: u16, request: &str) -> (u16, String) {
+/// One request; the status and the body. Status 0 where nothing listens.
+pub(crate) fn ask(port: u16, request: &str) -> (u16, String) {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return (0, String::new()) };
     stream.set_read_timeout(Some(Duration::from_secs(120))).expect("a time-out");
     stream.write_all(request.as_bytes()).expect("asked");
