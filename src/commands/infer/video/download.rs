@@ -151,3 +151,74 @@ async fn body(mut body: ByteStream, to: &mut Writing, done: &mut u64, progress: 
 fn unwritten(why: &std::io::Error) -> Failure {
     Failure::new("no_space", format!("it cannot be written into {}: {why}", super::scratch::place().display()), true)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A service that gives these answers, one a connection; what it was asked, in lower case.
+    async fn service(answers: &'static [&'static str]) -> (aws_sdk_s3::Client, std::sync::Arc<Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = std::sync::Arc::new(Mutex::new(Vec::new()));
+        let heard = asked.clone();
+        tokio::spawn(async move {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(stream.read_u8().await.unwrap());
+                }
+                heard.lock().unwrap().push(String::from_utf8(request).unwrap().to_lowercase());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(format!("http://{address}"))
+            .force_path_style(true)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .credentials_provider(Credentials::new("a", "b", None, None, "test"))
+            .build();
+        (aws_sdk_s3::Client::from_conf(config), asked)
+    }
+
+    const OBJECT: Object<'_> = Object { bucket: "b", key: "videos/a.mp4", etag: "one" };
+
+    #[tokio::test]
+    async fn a_download_goes_on_where_it_broke_off_and_only_with_the_same_content() {
+        let (s3, asked) = service(&[
+            "HTTP/1.1 200 OK\r\ncontent-length: 10\r\netag: \"one\"\r\nconnection: close\r\n\r\n0123",
+            "HTTP/1.1 206 Partial Content\r\ncontent-length: 6\r\netag: \"one\"\r\nconnection: close\r\n\r\n456789",
+        ])
+        .await;
+        let place = tempfile::tempdir().unwrap();
+        let scratch = Scratch::open(place.path()).unwrap();
+        let got = fetch(&s3, &scratch, &OBJECT, |_, _| {}).await.unwrap();
+        assert_eq!(std::fs::read(&got.path).unwrap(), b"0123456789");
+        let asked = asked.lock().unwrap();
+        assert!(asked.iter().all(|request| request.contains("if-match: \"one\"")), "{asked:?}");
+        assert!(!asked[0].contains("range:") && asked[1].contains("range: bytes=4-"), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn an_object_that_changed_or_does_not_fit_is_not_taken() {
+        let place = tempfile::tempdir().unwrap();
+        let scratch = Scratch::open(place.path()).unwrap();
+        let (s3, _) = service(&["HTTP/1.1 412 Precondition Failed\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"]).await;
+        let why = fetch(&s3, &scratch, &OBJECT, |_, _| {}).await.unwrap_err();
+        assert!(why.message.contains("changed after it was listed"), "{}", why.message);
+        const LARGE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 9000000000000000\r\netag: \"one\"\r\nconnection: close\r\n\r\n";
+        let (s3, _) = service(&[LARGE]).await;
+        let why = fetch(&s3, &scratch, &OBJECT, |_, _| {}).await.unwrap_err();
+        assert_eq!((why.code.as_str(), why.retryable), ("no_space", true));
+        assert!(why.message.contains("9000000000000000 bytes do not fit"), "{}", why.message);
+    }
+}
