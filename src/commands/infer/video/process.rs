@@ -219,7 +219,10 @@ mod tests {
         }
         let id = std::fs::read_to_string(&alive).unwrap();
         let state = || std::fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_default();
-        assert!(state().contains("sleep"));
+        // Forked is not yet begun.
+        while !state().contains("sleep") {
+            tokio::task::yield_now().await;
+        }
         drop(running);
         let mut environment = String::new();
         stdout.read_to_string(&mut environment).await.unwrap();

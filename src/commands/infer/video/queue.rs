@@ -178,8 +178,8 @@ mod tests {
             "protocol": "triton-ws.v1", "server": "t", "features": [], "window": {"requests": 1, "bytes": 1},
             "limits": {"message_bytes": 1, "object_bytes": 1, "pixels": 1, "deadline_ms": 1},
             "models": [model("small", 224), model("middle", 299), model("large", 640)],
-            "pipelines": [{"name": "default", "models": [{"alias": "s", "model": "small"}, {"alias": "m", "model": "middle"}]},
-                {"name": "other", "models": [{"alias": "l", "model": "large"}]}],
+            "pipelines": [{"name": "default", "models": [{"alias": "s", "model": "small", "quality": "exact"}, {"alias": "m", "model": "middle", "quality": "exact"}]},
+                {"name": "other", "models": [{"alias": "l", "model": "large", "quality": "exact"}]}],
         }))
         .unwrap();
         let of = |asked: &[&str]| largest(&greeting, &asked.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
