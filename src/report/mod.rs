@@ -7,6 +7,7 @@ pub mod batch;
 mod json;
 mod lines;
 pub mod show;
+pub mod videos;
 pub mod words;
 mod work;
 
