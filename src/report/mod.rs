@@ -8,6 +8,7 @@ pub mod checks;
 mod json;
 mod lines;
 pub mod show;
+pub mod videos;
 pub mod words;
 mod work;
 

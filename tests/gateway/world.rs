@@ -162,6 +162,13 @@ impl World {
         self.s3.put_object().bucket(BUCKET).key(key).body(body).send().await.expect("an object");
     }
 
+    /// The keys that begin so.
+    #[allow(dead_code, reason = "other programs' tests look")]
+    pub(crate) async fn keys(&self, prefix: &str) -> Vec<String> {
+        let page = self.s3.list_objects_v2().bucket(BUCKET).prefix(prefix).send().await.expect("a list");
+        page.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
+    }
+
     /// Uploads files and the manifest that names them.
     pub(crate) async fn publish(&self, key: &str, files: &Files) {
         let mut models: BTreeMap<&str, serde_json::Map<String, Value>> = BTreeMap::new();
