@@ -5,6 +5,7 @@
 mod bars;
 mod json;
 mod lines;
+mod logs;
 pub mod show;
 pub mod words;
 mod work;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::{Event, Events};
 use crate::error::Error;
 
+pub use logs::Logs;
 pub use work::Work;
 
 /// Where this run's log is.

@@ -6,6 +6,7 @@ mod config_map;
 mod deployment;
 mod device_plugin;
 mod gateway_config;
+pub mod logs;
 mod manifest;
 #[cfg(test)]
 mod manifests_test;
@@ -23,7 +24,7 @@ pub use deployment::{Deployment, DeploymentOutput};
 pub use device_plugin::DevicePlugin;
 pub use gateway_config::GatewayConfig;
 pub use namespace::{Namespace, NamespaceOutput};
-pub use pods::running;
+pub use pods::{named, running};
 pub use rollout::Rollout;
 pub use service::{Service, ServiceOutput};
 pub use service_account::ServiceAccount;
