@@ -96,12 +96,8 @@ pub fn count(checks: &[Check], verdict: Verdict) -> usize {
 /// `12 passed, 1 failed, 3 skipped, 4 closed`, without what did not happen.
 #[must_use]
 pub fn counts(checks: &[Check]) -> String {
-    let all = [
-        (Verdict::Passed, "passed"),
-        (Verdict::Failed, "failed"),
-        (Verdict::Skipped, "skipped"),
-        (Verdict::Closed, "closed"),
-    ];
+    let all =
+        [(Verdict::Passed, "passed"), (Verdict::Failed, "failed"), (Verdict::Skipped, "skipped"), (Verdict::Closed, "closed")];
     let some = all.map(|(verdict, word)| (count(checks, verdict), word));
     let some = some.iter().filter(|(count, _)| *count > 0);
     some.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")

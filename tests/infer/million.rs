@@ -128,10 +128,10 @@ fn page(head: &str, counts: &Counts) -> String {
     counts.pages.fetch_add(1, Ordering::SeqCst);
     let object =
         |number| format!("<Contents><Key>{}</Key><ETag>&quot;{number:032x}&quot;</ETag><Size>9</Size></Contents>", key(number));
-    let objects: String = (first..next).map(object).collect();
+    let listed: String = (first..next).map(object).collect();
     let more = if next < objects() { format!("<NextContinuationToken>{next}</NextContinuationToken>") } else { String::new() };
     let is_more = next < objects();
-    format!("<ListBucketResult><IsTruncated>{is_more}</IsTruncated>{more}<KeyCount>{PAGE}</KeyCount>{objects}</ListBucketResult>")
+    format!("<ListBucketResult><IsTruncated>{is_more}</IsTruncated>{more}<KeyCount>{PAGE}</KeyCount>{listed}</ListBucketResult>")
 }
 
 const HELLO: &str = r#"{"type":"hello","protocol":"triton-ws.v1","server":"test","features":[],"models":[],

@@ -179,7 +179,6 @@ pub(super) fn write(path: &Path, text: &str) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn of_a_deployment_that_cannot_be_reached_the_report_says_why_and_has_the_configuration() {
@@ -196,8 +195,8 @@ mod tests {
     #[test]
     fn a_secret_in_the_configuration_is_not_in_the_report() {
         let config = Config { endpoint_url: Some("https://joe:hunter2@proxy.example/".to_owned()), ..Config::default() };
-        let none = || Err("-".to_owned());
-        let known = Known { config: &config, cloud: none(), survey: none(), cluster: Err("-".to_owned()), health: String::new() };
+        let why = || "-".to_owned();
+        let known = Known { config: &config, cloud: Err(why()), survey: Err(why()), cluster: Err(why()), health: String::new() };
         let text = text(&known);
         assert!(!text.contains("hunter2") && text.contains("https://[redacted]@proxy.example/"), "{text}");
     }

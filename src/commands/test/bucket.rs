@@ -68,11 +68,16 @@ pub(super) async fn list(cloud: &Cloud, ours: &Deployment) -> Found<Objects> {
     let call = cloud.aws.s3.list_objects_v2().bucket(&bucket).prefix(IMAGES).expected_bucket_owner(&cloud.aws.account);
     let failed = |why: String| {
         let meaning = "your own credentials do not list the bucket; what the gateway may read is another matter";
-        Not::failed(format!("s3://{bucket}/{IMAGES}: {why}"), meaning, format!("ask for s3:ListBucket; is the bucket there? {}", ours.status))
+        Not::failed(
+            format!("s3://{bucket}/{IMAGES}: {why}"),
+            meaning,
+            format!("ask for s3:ListBucket; is the bucket there? {}", ours.status),
+        )
     };
     let page = timeout(LIST, call.send()).await.map_err(|_| failed(format!("no answer within {} s", LIST.as_secs())))?;
     let page = page.fault().map_err(|why| failed(why.to_string()))?;
-    let objects = Objects::of(page.contents().iter().map(|object| (object.key().unwrap_or_default(), object.size().unwrap_or(0))));
+    let objects =
+        Objects::of(page.contents().iter().map(|object| (object.key().unwrap_or_default(), object.size().unwrap_or(0))));
     let count = page.contents().len();
     let more = if page.is_truncated() == Some(true) { " or more" } else { "" };
     let told = format!("you can list it: {count}{more} objects in s3://{bucket}/{IMAGES}");
@@ -105,7 +110,8 @@ mod tests {
 
     #[test]
     fn the_first_image_is_read_else_the_built_in_photo() {
-        let objects = Objects::of([("images/", 0), ("images/a.txt", 5), ("images/b.JPG", 0), ("images/c.JPG", 5), ("images/d.png", 5)]);
+        let objects =
+            Objects::of([("images/", 0), ("images/a.txt", 5), ("images/b.JPG", 0), ("images/c.JPG", 5), ("images/d.png", 5)]);
         assert_eq!(objects.key(), Some("images/c.JPG"));
         assert_eq!(Objects::of([("images/x.csv", 5), (photo::KEY, 5)]).key(), Some(photo::KEY));
         assert_eq!(Objects::of([("images/", 0)]).key(), None);

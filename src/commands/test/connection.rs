@@ -8,10 +8,10 @@ use futures::future::join_all;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite;
 
 use super::stream::{self, Fault, first_bytes};
 use super::tally::{Found, Not, Tally};
@@ -57,7 +57,11 @@ async fn dns(target: &Target, side: &Side) -> Found<Vec<IpAddr>> {
         Ok(Err(why)) => failed(why.to_string()),
         Ok(Ok(addresses)) => {
             let mut all: Vec<IpAddr> = Vec::new();
-            addresses.map(|address| address.ip()).for_each(|ip| if !all.contains(&ip) { all.push(ip) });
+            addresses.map(|address| address.ip()).for_each(|ip| {
+                if !all.contains(&ip) {
+                    all.push(ip)
+                }
+            });
             all.truncate(ADDRESSES);
             let listed = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             if all.is_empty() { failed("no address".to_owned()) } else { Ok((all, format!("{} -> {listed}", target.host))) }
@@ -228,7 +232,9 @@ mod tests {
     #[test]
     fn each_way_of_not_being_reached_has_its_own_meaning() {
         let (meaning, next) = told(Fault::TimedOut(CONNECT), &ours());
-        assert!(meaning.contains("only 203.0.113.0/24 (workload.source_ranges)") && meaning.contains("this machine is 127.0.0.1"));
+        assert!(
+            meaning.contains("only 203.0.113.0/24 (workload.source_ranges)") && meaning.contains("this machine is 127.0.0.1")
+        );
         assert!(next.ends_with("then tritondeploy up"), "{next}");
         let (meaning, next) = told(Fault::Refused, &ours());
         assert!(meaning.contains("no healthy target") && next == "tritondeploy status", "{meaning} {next}");

@@ -80,7 +80,9 @@ pub(super) async fn greeting(target: &Target, side: &Side, spoken: &mut Option<S
 /// A finding of our own deployment, whose gateway is as old as its last `up`; nothing wrong of any other server.
 pub(super) fn v0_only(why: &str, side: &Side) -> Not {
     match side.ours() {
-        Some(ours) => Not::failed(format!("it speaks v0 only: {why}"), "the running gateway is older than this tritondeploy", &ours.up),
+        Some(ours) => {
+            Not::failed(format!("it speaks v0 only: {why}"), "the running gateway is older than this tritondeploy", &ours.up)
+        }
         None => Not::Skipped(format!("the server speaks v0 only: {why}")),
     }
 }
@@ -94,7 +96,9 @@ pub(super) fn not_answered(why: &Error, side: &Side) -> Not {
             Code::ModelError => {
                 ("Triton ran the model, which failed", side.next(|ours| ours.logs.as_str(), "look at Triton's log"))
             }
-            Code::Overloaded | Code::RateLimited | Code::FlowControl => ("others keep it busy just now", "run it again in a moment"),
+            Code::Overloaded | Code::RateLimited | Code::FlowControl => {
+                ("others keep it busy just now", "run it again in a moment")
+            }
             Code::Draining => ("the gateway is about to stop: a pod is being replaced", "run it again in a minute"),
             Code::Deadline => ("the model is far too slow, or hangs", status("look at Triton's log")),
             _ => ("the gateway refuses what it should take", status("look at the gateway's log")),
@@ -197,7 +201,11 @@ pub(super) fn told_times(mut took: Vec<Duration>, model: &str, picture: &str, si
     took.sort_unstable();
     if took.len() < ROUND_TRIPS {
         let detail = format!("{} of {ROUND_TRIPS} within {} s", took.len(), ROUND_TRIPS_TIME.as_secs());
-        return Err(Not::failed(detail, "the model is far too slow", side.next(|ours| ours.status.as_str(), "look at Triton's log")));
+        return Err(Not::failed(
+            detail,
+            "the model is far too slow",
+            side.next(|ours| ours.status.as_str(), "look at Triton's log"),
+        ));
     }
     let [least, median, most] = [took[0], (took[ROUND_TRIPS / 2 - 1] + took[ROUND_TRIPS / 2]) / 2, took[ROUND_TRIPS - 1]];
     let [least, median, most] = [least, median, most].map(milliseconds);

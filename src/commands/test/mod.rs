@@ -100,7 +100,9 @@ impl Subject {
                 if let Some(target) = found {
                     return Round { target: &target, side: &side, cloud: Some(cloud) }.run(tally).await;
                 }
-                if tally.is_planned("bucket/list") && let Some(ours) = side.ours() {
+                if tally.is_planned("bucket/list")
+                    && let Some(ours) = side.ours()
+                {
                     tally.skip_all(&BEFORE_BUCKET, "address");
                     tally.check("bucket/list", bucket::list(cloud, ours)).await;
                 }
@@ -152,7 +154,9 @@ impl Round<'_> {
         }
         let ip = tcp.map(|at| at.ip()).or(addresses.first().copied());
         let mut models = Vec::new();
-        if tally.is_planned("triton/health") && let Some(ip) = ip {
+        if tally.is_planned("triton/health")
+            && let Some(ip) = ip
+        {
             models = triton::checks(tally, ip, self.target, self.side).await;
         }
         let objects = self.list(tally).await;

@@ -173,7 +173,8 @@ async fn round_trips(target: &Target, sample: &Sample, side: &Side) -> Found<()>
 fn described(answer: &Answer) -> Result<String, String> {
     match answer {
         Answer::Pipelines(models) => {
-            let one = |(alias, outputs): &(String, Vec<Output>)| described_outputs(outputs).map(|told| format!("{alias}: {told}"));
+            let one =
+                |(alias, outputs): &(String, Vec<Output>)| described_outputs(outputs).map(|told| format!("{alias}: {told}"));
             models.iter().map(one).collect::<Result<Vec<_>, _>>().map(|all| all.join("; "))
         }
         Answer::Model(outputs) => described_outputs(outputs),
@@ -227,7 +228,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_told_by_names_and_shapes_and_must_be_finite() {
-        let output = |numbers: &[f64]| Output { name: "y".to_owned(), shape: vec![1, 2], values: Values::Numbers(numbers.to_vec()) };
+        let output =
+            |numbers: &[f64]| Output { name: "y".to_owned(), shape: vec![1, 2], values: Values::Numbers(numbers.to_vec()) };
         let pair = Answer::Pipelines(vec![("a".to_owned(), vec![output(&[0.0, 1.0])])]);
         assert_eq!(described(&pair).unwrap(), "a: y [1, 2]");
         assert!(described(&Answer::Model(vec![output(&[0.0, f64::NAN])])).unwrap_err().contains("not finite"));

@@ -72,7 +72,11 @@ fn read(page: Result<Page, Fault>, side: &Side, known: &mut Readiness) -> Found<
     }
     let status = |any| side.next(|ours| ours.status.as_str(), any);
     if answer.draining {
-        return Err(Not::failed("it drains", "the gateway is about to stop: a pod is being replaced", status("run it again in a minute")));
+        return Err(Not::failed(
+            "it drains",
+            "the gateway is about to stop: a pod is being replaced",
+            status("run it again in a minute"),
+        ));
     }
     if let Some(why) = answer.triton {
         return Err(Not::failed(why, "the gateway runs, and Triton does not answer it", status("look at Triton's log")));
@@ -82,7 +86,11 @@ fn read(page: Result<Page, Fault>, side: &Side, known: &mut Readiness) -> Found<
         None => format!("{name} is {}", model.state),
     };
     let detail = waiting.map(one).collect::<Vec<_>>().join("; ");
-    Err(Not::failed(detail, "the gateway waits for models; the load balancer sends it nothing meanwhile", status("look at Triton's log")))
+    Err(Not::failed(
+        detail,
+        "the gateway waits for models; the load balancer sends it nothing meanwhile",
+        status("look at Triton's log"),
+    ))
 }
 
 /// There is no such page. Other servers need not have one.

@@ -36,7 +36,16 @@ pub(super) const OF_GATEWAY: [&str; 9] =
 
 /// Those that need to know where the server is, before those of the bucket.
 pub(super) const BEFORE_BUCKET: [&str; 10] = [
-    "dns", "tcp", "tls", "websocket", "readyz", "greeting", "triton/health", "triton/metadata", "triton/metrics", "triton/index",
+    "dns",
+    "tcp",
+    "tls",
+    "websocket",
+    "readyz",
+    "greeting",
+    "triton/health",
+    "triton/metadata",
+    "triton/metrics",
+    "triton/index",
 ];
 
 /// No single check takes longer, whatever it waits for.
@@ -116,7 +125,9 @@ impl Tally {
 
     fn not(&mut self, name: &str, took: Duration, not: Not) {
         match not {
-            Not::Failed(finding) => self.push(name, Verdict::Failed, took, &finding.detail, Some((finding.meaning, finding.next))),
+            Not::Failed(finding) => {
+                self.push(name, Verdict::Failed, took, &finding.detail, Some((finding.meaning, finding.next)))
+            }
             Not::Skipped(why) => self.push(name, Verdict::Skipped, Duration::ZERO, &why, None),
             Not::Closed(why) => self.push(name, Verdict::Closed, took, &why, None),
         }

@@ -137,7 +137,18 @@ mod tests {
         assert_eq!(next("http://a:8080/"), "did you mean ws://a:8080/?");
         assert_eq!(next("https://a"), "did you mean wss://a?");
         assert_eq!(next("a:8080"), "did you mean ws://a:8080?");
-        for url in ["", "ftp://a", "ws://", "ws://:80", "ws://u:p@a/", "ws://a:0/", "ws://a:99999/", "ws://a:x/", "ws://a b/", "ws://a:/"] {
+        for url in [
+            "",
+            "ftp://a",
+            "ws://",
+            "ws://:80",
+            "ws://u:p@a/",
+            "ws://a:0/",
+            "ws://a:99999/",
+            "ws://a:x/",
+            "ws://a b/",
+            "ws://a:/",
+        ] {
             next(url);
         }
     }

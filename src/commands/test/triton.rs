@@ -57,7 +57,11 @@ impl<'a> Port<'a> {
         match timeout(GLANCE, self.ask(Method::GET, self.page)).await {
             Ok(Ok(page)) if page.status == StatusCode::OK => {
                 let detail = format!("port {port} answers, and workload.expose does not name {word:?}");
-                Err(Not::failed(detail, "Triton is open to whoever may reach the WebSocket", format!("{} (it puts back what differs)", ours.up)))
+                Err(Not::failed(
+                    detail,
+                    "Triton is open to whoever may reach the WebSocket",
+                    format!("{} (it puts back what differs)", ours.up),
+                ))
             }
             _ => Err(Not::Closed(format!("closed by design: workload.expose does not name {word:?}"))),
         }
@@ -161,15 +165,17 @@ impl Port<'_> {
 
 /// The READY models and every state in words, or what could not be loaded.
 fn summary(index: &[Indexed]) -> Result<(Vec<String>, String), String> {
-    let state = |model: &Indexed| model.state.clone().filter(|state| !state.is_empty()).unwrap_or_else(|| "not loaded".to_owned());
+    let state =
+        |model: &Indexed| model.state.clone().filter(|state| !state.is_empty()).unwrap_or_else(|| "not loaded".to_owned());
     // A version that was replaced is UNAVAILABLE with the reason "unloaded".
     let is_broken = |model: &&Indexed| {
         let reason = model.reason.as_deref().unwrap_or_default();
         model.state.as_deref() == Some("UNAVAILABLE") && !reason.is_empty() && reason != "unloaded"
     };
-    let broken = index.iter().filter(is_broken).map(|model| {
-        format!("{} is UNAVAILABLE: {}", model.name, model.reason.as_deref().unwrap_or_default())
-    });
+    let broken = index
+        .iter()
+        .filter(is_broken)
+        .map(|model| format!("{} is UNAVAILABLE: {}", model.name, model.reason.as_deref().unwrap_or_default()));
     let broken: Vec<String> = broken.collect();
     if !broken.is_empty() {
         return Err(broken.join("; "));
@@ -195,7 +201,8 @@ mod tests {
             {"name":"a","version":"2","state":"READY"},{"name":"b"}]"#;
         let (ready, told) = summary(&index(good)).unwrap();
         assert_eq!((ready, told.as_str()), (vec!["a".to_owned()], "a version 1 UNAVAILABLE, a version 2 READY, b not loaded"));
-        let bad = r#"[{"name":"a","version":"2","state":"READY"},{"name":"c","version":"1","state":"UNAVAILABLE","reason":"no file"}]"#;
+        let bad =
+            r#"[{"name":"a","version":"2","state":"READY"},{"name":"c","version":"1","state":"UNAVAILABLE","reason":"no file"}]"#;
         assert_eq!(summary(&index(bad)).unwrap_err(), "c is UNAVAILABLE: no file");
         assert_eq!(summary(&[]).unwrap().1, "no models");
     }
