@@ -179,7 +179,7 @@ pub enum Level {
 
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Also write everything that support would ask for, without secrets: what listens where, pods, errors, GPU, models, versions, configuration
+    /// Also write everything that support would ask for, without secrets: what listens where, pods, errors, GPU, models, versions, configuration; - for standard output
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 }
@@ -192,10 +192,10 @@ pub struct Logs {
     /// Only what is newer, such as 90s, 10m or 2h
     #[arg(long, value_name = "DURATION")]
     pub since: Option<String>,
-    /// The last lines of each container
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub tail: u32,
-    /// Only one pod
+    /// The last lines of each container [default: 100; all with --since]
+    #[arg(long, value_name = "N")]
+    pub tail: Option<u32>,
+    /// Only one pod: its name, or what is behind the last - of it
     #[arg(long, value_name = "POD")]
     pub pod: Option<String>,
     /// Only one container: gateway, triton or sync

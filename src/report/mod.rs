@@ -7,6 +7,7 @@ pub mod batch;
 pub mod checks;
 mod json;
 mod lines;
+mod logs;
 pub mod show;
 pub mod videos;
 pub mod words;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::{Event, Events};
 use crate::error::Error;
 
+pub use logs::Logs;
 pub use work::Work;
 
 /// Where this run's log is.
