@@ -192,7 +192,39 @@ fn summary(index: &[Indexed]) -> Result<(Vec<String>, String), String> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::commands::test::target::Deployment;
+    use crate::config::Config;
+
+    /// What there is to say of a port where this answers.
+    async fn door(answer: &'static [u8], side: &Side) -> Result<(), Not> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let _ = client.read(&mut [0; 1000]).await;
+                let _ = client.write_all(answer).await;
+            }
+        });
+        Port { at, authority: "t".to_owned(), word: "http", page: "/v2/health/live", side }.door().await
+    }
+
+    #[tokio::test]
+    async fn a_port_that_the_configuration_leaves_closed_is_closed_by_design_and_a_finding_when_triton_answers() {
+        let mut config = Config::default();
+        let ours = |config: &Config| Side::Ours(Box::new(Deployment::new(config, str::to_owned)));
+        let (nothing, triton) = (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        let Err(Not::Closed(why)) = door(nothing, &ours(&config)).await else { panic!("not closed") };
+        assert_eq!(why, "closed by design: workload.expose does not name \"http\"");
+        let Err(Not::Failed(open)) = door(triton, &ours(&config)).await else { panic!("not failed") };
+        assert!(open.detail.ends_with("answers, and workload.expose does not name \"http\""), "{open:?}");
+        config.workload.expose.push("http".to_owned());
+        assert_eq!(door(nothing, &ours(&config)).await, Ok(()));
+        assert_eq!(door(nothing, &Side::Any).await, Ok(()));
+    }
 
     #[test]
     fn the_index_is_told_with_every_state_and_a_replaced_version_is_no_failure() {
