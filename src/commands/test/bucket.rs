@@ -80,7 +80,8 @@ pub(super) async fn list(cloud: &Cloud, ours: &Deployment) -> Found<Objects> {
         Objects::of(page.contents().iter().map(|object| (object.key().unwrap_or_default(), object.size().unwrap_or(0))));
     let count = page.contents().len();
     let more = if page.is_truncated() == Some(true) { " or more" } else { "" };
-    let told = format!("you can list it: {count}{more} objects in s3://{bucket}/{IMAGES}");
+    let plural = if count == 1 { "" } else { "s" };
+    let told = format!("you can list it: {count}{more} object{plural} in s3://{bucket}/{IMAGES}");
     Ok((objects, told))
 }
 
