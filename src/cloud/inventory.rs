@@ -10,6 +10,7 @@ use futures::future::try_join;
 use super::Cloud;
 use super::aws::{Aws, OrFault};
 use super::former::Former;
+use super::machine::Machine;
 use super::tags::{self, Tags, filter};
 use crate::config::Config;
 use crate::engine::Fault;
@@ -22,6 +23,8 @@ const REFUSED_BY_EKS: [&str; 3] = ["use1-az3", "usw1-az2", "cac1-az3"];
 pub struct Inventory {
     /// What an earlier configuration made and this one does not name; only [`Inventory::of_all`] looks for it.
     pub former: Former,
+    /// What the nodes are; only [`Inventory::read`] looks.
+    pub machine: Machine,
     /// Each of our subnets, by its node's name.
     subnets: BTreeMap<String, Place>,
     /// The zone of each pair of subnets, once chosen.
@@ -39,8 +42,14 @@ impl Inventory {
     /// What is there already: enough for `status`.
     ///
     /// # Errors
-    /// When EC2 does not tell.
+    /// When EC2 does not tell, or does not know the instance type.
     pub async fn read(aws: &Aws, config: &Config) -> Result<Self, Fault> {
+        let (inventory, machine) = try_join(Self::places(aws, config), Machine::read(aws, config)).await?;
+        Ok(Self { machine, ..inventory })
+    }
+
+    /// Where our subnets are.
+    async fn places(aws: &Aws, config: &Config) -> Result<Self, Fault> {
         let calls = aws.ec2.describe_subnets();
         let calls = calls.filters(filter(&format!("tag:{}", tags::DEPLOYMENT), &config.name));
         let calls = calls.filters(filter(&format!("tag:{}", tags::REGION), &aws.region));
@@ -50,7 +59,7 @@ impl Inventory {
             Some((node, Place { zone: subnet.availability_zone?, cidr: subnet.cidr_block? }))
         };
         let subnets = found.into_iter().filter_map(place).collect();
-        let mut inventory = Self { former: Former::default(), subnets, zones: Vec::new() };
+        let mut inventory = Self { subnets, ..Self::default() };
         inventory.zones = (0..config.network.private.len())
             .map(|index| config.network.zones.get(index).or(inventory.taken(index)).cloned().unwrap_or_default())
             .collect();
@@ -62,7 +71,7 @@ impl Inventory {
     /// # Errors
     /// When EC2, S3 or ECR does not tell. Where they may not tell us, [`Former::untold`] says so.
     pub async fn of_all(cloud: &Cloud) -> Result<Self, Fault> {
-        let (inventory, former) = try_join(Self::read(&cloud.aws, &cloud.config), Former::find(cloud)).await?;
+        let (inventory, former) = try_join(Self::places(&cloud.aws, &cloud.config), Former::find(cloud)).await?;
         let (private, public) = (inventory.beyond(&cloud.config, "private"), inventory.beyond(&cloud.config, "public"));
         Ok(Self { former: Former { private, public, ..former }, ..inventory })
     }

@@ -7,6 +7,7 @@ mod fault;
 pub mod former;
 pub mod inventory;
 pub mod kube;
+pub mod machine;
 mod regions;
 pub mod tags;
 pub mod token;

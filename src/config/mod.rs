@@ -2,7 +2,6 @@
 //! Unknown keys are errors that suggest the nearest.
 
 mod check;
-mod gpus;
 mod load;
 mod roots;
 
@@ -61,7 +60,8 @@ pub struct Cluster {
 #[serde(default, deny_unknown_fields)]
 pub struct Nodes {
     pub instance_type: String,
-    pub ami_type: String,
+    /// EKS's name of the node image; absent: the one that goes with the instance type.
+    pub ami_type: Option<String>,
     pub min: i32,
     pub max: i32,
     pub desired: i32,
@@ -197,14 +197,7 @@ impl Default for Cluster {
 
 impl Default for Nodes {
     fn default() -> Self {
-        Self {
-            instance_type: "g4dn.xlarge".to_owned(),
-            ami_type: "AL2023_x86_64_NVIDIA".to_owned(),
-            min: 1,
-            max: 1,
-            desired: 1,
-            disk_gib: 100,
-        }
+        Self { instance_type: "g4dn.xlarge".to_owned(), ami_type: None, min: 1, max: 1, desired: 1, disk_gib: 100 }
     }
 }
 

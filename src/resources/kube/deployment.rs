@@ -1,4 +1,4 @@
-//! Triton and the gateway: one pod a GPU. It counts as there once it is applied; whether its pods
+//! Triton and the gateway: one pod a GPU, or a node where there are none. It counts as there once it is applied; whether its pods
 //! answer is the rollout's matter, so that a Deployment that cannot start can still be changed.
 
 use kube::api::DynamicObject;
@@ -11,6 +11,8 @@ use super::gateway_config::GatewayConfig;
 use super::manifest::{Error, render, sha256};
 use super::namespace::{Namespace, NamespaceOutput};
 use super::service_account::ServiceAccount;
+use super::size::Size;
+use crate::cloud::machine::Machine;
 use crate::config::Config;
 use crate::engine::{After, Given, Node};
 use crate::resources::registry::{GatewayImage, ImageOutput};
@@ -29,6 +31,7 @@ pub struct Deployment {
     region: String,
     endpoint_url: Option<String>,
     gateway: GatewayConfig,
+    size: Size,
 }
 
 /// A Deployment that was applied.
@@ -41,7 +44,7 @@ pub struct DeploymentOutput {
 }
 
 impl Deployment {
-    /// As configured.
+    /// As configured, for nodes with a GPU.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
@@ -51,7 +54,14 @@ impl Deployment {
             region: super::gateway_config::region(config),
             endpoint_url: config.endpoint_url.clone(),
             gateway: GatewayConfig::new(config),
+            size: Size::gpu(),
         }
+    }
+
+    /// For nodes of this type.
+    #[must_use]
+    pub fn on(self, machine: &Machine) -> Self {
+        Self { size: Size::on(machine), ..self }
     }
 
     fn render(
@@ -74,6 +84,10 @@ impl Deployment {
             "config_sha256": sha256(self.gateway.content(bucket).as_bytes()),
             "gateway_image": image.reference,
             "triton_image": self.triton_image,
+            "gpu": self.size.gpu,
+            "triton_cpu": self.size.cpu,
+            "triton_memory": self.size.memory,
+            "triton_memory_limit": self.size.memory_limit,
             "region": self.region,
             "endpoint_url": self.endpoint_url,
             "gateway_pre_stop_seconds": gateway,

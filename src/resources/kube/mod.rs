@@ -15,6 +15,7 @@ mod readiness;
 mod rollout;
 mod service;
 mod service_account;
+mod size;
 
 pub use applied::{Applied, Object};
 pub use balancer::{Balancer, Endpoint};
