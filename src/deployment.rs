@@ -18,7 +18,7 @@ use crate::resources::{proof::Proof, storage::Bucket, storage::Models, storage::
 #[must_use]
 pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let Config { network: net, nodes, workload: pod, models, .. } = config;
-    let (former, machine) = (&inventory.former, &inventory.machine);
+    let Inventory { former, machine, admins, .. } = inventory;
     let ami_type = machine.ami_type(nodes);
     let mut g = Graph::new();
 
@@ -60,8 +60,17 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let allowed = g.each(policies("cluster", &role, &["AmazonEKSClusterPolicy"]));
     let uses = (role, private.clone(), After::of((allowed, leftovers)));
     let cluster = g.add("cluster", Cluster::new(&config.cluster), (), uses);
-    let entry = g.add("access-entry", AccessEntry, cluster.clone(), ());
+    let entry = g.add("access-entry", AccessEntry::of_caller(), cluster.clone(), ());
     let admitted = After::of(g.add("access-policy", AccessPolicy, (cluster.clone(), entry), ()));
+    for admin in &admins.listed {
+        let (who, entry) = (admins.short(admin), AccessEntry::of_admin(admin, &config.name));
+        let entry = g.add(format!("access-entry/{who}"), entry, cluster.clone(), ());
+        g.add(format!("access-policy/{who}"), AccessPolicy, (cluster.clone(), entry), ());
+    }
+    for admin in &admins.former {
+        let name = format!("access-entry/{}", admins.short(admin));
+        g.remove(name, AccessEntry::of_admin(admin, &config.name), cluster.clone(), ());
+    }
     let provider = g.add("oidc-provider", OidcProvider, (), cluster.clone());
     let reader = g.add("role/workload", Role::workload(&pod.namespace, &pod.service_account), (), Some(provider));
     let may_read = After::of(g.add("role/workload/model-access", ModelAccess, reader.clone(), bucket.clone()));

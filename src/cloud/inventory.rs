@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{AvailabilityZone, AvailabilityZoneState, LocationType};
-use futures::future::try_join;
+use futures::future::try_join3;
 
 use super::Cloud;
+use super::admins::Admins;
 use super::aws::{Aws, OrFault};
 use super::former::Former;
 use super::machine::Machine;
@@ -23,6 +24,8 @@ const REFUSED_BY_EKS: [&str; 3] = ["use1-az3", "usw1-az2", "cac1-az3"];
 pub struct Inventory {
     /// What an earlier configuration made and this one does not name; only [`Inventory::of_all`] looks for it.
     pub former: Former,
+    /// Who may administer the cluster; only [`Inventory::read`] looks for those who were listed once.
+    pub admins: Admins,
     /// What the nodes are; only [`Inventory::read`] looks.
     pub machine: Machine,
     /// Each of our subnets, by its node's name.
@@ -42,10 +45,11 @@ impl Inventory {
     /// What is there already: enough for `status`.
     ///
     /// # Errors
-    /// When EC2 does not tell, or does not know the instance type.
+    /// When EC2, IAM or EKS does not tell, or EC2 does not know the instance type.
     pub async fn read(aws: &Aws, config: &Config) -> Result<Self, Fault> {
-        let (inventory, machine) = try_join(Self::places(aws, config), Machine::read(aws, config)).await?;
-        Ok(Self { machine, ..inventory })
+        let all = try_join3(Self::places(aws, config), Machine::read(aws, config), Admins::read(aws, config));
+        let (inventory, machine, admins) = all.await?;
+        Ok(Self { machine, admins, ..inventory })
     }
 
     /// Where our subnets are.
@@ -69,11 +73,13 @@ impl Inventory {
     /// What is there already, whatever the configuration was when it was made: what `down` takes away.
     ///
     /// # Errors
-    /// When EC2, S3 or ECR does not tell. Where they may not tell us, [`Former::untold`] says so.
+    /// When EC2, IAM, S3 or ECR does not tell. Where they may not tell us, [`Former::untold`] says so.
     pub async fn of_all(cloud: &Cloud) -> Result<Self, Fault> {
-        let (inventory, former) = try_join(Self::places(&cloud.aws, &cloud.config), Former::find(cloud)).await?;
-        let (private, public) = (inventory.beyond(&cloud.config, "private"), inventory.beyond(&cloud.config, "public"));
-        Ok(Self { former: Former { private, public, ..former }, ..inventory })
+        let (aws, config) = (&cloud.aws, &cloud.config);
+        let all = try_join3(Self::places(aws, config), Former::find(cloud), Admins::wanted(aws, config));
+        let (inventory, former, admins) = all.await?;
+        let (private, public) = (inventory.beyond(config, "private"), inventory.beyond(config, "public"));
+        Ok(Self { former: Former { private, public, ..former }, admins, ..inventory })
     }
 
     /// The ranges of one side's subnets after those of the configuration; nothing where one is missing between them.

@@ -1,5 +1,6 @@
 //! The clients of the outside world, and the only place where an SDK error becomes a `Fault`.
 
+pub mod admins;
 pub mod aws;
 mod calls;
 pub mod docker;

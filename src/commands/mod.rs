@@ -122,7 +122,8 @@ impl Start {
     async fn walk(&self, cloud: &Arc<Cloud>, to_make: bool) -> Result<Walk<Cloud>, Error> {
         let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await.map_err(|why| fault(&why, LOOKING))?;
         if to_make {
-            let problems = inventory.machine.problems(&cloud.config);
+            let mut problems = inventory.machine.problems(&cloud.config);
+            problems.extend(inventory.admins.problems(&cloud.aws).await.map_err(|why| fault(&why, "look at access.admins"))?);
             if !problems.is_empty() {
                 let why = format!("{}:\n  {}", self.config.display(), problems.join("\n  "));
                 return Err(Error::usage(why, "correct the configuration; nothing was changed"));

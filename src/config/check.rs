@@ -49,6 +49,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             say(true, &format!("{key}: {range:?} is no IPv4 CIDR such as 203.0.113.7/32"));
         }
     }
+    problems.extend(super::access::problems(&config.access));
     problems.extend(size(config));
     problems.extend(network(config));
     problems.extend(pipeline(config));

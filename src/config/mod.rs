@@ -1,12 +1,14 @@
 //! `tritondeploy.toml` -> [`Config`]. Every key has a default: the reference deployment.
 //! Unknown keys are errors that suggest the nearest.
 
+mod access;
 mod check;
 mod load;
 mod roots;
 
 use serde::{Deserialize, Serialize};
 
+pub use access::Access;
 pub use check::warnings;
 pub use load::{checked, load};
 
@@ -27,6 +29,7 @@ pub struct Config {
     pub roots: Option<String>,
     pub network: Network,
     pub cluster: Cluster,
+    pub access: Access,
     pub nodes: Nodes,
     pub registry: Registry,
     pub storage: Storage,
@@ -163,6 +166,7 @@ impl Default for Config {
             roots: None,
             network: Network::default(),
             cluster: Cluster::default(),
+            access: Access::default(),
             nodes: Nodes::default(),
             registry: Registry::default(),
             storage: Storage::default(),
