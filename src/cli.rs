@@ -102,12 +102,12 @@ pub struct Infer {
     /// Show what would be asked for, how much it is, and what S3 will charge; asks for nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Folder in which the folders of results are made
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
-    pub output: PathBuf,
+    /// Folder in which the folders of results are made [default: the current one; for a single image, no files are written]
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
     /// Go on with a run that was interrupted: its journal [default: the newest in the folder of results]
-    #[arg(long, value_name = "JOURNAL", num_args = 0..=1, default_missing_value = "", require_equals = true)]
-    pub resume: Option<PathBuf>,
+    #[arg(long, value_name = "JOURNAL", num_args = 0..=1, require_equals = true)]
+    pub resume: Option<Option<PathBuf>>,
     /// Say nothing but errors and the closing summary
     #[arg(short, long)]
     pub quiet: bool,

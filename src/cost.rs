@@ -109,6 +109,63 @@ fn instance(instance_type: &str) -> Option<f64> {
     INSTANCES.into_iter().find_map(|(name, dollars)| (name == instance_type).then_some(dollars))
 }
 
+/// Requests to S3 (Standard) that a run of `infer` makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct S3 {
+    /// ListObjectsV2.
+    pub lists: u64,
+    /// GetObject.
+    pub gets: u64,
+    /// Bytes that leave AWS.
+    pub downloaded: u64,
+}
+
+impl S3 {
+    /// Dollars for a thousand LIST requests.
+    const LIST: f64 = 0.005;
+    /// Dollars for a thousand GET requests.
+    const GET: f64 = 0.0004;
+    /// Dollars for a GB (10^9 bytes) that goes out to the internet, after the first 100 GB of each month.
+    const OUT: f64 = 0.09;
+
+    /// Dollars for the requests.
+    #[must_use]
+    pub fn requests(&self) -> f64 {
+        self.lists as f64 / 1e3 * Self::LIST + self.gets as f64 / 1e3 * Self::GET
+    }
+
+    /// Dollars for what leaves AWS, at most.
+    #[must_use]
+    pub fn transfer(&self) -> f64 {
+        self.downloaded as f64 / 1e9 * Self::OUT
+    }
+
+    /// For scripts.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "lists": self.lists, "gets": self.gets, "downloaded_bytes": self.downloaded, "requests_usd": self.requests(),
+            "transfer_usd_at_most": self.transfer(), "priced_in": PRICED_IN, "priced_until": PRICED_UNTIL,
+        })
+    }
+
+    /// One line.
+    #[must_use]
+    pub fn line(&self, region: &str) -> String {
+        let elsewhere = if region == PRICED_IN { String::new() } else { format!("; {region} differs") };
+        let transfer = match self.downloaded {
+            0 => String::new(),
+            bytes => format!(", and at most ${:.4} for {bytes} bytes of videos that leave AWS", self.transfer()),
+        };
+        format!(
+            "S3: {} LIST and {} GET requests, about ${:.4}{transfer} ({PRICED_IN} prices up to {PRICED_UNTIL}{elsewhere})",
+            self.lists,
+            self.gets,
+            self.requests()
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +180,15 @@ mod tests {
         let mut config = Config::default();
         config.nodes.instance_type = "t3.xlarge".to_owned();
         assert_eq!(format!("{:.2}", of(&config).total()), "0.36");
+    }
+
+    #[test]
+    fn a_million_objects_cost_five_thousandths_for_the_lists_and_forty_cents_for_the_gets() {
+        let s3 = S3 { lists: 1000, gets: 1_000_000, downloaded: 0 };
+        assert_eq!(format!("{:.3}", s3.requests()), "0.405");
+        assert!(s3.line("us-east-1").contains("$0.4050 (us-east-1 prices"), "{}", s3.line("us-east-1"));
+        let video = S3 { downloaded: 2_000_000_000, ..s3 };
+        assert!(video.line("eu-west-1").contains("$0.1800") && video.line("eu-west-1").contains("eu-west-1 differs"));
     }
 
     #[test]

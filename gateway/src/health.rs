@@ -1,24 +1,21 @@
 //! Health on a listener and a thread of its own, for the kubelet's probes. Full handshakes, busy decoders or a stuck socket
 //! thread cannot make these answers late, and a stuck main runtime is reported.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::Request;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::{self as page, Answer, Wanted};
 use crate::models::Readiness;
+use crate::own_thread;
 
 /// A main runtime that has not run for so long is stuck. Far longer than any single task may keep a thread.
 pub const STALE: Duration = Duration::from_secs(15);
@@ -63,21 +60,10 @@ impl Health {
     /// # Errors
     /// When `address` cannot be listened on, or there is no thread.
     pub fn start(address: &str, stale: Duration, drain: CancellationToken) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
         let state = State { start: Instant::now(), beat: AtomicU64::new(0), stale, drain, models: OnceLock::new() };
         let state = Arc::new(state);
-        let (serving, (started, starts)) = (state.clone(), mpsc::sync_channel(1));
-        let thread = std::thread::Builder::new().name("health".to_owned());
-        thread.spawn(move || {
-            // Made here: a runtime must not be dropped inside another one.
-            match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(serving.serve(listener, &started)),
-                Err(e) => drop(started.send(Err(e))),
-            }
-        })?;
-        starts.recv().unwrap_or_else(|_| Err(io::Error::other("its thread has ended")))?;
+        let serving = state.clone();
+        let address = own_thread::listen("health", address, move |listener| serving.serve(listener))?;
         Ok(Self { state, address })
     }
 
@@ -103,12 +89,7 @@ impl Health {
 }
 
 impl State {
-    async fn serve(self: Arc<Self>, listener: std::net::TcpListener, started: &mpsc::SyncSender<io::Result<()>>) {
-        let listener = match TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(e) => return drop(started.send(Err(e))),
-        };
-        drop(started.send(Ok(())));
+    async fn serve(self: Arc<Self>, listener: TcpListener) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let Ok((stream, _)) = listener.accept().await else {
@@ -129,18 +110,8 @@ impl State {
 
     /// One request.
     async fn speak(&self, stream: TcpStream) {
-        let service = service_fn(|request| {
-            let answer = self.answer(&request);
-            async { Ok::<_, Infallible>(answer) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS)
-            .max_buf_size(HEADER_BYTES)
-            .keep_alive(false)
-            .serve_connection(TokioIo::new(stream), service);
-        // Errors are the client's: it left, or sent no request.
-        drop(timeout(LIFE, connection).await);
+        let bounds = own_thread::Bounds { headers: HEADERS, header_bytes: HEADER_BYTES, life: LIFE };
+        own_thread::one_request(stream, bounds, |request| std::future::ready(self.answer(&request))).await;
     }
 
     fn answer<B>(&self, request: &Request<B>) -> Answer {

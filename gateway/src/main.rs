@@ -19,11 +19,12 @@ use tritondeploy_gateway::memory;
 use tritondeploy_gateway::metrics;
 use tritondeploy_gateway::models::Models;
 use tritondeploy_gateway::open_files;
+use tritondeploy_gateway::relay;
 use tritondeploy_gateway::request::Engine;
 use tritondeploy_gateway::server::Server;
 use tritondeploy_gateway::storage::Storage;
 use tritondeploy_gateway::sync::Mirror;
-use tritondeploy_gateway::triton::Triton;
+use tritondeploy_gateway::triton::{self, Triton};
 use tritondeploy_gateway::v0::V0;
 
 #[global_allocator]
@@ -153,7 +154,9 @@ async fn serve(config: Config) -> Result<(), String> {
     match open_files::raise() {
         Ok(open_files) => {
             tracing::info!(open_files, "raised the limit of open files to the hard limit");
-            let wanted = (config.limits.connections + config.limits.handshakes + config.limits.requests + OTHER_FILES) as u64;
+            let relays = [&config.triton_http, &config.triton_metrics].into_iter().flatten().count() * relay::OPEN_FILES;
+            let limits = &config.limits;
+            let wanted = (limits.connections + limits.handshakes + limits.requests + relays + OTHER_FILES) as u64;
             if open_files < wanted {
                 tracing::warn!(
                     open_files,
@@ -171,6 +174,7 @@ async fn serve(config: Config) -> Result<(), String> {
     let health = health.map_err(|e| format!("{} (key `health`) cannot be listened on: {e}", config.health))?;
     tracing::info!(health = %health.address(), "answering health");
     tokio::spawn(health.clone().beat());
+    relay_triton(&config)?;
     let listener = TcpListener::bind(&config.listen).await;
     let listener = listener.map_err(|e| format!("{} cannot be listened on: {e}", config.listen))?;
     stop_on_signals(shutdown.clone()).map_err(|e| format!("no signals: {e}"))?;
@@ -191,6 +195,21 @@ async fn serve(config: Config) -> Result<(), String> {
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     server.run(listener, shutdown).await;
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens Triton's own ports, read-only, where the configuration wants them.
+fn relay_triton(config: &Config) -> Result<(), String> {
+    use relay::Port;
+    let wanted =
+        [(Port::Http, &config.triton_http, &config.triton.http), (Port::Metrics, &config.triton_metrics, &config.triton.metrics)];
+    for (port, address, url) in wanted {
+        let (Some(address), Some(triton)) = (address, triton::authority(url)) else { continue };
+        let key = port.key();
+        let listening = relay::start(port, address, triton, relay::PATIENCE);
+        let listening = listening.map_err(|e| format!("{address} (key `{key}`) cannot be listened on: {e}"))?;
+        tracing::info!(relay = %listening, key, "relaying to Triton, read-only");
+    }
     Ok(())
 }
 

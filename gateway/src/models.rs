@@ -186,12 +186,22 @@ impl Models {
         if let Some(known) = labels.get(model) {
             return known.clone();
         }
-        // A name that Triton took is a folder's name and no path; so much is not taken on trust here.
-        let is_name = !model.is_empty() && !model.contains(['/', '\\', '\0']) && model != "." && model != "..";
-        let text = is_name.then(|| std::fs::read_to_string(self.directory.join(model).join("labels.txt")).ok()).flatten();
+        let text = self.folder(model).and_then(|folder| std::fs::read_to_string(folder.join("labels.txt")).ok());
         let lines = text.map(|text| Arc::new(text.lines().map(str::to_owned).collect::<Vec<_>>()));
         labels.insert(model.to_owned(), lines.clone());
         lines
+    }
+
+    /// Whether the release on disk has this model: where Triton does not, it is on its way.
+    #[must_use]
+    pub fn is_released(&self, model: &str) -> bool {
+        self.folder(model).is_some_and(|folder| folder.is_dir())
+    }
+
+    /// A model's folder. A name that Triton took is a folder's name and no path; so much is not taken on trust here.
+    fn folder(&self, model: &str) -> Option<PathBuf> {
+        let is_name = !model.is_empty() && !model.contains(['/', '\\', '\0']) && model != "." && model != "..";
+        is_name.then(|| self.directory.join(model))
     }
 
     /// After an inference that did not fit: the model may have changed since the last look.

@@ -1,7 +1,7 @@
 //! Accepts connections, upgrades them, and ends them all in good order.
 
-mod handshakes;
-mod warning;
+pub(crate) mod handshakes;
+pub(crate) mod warning;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

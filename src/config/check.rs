@@ -28,19 +28,12 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     }
     say(config.nodes.disk_gib < 50, "nodes.disk_gib: at least 50 (the Triton image alone takes 16)");
     say(config.workload.replicas < 1, "workload.replicas: at least 1");
-    let nothing = "opened to nobody, the gateway is of no use, and `up` could not prove that it answers; write [\"ws\"]";
-    say(config.workload.expose.is_empty(), &format!("workload.expose: {nothing}"));
     if let Some(repository) = &config.registry.repository {
         let why = "2 to 256 of a-z and 0-9, with single . _ - / between them";
         say(!is_repository(repository), &format!("registry.repository: {repository:?} is no ECR name: {why}"));
     }
     let bucket = config.storage.bucket.as_deref().unwrap_or("bucket");
     say(!(3..=63).contains(&bucket.len()) || bucket.contains(['/', '_']), "storage.bucket: no S3 bucket name");
-    for open in config.workload.expose.iter().filter(|open| *open != "ws") {
-        let known = ["http", "grpc", "metrics"].contains(&open.as_str());
-        let why = if known { "cannot be opened safely yet; only \"ws\" can" } else { "is no endpoint; there is \"ws\"" };
-        say(true, &format!("workload.expose: {open:?} {why}"));
-    }
     for (key, ranges) in [
         ("workload.source_ranges", &config.workload.source_ranges),
         ("cluster.public_access_cidrs", &config.cluster.public_access_cidrs),
@@ -49,6 +42,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             say(true, &format!("{key}: {range:?} is no IPv4 CIDR such as 203.0.113.7/32"));
         }
     }
+    problems.extend(expose(&config.workload.expose));
     problems.extend(super::access::problems(&config.access));
     problems.extend(size(config));
     problems.extend(network(config));
@@ -65,7 +59,9 @@ pub fn warnings(config: &Config) -> Vec<String> {
         warnings.push(format!("workload.triton_image: {} is old; {why}", config.workload.triton_image));
     }
     if config.workload.public_without_auth {
-        warnings.push("workload.public_without_auth: anybody may reach the WebSocket".to_owned());
+        let others = config.workload.expose.iter().any(|name| name != "ws");
+        let what = if others { "the WebSocket and what Triton's ports tell" } else { "the WebSocket" };
+        warnings.push(format!("workload.public_without_auth: anybody may reach {what}"));
     }
     warnings
 }
@@ -76,6 +72,30 @@ fn triton_release(image: &str) -> Option<(u32, u32)> {
     let (year, month) = tag.split('-').next()?.split_once('.')?;
     Some((year.parse().ok()?, month.parse().ok()?))
 }
+
+/// What the Service opens.
+fn expose(names: &[String]) -> Vec<String> {
+    let mut problems = Vec::new();
+    if !names.iter().any(|name| name == "ws") {
+        let why = "without \"ws\" nobody reaches the gateway, and `up` could not prove that it answers; write [\"ws\"]";
+        problems.push(format!("workload.expose: {why}, with \"http\" and \"metrics\" where they are wanted"));
+    }
+    for (i, name) in names.iter().enumerate() {
+        let why = match name.as_str() {
+            "ws" | "http" | "metrics" if names[..i].contains(name) => "is there twice",
+            "ws" | "http" | "metrics" => continue,
+            "grpc" => GRPC,
+            _ => "is no endpoint; there are \"ws\", \"http\" and \"metrics\"",
+        };
+        problems.push(format!("workload.expose: {name:?} {why}"));
+    }
+    problems
+}
+
+/// Why gRPC is not opened, and what to do instead.
+const GRPC: &str = "is not opened: whoever reaches Triton's gRPC port can load and unload models and register shared memory, \
+    and there is no read-only part of it; ask models through the WebSocket, read through \"http\", or use \
+    `kubectl --namespace NAMESPACE port-forward deployment/NAME 8001`";
 
 /// How many nodes: nothing adds any by itself. Whether the pods fit on them depends on the instance type, which EC2 knows
 /// (`cloud/machine.rs`).
@@ -203,7 +223,9 @@ mod tests {
         assert!(wrong(|c| c.network.public[0] = "10.0.0.0/24".into()).contains("not inside"));
         assert!(wrong(|c| c.network.cidr = "192.168.0.1/20".into()).contains("no IPv4 CIDR"));
         assert!(wrong(|c| c.network.zones = vec!["us-east-1a".into()]).contains("network.zones"));
-        assert!(wrong(|c| c.workload.expose.push("grpc".into())).contains("cannot be opened safely"));
+        assert!(wrong(|c| c.workload.expose.push("grpc".into())).contains("port-forward"));
+        assert!(wrong(|c| c.workload.expose.push("tcp".into())).contains("\"tcp\" is no endpoint"));
+        assert!(wrong(|c| c.workload.expose.push("ws".into())).contains("twice"));
         assert!(wrong(|c| c.workload.source_ranges = vec!["everyone".into()]).contains("no IPv4 CIDR"));
         assert!(wrong(|c| c.pipeline[1].alias = "densenet".into()).contains("twice"));
         assert!(wrong(|c| c.pipeline = vec![c.pipeline[0].clone(); 17]).contains("at most 16"));
@@ -221,9 +243,13 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_opens_nothing_is_refused() {
-        let told = wrong(|c| c.workload.expose.clear());
-        assert!(told.starts_with("workload.expose: ") && told.contains("write [\"ws\"]"), "{told}");
+    fn a_service_opens_the_websocket_and_what_else_is_named() {
+        let names = |names: &[&str]| wrong(|c| c.workload.expose = names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(names(&["metrics", "ws", "http"]), "");
+        for without in [&[][..], &["http", "metrics"]] {
+            let told = names(without);
+            assert!(told.starts_with("workload.expose: ") && told.contains("write [\"ws\"]"), "{told}");
+        }
     }
 
     #[test]
@@ -233,6 +259,9 @@ mod tests {
         config.workload.triton_image = "nvcr.io/nvidia/tritonserver:24.11-py3".to_owned();
         config.workload.public_without_auth = true;
         assert!(warnings(&config)[0].contains("CVE-2025-23310") && warnings(&config)[1].contains("anybody"));
+        assert!(!warnings(&config)[1].contains("Triton"));
+        config.workload.expose.push("http".to_owned());
+        assert!(warnings(&config)[1].contains("Triton"));
         config.workload.triton_image = "registry.example/triton@sha256:ab".to_owned();
         assert_eq!(warnings(&config).len(), 1);
     }

@@ -95,9 +95,9 @@ pub struct Workload {
     pub replicas: i32,
     pub triton_image: String,
     pub device_plugin_image: String,
-    /// Only "ws" for now; anything else is a clear error.
+    /// What the Service opens: "ws" always, "http" (Triton's, read-only) and "metrics" where they are named.
     pub expose: Vec<String>,
-    /// CIDRs that may reach the WebSocket. Empty: `up` refuses, unless `public_without_auth`.
+    /// CIDRs that may reach what is exposed. Empty: `up` refuses, unless `public_without_auth`.
     pub source_ranges: Vec<String>,
     /// Open to the world without authentication: said out loud or not at all.
     pub public_without_auth: bool,

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the place that prints")]
 
 mod bars;
+pub mod batch;
 mod json;
 mod lines;
 pub mod show;

@@ -11,6 +11,7 @@ mod metrics;
 mod multiplexed;
 #[path = "../../gateway/tests/triton/process.rs"]
 mod process;
+mod relay;
 mod world;
 
 use std::fs;

@@ -53,6 +53,8 @@ pub(crate) struct World {
     listen: u16,
     admin: u16,
     health: u16,
+    /// Triton's HTTP port and its metrics, as the gateway relays them.
+    relays: [u16; 2],
     triton: Option<Process>,
     gateway: Option<Running>,
 }
@@ -78,26 +80,33 @@ pub(crate) fn models(names: &[&str]) -> Files {
     files
 }
 
-/// A model that loads, and answers with what is no number: log(x - 2) of values below 2.
-pub(crate) fn numberless(name: &str) -> Files {
-    let script = "import sys\nfrom onnx import TensorProto as T, helper as h\n\
-        x, y = (h.make_tensor_value_info(n, T.FLOAT, [1, 4]) for n in 'xy')\n\
-        two = h.make_tensor('two', T.FLOAT, [1], [2.0])\n\
-        nodes = [h.make_node('Sub', ['x', 'two'], ['z']), h.make_node('Log', ['z'], ['y'])]\n\
-        graph = h.make_graph(nodes, 'g', [x], [y], [two])\n\
-        model = h.make_model(graph, opset_imports=[h.make_opsetid('', 13)], ir_version=8)\n\
-        sys.stdout.buffer.write(model.SerializeToString())";
+/// The ONNX file of `graph`: Python that makes a variable of this name from `helper` as `h` and `TensorProto` as `T`.
+pub(crate) fn onnx(graph: &str) -> Vec<u8> {
+    let script = format!(
+        "import sys\nfrom onnx import TensorProto as T, helper as h\n{graph}\n\
+         model = h.make_model(graph, opset_imports=[h.make_opsetid('', 13)], ir_version=8)\n\
+         sys.stdout.buffer.write(model.SerializeToString())"
+    );
     let python = cache().join("venv-models/bin/python");
-    let made = Command::new(&python).args(["-c", script]).output();
+    let made = Command::new(&python).args(["-c", &script]).output();
     let made = made.unwrap_or_else(|e| panic!("{} (made by sandbox/models/build): {e}", python.display()));
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    made.stdout
+}
+
+/// A model that loads, and answers with what is no number: log(x - 2) of values below 2.
+pub(crate) fn numberless(name: &str) -> Files {
+    let graph = "x, y = (h.make_tensor_value_info(n, T.FLOAT, [1, 4]) for n in 'xy')\n\
+        two = h.make_tensor('two', T.FLOAT, [1], [2.0])\n\
+        nodes = [h.make_node('Sub', ['x', 'two'], ['z']), h.make_node('Log', ['z'], ['y'])]\n\
+        graph = h.make_graph(nodes, 'g', [x], [y], [two])";
     let side = |what: &str, tensor: &str| format!("{what} [{{ name: {tensor:?} data_type: TYPE_FP32 dims: [ 1, 4 ] }}]\n");
     let config = format!(
         "name: {name:?}\nplatform: \"onnxruntime_onnx\"\nmax_batch_size: 0\n{}{}",
         side("input", "x"),
         side("output", "y")
     );
-    Files::from([(format!("{name}/config.pbtxt"), config.into()), (format!("{name}/1/model.onnx"), made.stdout)])
+    Files::from([(format!("{name}/config.pbtxt"), config.into()), (format!("{name}/1/model.onnx"), onnx(graph))])
 }
 
 fn free_ports<const N: usize>() -> [u16; N] {
@@ -118,10 +127,11 @@ impl World {
             .build();
         let s3 = aws_sdk_s3::Client::from_conf(config);
         s3.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
-        let [http, grpc, metrics, listen, admin, health] = free_ports();
+        let [http, grpc, metrics, listen, admin, health, relayed_http, relayed_metrics] = free_ports();
+        let relays = [relayed_http, relayed_metrics];
         let folder = tempfile::tempdir().expect("a folder");
         let triton_ports = [http, grpc, metrics];
-        let world = Self { aws, s3, folder, triton_ports, listen, admin, health, triton: None, gateway: None };
+        let world = Self { aws, s3, folder, triton_ports, listen, admin, health, relays, triton: None, gateway: None };
         fs::create_dir_all(world.repository()).expect("a folder");
         fs::write(world.config(), world.config_text()).expect("the configuration");
         world
@@ -136,10 +146,13 @@ impl World {
     }
 
     fn config_text(&self) -> String {
-        let (listen, admin, health, grpc) = (self.listen, self.admin, self.health, self.triton_ports[1]);
+        let (listen, admin, health) = (self.listen, self.admin, self.health);
+        let ([http, grpc, metrics], [relayed_http, relayed_metrics]) = (self.triton_ports, self.relays);
         let directory = self.repository();
         format!(
             "listen = \"127.0.0.1:{listen}\"\nadmin = \"127.0.0.1:{admin}\"\nhealth = \"127.0.0.1:{health}\"\n\
+             triton_http = \"127.0.0.1:{relayed_http}\"\ntriton_metrics = \"127.0.0.1:{relayed_metrics}\"\n\
+             triton.http = \"http://127.0.0.1:{http}\"\ntriton.metrics = \"http://127.0.0.1:{metrics}\"\n\
              limits.request_seconds = 600\ntriton.grpc = \"http://127.0.0.1:{grpc}\"\nstorage.bucket = {BUCKET:?}\nrepository.directory = {directory:?}\n{PIPELINES}"
         )
     }
@@ -169,9 +182,7 @@ impl World {
         assert!(binary.exists(), "{} is not there: cargo build -p tritondeploy-gateway", binary.display());
         let mut command = Command::new(binary);
         command.args([word, "--config"]).arg(self.config()).env_clear().stdin(Stdio::null());
-        command.env("AWS_ENDPOINT_URL", format!("http://{}", self.aws.host)).env("AWS_REGION", "us-east-1");
-        command.env("AWS_ACCESS_KEY_ID", &self.aws.key).env("AWS_SECRET_ACCESS_KEY", &self.aws.secret);
-        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        command.envs(self.user_env());
         command
     }
 
@@ -219,6 +230,17 @@ impl World {
         ask(self.health, &format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
     }
 
+    /// Triton's own ports for HTTP and metrics, and what the gateway relays them at.
+    pub(crate) fn triton_and_relays(&self) -> ([u16; 2], [u16; 2]) {
+        let [http, _, metrics] = self.triton_ports;
+        ([http, metrics], self.relays)
+    }
+
+    /// What the Service can open, and the port of the health paths.
+    pub(crate) fn open_ports(&self) -> [u16; 4] {
+        [self.listen, self.health, self.relays[0], self.relays[1]]
+    }
+
     /// Asks for a WebSocket of this subprotocol; the status.
     pub(crate) fn offer(&self, subprotocol: &str) -> u16 {
         let head = "GET / HTTP/1.1\r\nHost: t\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
@@ -231,6 +253,19 @@ impl World {
         let mut request = self.address().into_client_request().expect("a request");
         request.headers_mut().insert("sec-websocket-protocol", subprotocol.parse().expect("a header"));
         tokio_tungstenite::connect_async(request).await.expect("a connection").0
+    }
+
+    /// What a user of the bucket has set.
+    pub(crate) fn user_env(&self) -> BTreeMap<String, String> {
+        [
+            ("AWS_ENDPOINT_URL", format!("http://{}", self.aws.host)),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", self.aws.key.clone()),
+            ("AWS_SECRET_ACCESS_KEY", self.aws.secret.clone()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
     }
 
     /// The public WebSocket.
@@ -308,8 +343,8 @@ impl World {
     }
 }
 
-/// Status 0 where nothing listens.
-fn ask(port: u16, request: &str) -> (u16, String) {
+/// One request; the status and the body. Status 0 where nothing listens.
+pub(crate) fn ask(port: u16, request: &str) -> (u16, String) {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return (0, String::new()) };
     stream.set_read_timeout(Some(Duration::from_secs(120))).expect("a time-out");
     stream.write_all(request.as_bytes()).expect("asked");

@@ -13,6 +13,7 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     let before = sandbox.dump();
     let user = User::of(&sandbox);
     somebodys_ca_is_trusted(&user);
+    every_port_is_exposed(&user);
 
     let up = user.does(&["up", "--yes", "--json"]).json();
     let label = up["facts"]["label"].as_str().unwrap_or_default().to_lowercase();
@@ -23,6 +24,8 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     a_photo_of_ones_own_is_classified(&user);
     a_photo_is_classified_where_it_is(&sandbox, &user, &up);
     status_says_that_it_is_healthy(&user);
+    the_test_of_todays_users_passes(&user, &up);
+    a_port_that_closes_is_planned_in_place(&user);
     kubectl_works_with_our_kubeconfig(&user);
     the_pod_has_the_ca(&user);
     up_twice_changes_nothing(&sandbox);
@@ -82,6 +85,8 @@ fn status_says_that_it_is_healthy(user: &User) {
         "cluster_endpoint",
         "oidc_issuer",
         "websocket",
+        "http",
+        "metrics",
     ] {
         assert!(status["facts"][key].as_str().is_some_and(|value| !value.is_empty()), "{key} is missing in {}", status["facts"]);
     }
@@ -93,6 +98,43 @@ fn somebodys_ca_is_trusted(user: &User) {
     let (first, _) = system.split_once("-----END CERTIFICATE-----").unwrap();
     std::fs::write(user.path("roots.pem"), format!("{first}-----END CERTIFICATE-----\n")).unwrap();
     user.edit(|text| format!("ca_bundle = \"roots.pem\"\n{text}"));
+}
+
+fn every_port_is_exposed(user: &User) {
+    user.edit(|text| text.replace("[workload]\n", "[workload]\nexpose = [\"ws\", \"http\", \"metrics\"]\n"));
+}
+
+/// A client that knows Triton's ports, the WebSocket and the bucket, and nothing of ours.
+fn the_test_of_todays_users_passes(user: &User, up: &Value) {
+    let fact = |key: &str| up["facts"][key].as_str().unwrap_or_else(|| panic!("no {key} in {up}"));
+    let host = fact("websocket").trim_start_matches("ws://").trim_end_matches(":8080/");
+    assert_eq!(fact("http"), format!("http://{host}:8000"));
+    assert_eq!(fact("metrics"), format!("http://{host}:8002/metrics"));
+    let packages = std::fs::read_dir(crate::sandbox::cache().join("venv/lib")).unwrap().next().unwrap().unwrap();
+    let (script, packages) = (root().join("tests/whole/users_checks.py"), packages.path().join("site-packages"));
+    let script = ["14.2", script.to_str().unwrap(), host, fact("bucket"), "images/tritondeploy-proof.png"];
+    let ran = user.other(root().join("gateway/bench/websockets"), &[&script[..], &[packages.to_str().unwrap()]].concat());
+    eprintln!("{}{}", ran.out, ran.err);
+    assert!(ran.code == Some(0) && ran.out.contains("Connection successful!"), "{}{}", ran.out, ran.err);
+    assert_eq!(ran.out.matches(": passed").count(), 7, "{}", ran.out);
+    // The balancer opens nothing else, and nobody changes a model through what it opens.
+    let curl = |path: &str| {
+        let url = format!("http://{host}{path}");
+        user.other("curl", &["-sS", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}", "-d", "{}", &url]).out
+    };
+    assert_eq!(curl(":8000/v2/repository/models/densenet_onnx/unload"), "404");
+    assert_eq!(curl(":8002/v2/repository/models/densenet_onnx/unload"), "404");
+    for closed in [":8001/", ":8081/metrics", ":8082/healthz", ":8084/v2", ":8085/metrics"] {
+        assert_eq!(curl(closed), "000", "{closed}");
+    }
+}
+
+fn a_port_that_closes_is_planned_in_place(user: &User) {
+    user.edit(|text| text.replace(", \"metrics\"]", "]"));
+    let plan = user.does(&["plan"]).out;
+    let told = ["~ kube/config-map", "~ kube/deployment", "~ kube/service", "0 to create, 3 to change."];
+    assert!(told.iter().all(|words| plan.contains(words)) && !plan.contains("cannot be changed"), "{plan}");
+    user.edit(|text| text.replace("\"http\"]", "\"http\", \"metrics\"]"));
 }
 
 /// The pod is ready, so that its gateway has read it.
@@ -149,6 +191,7 @@ fn up_twice_changes_nothing(sandbox: &Sandbox) {
     let writes = sandbox.kubernetes_writes().len();
     let mut offline = User::of(sandbox);
     somebodys_ca_is_trusted(&offline);
+    every_port_is_exposed(&offline);
     offline.env.insert("DOCKER_HOST".to_owned(), "unix:///nonexistent/docker.sock".to_owned());
     let again = offline.does(&["up", "--yes", "--json"]).json();
     assert_eq!(again["outcome"]["changed"], 0, "{again}");

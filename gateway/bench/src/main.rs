@@ -1,6 +1,7 @@
 //! `tritondeploy-bench`: measures the gateway against Triton itself. See docs/benchmarks.md, and `make bench`.
 
 mod compare;
+mod delay;
 mod drive;
 mod failure;
 mod floor;

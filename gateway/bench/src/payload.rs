@@ -12,7 +12,10 @@ use crate::models::Model;
 pub(crate) const COUNT: usize = 64;
 
 /// Width and height of the photographs.
-const PHOTO: (usize, usize) = (1280, 960);
+pub(crate) const PHOTO: (usize, usize) = (1280, 960);
+
+/// Width and height of the small ones.
+pub(crate) const SMALL_PHOTO: (usize, usize) = (640, 480);
 
 /// Bytes of an image as a tensor.
 pub(crate) const PIXELS: usize = 3 * image::SIDE * image::SIDE * 4;
@@ -43,24 +46,24 @@ pub(crate) fn flat(model: &Model, answer: &[u8]) -> Result<String, Failure> {
     v0::flat([view(model, answer)]).doing("writing the answer expected")
 }
 
-/// So many JPEGs of 1280 x 960: parts of a photograph, enlarged, each with its own light and grain.
-pub(crate) fn photos(count: usize) -> Result<Vec<Bytes>, Failure> {
+/// So many JPEGs of this width and height: parts of a photograph, enlarged, each with its own light and grain.
+pub(crate) fn photos(count: usize, size: (usize, usize)) -> Result<Vec<Bytes>, Failure> {
     let cat = png::Decoder::new(std::io::Cursor::new(include_bytes!("../../../assets/cat.png")));
     let mut cat = cat.read_info().doing("reading the photograph")?;
     let mut pixels = vec![0; cat.output_buffer_size().unwrap_or_default()];
     let info = cat.next_frame(&mut pixels).doing("reading the photograph")?;
     let (width, height) = (info.width as usize, info.height as usize);
-    (0..count).map(|number| photo(&pixels, (width, height), number)).collect()
+    (0..count).map(|number| photo(&pixels, (width, height), size, number)).collect()
 }
 
-fn photo(cat: &[u8], (width, height): (usize, usize), number: usize) -> Result<Bytes, Failure> {
+fn photo(cat: &[u8], (width, height): (usize, usize), (columns, rows): (usize, usize), number: usize) -> Result<Bytes, Failure> {
     let mut random = fastrand::Rng::with_seed(number as u64);
-    let scale = height as f32 / PHOTO.1 as f32;
-    let left = random.f32() * (width as f32 - 1.0 - scale * PHOTO.0 as f32);
+    let scale = height as f32 / rows as f32;
+    let left = random.f32() * (width as f32 - 1.0 - scale * columns as f32);
     let light = 0.7 + 0.4 * random.f32();
-    let mut pixels = Vec::with_capacity(PHOTO.0 * PHOTO.1 * 3);
-    for y in 0..PHOTO.1 {
-        for x in 0..PHOTO.0 {
+    let mut pixels = Vec::with_capacity(columns * rows * 3);
+    for y in 0..rows {
+        for x in 0..columns {
             let grain = random.f32() * 12.0 - 6.0;
             let (at_x, at_y) = (left + x as f32 * scale, (y as f32 * scale).min(height as f32 - 1.001));
             let (column, row) = (at_x as usize, at_y as usize);
@@ -75,9 +78,9 @@ fn photo(cat: &[u8], (width, height): (usize, usize), number: usize) -> Result<B
     }
     let image = turbojpeg::Image {
         pixels: &pixels[..],
-        width: PHOTO.0,
-        pitch: PHOTO.0 * 3,
-        height: PHOTO.1,
+        width: columns,
+        pitch: columns * 3,
+        height: rows,
         format: turbojpeg::PixelFormat::RGB,
     };
     let jpeg = turbojpeg::compress(image, 88, turbojpeg::Subsamp::Sub2x2).doing("writing a JPEG")?;
@@ -122,7 +125,7 @@ mod tests {
 
     #[test]
     fn photographs_are_of_the_size_said_and_differ() {
-        let photos = photos(2).unwrap();
+        let photos = photos(2, PHOTO).unwrap();
         let header = turbojpeg::read_header(&photos[0]).unwrap();
         assert_eq!((header.width, header.height), PHOTO);
         let (first, second) = (pixels(&photos[0], Quality::Exact).unwrap(), pixels(&photos[1], Quality::Exact).unwrap());

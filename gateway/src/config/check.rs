@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tritondeploy_wire::v1::MODELS;
 
 use super::{Config, DEFAULT, Error};
+use crate::triton;
 
 /// The most that `limits.message_bytes` may be.
 const MESSAGE_BYTES: usize = 1 << 30;
@@ -55,6 +56,10 @@ impl Config {
             "storage.bucket is missing; name the bucket that holds images and models"
         } else if self.threads == 0 {
             "threads is 0; at least one must serve the sockets"
+        } else if triton::authority(&self.triton.http).is_none() {
+            "triton.http is no URL of the form http://HOST:PORT"
+        } else if triton::authority(&self.triton.metrics).is_none() {
+            "triton.metrics is no URL of the form http://HOST:PORT"
         } else if least.contains(&0) || seconds.contains(&0) {
             "a limit is 0; each must be at least 1"
         } else if limits.message_bytes > MESSAGE_BYTES {
@@ -95,6 +100,8 @@ mod tests {
         for (text, wanted) in [
             ("", "storage.bucket"),
             ("storage.bucket = \"b\"\nthreads = 0", "threads"),
+            ("storage.bucket = \"b\"\ntriton.http = \"127.0.0.1:8000\"", "triton.http"),
+            ("storage.bucket = \"b\"\ntriton.metrics = \"http://127.0.0.1:8002/metrics\"", "triton.metrics"),
             ("storage.bucket = \"b\"\nlimits.running = 0", "at least 1"),
             ("storage.bucket = \"b\"\nlimits.message_bytes = 1073741825", "1 GiB"),
             ("storage.bucket = \"b\"\nlimits.incoming_bytes = 9", "incoming_bytes"),

@@ -23,6 +23,10 @@ pub struct Config {
     pub admin: String,
     /// Where the two health paths alone are served, for the kubelet's probes.
     pub health: String,
+    /// Where what reads on Triton's HTTP port is served; absent: nowhere.
+    pub triton_http: Option<String>,
+    /// Where Triton's metrics are served; absent: nowhere.
+    pub triton_metrics: Option<String>,
     /// How long requests may take to finish after SIGTERM.
     pub drain_seconds: u64,
     /// Threads that serve sockets; decoding has its own. By default one for every four cores: one alone never waits for
@@ -178,6 +182,8 @@ impl Default for Config {
             listen: "0.0.0.0:8080".to_owned(),
             admin: "127.0.0.1:8081".to_owned(),
             health: "0.0.0.0:8082".to_owned(),
+            triton_http: None,
+            triton_metrics: None,
             drain_seconds: 20,
             threads: cores().div_ceil(4),
             triton: triton::Config::default(),

@@ -253,10 +253,11 @@ impl Engine {
         })
     }
 
-    /// A model that we are meant to serve and that Triton does not have is on its way; any other is unknown.
+    /// A model that we are meant to serve, by a pipeline or the release, and that Triton does not have is on its way; any
+    /// other is unknown.
     fn sort(&self, model: &str, source: triton::Error) -> Error {
         let source = match source {
-            triton::Error::NoModel(why) if self.serves(model) => triton::Error::Busy(why),
+            triton::Error::NoModel(why) if self.serves(model) || self.models.is_released(model) => triton::Error::Busy(why),
             other => other,
         };
         Error::Model { model: model.to_owned(), source }

@@ -1,5 +1,5 @@
 //! Places for connections that have not sent an upgrade: so many in all, and so many for one address, so that one client
-//! that opens connections and says nothing does not keep the others out.
+//! that opens connections and says nothing does not keep the others out. The relays count theirs in the same way.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use crate::metrics::Refusal;
 use crate::protocol::network;
 
 #[derive(Debug)]
-pub(super) struct Handshakes {
+pub(crate) struct Handshakes {
     all: Arc<Semaphore>,
     per_address: usize,
     /// Places in use, of those addresses that use any.
@@ -20,19 +20,19 @@ pub(super) struct Handshakes {
 
 /// Given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct HandshakePermit {
+pub(crate) struct HandshakePermit {
     handshakes: Arc<Handshakes>,
     address: IpAddr,
     _one: OwnedSemaphorePermit,
 }
 
 impl Handshakes {
-    pub(super) fn new(all: usize, per_address: usize) -> Arc<Self> {
+    pub(crate) fn new(all: usize, per_address: usize) -> Arc<Self> {
         Arc::new(Self { all: Arc::new(Semaphore::new(all)), per_address, used: Mutex::default() })
     }
 
     /// A place for a connection from `address`, or which cap is reached.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<HandshakePermit, Refusal> {
+    pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Result<HandshakePermit, Refusal> {
         let address = network(address);
         let mut used = self.used();
         if used.get(&address).is_some_and(|count| *count >= self.per_address) {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// From one line to the next.
-pub(super) const PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) struct Warning {
+pub(crate) struct Warning {
     /// Writes the line: how many connections it stands for, and the last of them.
     write: Box<dyn Fn(u64, SocketAddr) + Send + Sync>,
     state: Mutex<State>,
@@ -25,12 +25,12 @@ struct State {
 }
 
 impl Warning {
-    pub(super) fn new(write: impl Fn(u64, SocketAddr) + Send + Sync + 'static) -> Arc<Self> {
+    pub(crate) fn new(write: impl Fn(u64, SocketAddr) + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { write: Box::new(write), state: Mutex::default() })
     }
 
     /// Counts one connection. The first is written at once; those of the next second follow together at its end.
-    pub(super) fn count(self: &Arc<Self>, peer: SocketAddr) {
+    pub(crate) fn count(self: &Arc<Self>, peer: SocketAddr) {
         let mut state = self.state();
         state.waiting = Some((state.waiting.map_or(0, |(count, _)| count) + 1, peer));
         if std::mem::replace(&mut state.paused, true) {

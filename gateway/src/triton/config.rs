@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::Uri;
+use http::uri::{Authority, Scheme};
 use serde::Deserialize;
 
 /// Where Triton listens and how patient we are with it.
@@ -10,6 +12,10 @@ use serde::Deserialize;
 pub struct Config {
     /// Triton's gRPC endpoint, as a URL.
     pub grpc: String,
+    /// Triton's HTTP endpoint, as a URL, for the port `triton_http`.
+    pub http: String,
+    /// Where Triton's metrics are, as a URL without a path, for the port `triton_metrics`.
+    pub metrics: String,
     /// The largest message either way, in bytes.
     pub message_bytes: usize,
     /// Longest wait for the TCP connection.
@@ -43,6 +49,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             grpc: "http://127.0.0.1:8001".to_owned(),
+            http: "http://127.0.0.1:8000".to_owned(),
+            metrics: "http://127.0.0.1:8002".to_owned(),
             message_bytes: 128 << 20,
             connect_seconds: 2,
             infer_seconds: 60,
@@ -55,8 +63,32 @@ impl Default for Config {
     }
 }
 
+/// The host and port of `http://HOST:PORT`; None where `url` is anything else.
+#[must_use]
+pub fn authority(url: &str) -> Option<Authority> {
+    let uri: Uri = url.parse().ok()?;
+    let plain = uri.scheme() == Some(&Scheme::HTTP) && matches!(uri.path(), "" | "/") && uri.query().is_none();
+    let authority = uri.into_parts().authority.filter(|_| plain)?;
+    (authority.port_u16().is_some() && !authority.as_str().contains('@')).then_some(authority)
+}
+
 impl Config {
     pub(super) fn connect_timeout(&self) -> Duration {
         Duration::from_secs(self.connect_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_host_and_a_port_and_nothing_more() {
+        for url in ["http://127.0.0.1:8000", "http://[::1]:8000/", "http://localhost:1"] {
+            assert!(authority(url).is_some(), "{url}");
+        }
+        for url in ["", "127.0.0.1:8000", "https://a:1", "http://a", "http://a:1/v2", "http://a:1?x", "http://u@a:1", "unix:/x"] {
+            assert!(authority(url).is_none(), "{url}");
+        }
     }
 }

@@ -14,7 +14,7 @@ mod pieces;
 mod tensor;
 
 pub use client::Triton;
-pub use config::{Config, Transport};
+pub use config::{Config, Transport, authority};
 pub use error::Error;
 pub use infer::{Options, WORTH};
 pub use memory::Slots;

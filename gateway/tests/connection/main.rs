@@ -14,6 +14,7 @@ mod program;
 mod python;
 mod random_frames;
 mod raw;
+mod relay;
 mod room;
 
 use std::net::SocketAddr;

@@ -1,142 +1,23 @@
-//! `infer`: one photo through the deployment's public WebSocket.
+//! `infer`: images and videos through the deployment's public WebSocket.
 
+mod address;
+mod batch;
+mod dry_run;
+mod report;
 mod results;
-
-use std::sync::Arc;
-use std::time::Instant;
-
-use serde_json::{Value, json};
-use tritondeploy_client::v1::{Class, Client, Error as ClientError, ModelResult, Request};
+mod run;
+mod single;
+mod sources;
+mod told;
+mod video;
 
 use super::Start;
 use crate::cli::Infer;
-use crate::cloud::Cloud;
-use crate::cloud::inventory::Inventory;
-use crate::engine::Standing;
 use crate::error::Error;
-use crate::report::show;
 
 pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
-    let image = infer.sources.first().map_or("", String::as_str);
-    let request = photo(image)?.top(u32::from(infer.top)).once();
-    let request = if infer.models.is_empty() { request } else { request.models(&infer.models) };
-    let cloud = start.cloud("infer").await?;
-    let url = address(start, &cloud).await?;
-    let begun = Instant::now();
-    let asked = async { Client::connect(&url).await?.ask(request).await };
-    let results = asked.await.map_err(|why| told(start, why))?.results;
-    let took = begun.elapsed();
-    let models: Vec<Value> = results.iter().map(as_json).collect();
-    let found = json!({"image": image, "models": models, "seconds": took.as_secs_f64()});
-    let failure = |result: &ModelResult| result.classes().err().map(|why| format!("{}: {why}", result.alias));
-    let failures: Vec<String> = results.iter().filter_map(failure).collect();
-    if !start.json() {
-        show::classified(&results, took);
-    }
-    if !failures.is_empty() {
-        return Err(Error::failed(failures.join("\n  "), start.again("status")).with(found));
-    }
-    if start.json() {
-        show::json(&found);
-    }
-    Ok(())
-}
-
-/// A local photo goes along; one in the bucket is named.
-fn photo(image: &str) -> Result<Request, Error> {
-    if let Some(rest) = image.strip_prefix("s3://") {
-        let (bucket, key) = rest
-            .split_once('/')
-            .filter(|(_, key)| !key.is_empty())
-            .ok_or_else(|| Error::usage(format!("{image} names no object"), "write s3://BUCKET/KEY"))?;
-        return Ok(Request::object_of(bucket, key));
-    }
-    let bytes = std::fs::read(image)
-        .map_err(|why| Error::usage(format!("{image} cannot be read: {why}"), "name a photo, or s3://BUCKET/KEY"))?;
-    Ok(Request::image(bytes))
-}
-
-/// The deployment's WebSocket, where there is one. Nothing is looked at but the way to it.
-async fn address(start: &Start, cloud: &Arc<Cloud>) -> Result<String, Error> {
-    let seen = start.through(cloud, &Inventory::default()).look_at("balancer").await;
-    if start.cancel.is_cancelled() {
-        return Err(Error::unchanged());
-    }
-    let found = seen.iter().flat_map(|seen| &seen.facts).find(|fact| fact.key == "websocket");
-    found.map(|fact| fact.value.clone()).ok_or_else(|| match seen.map(|seen| seen.standing) {
-        Some(Standing::Unknown { why }) => {
-            Error::failed(format!("it cannot be told where the WebSocket is: {why}"), start.again("status"))
-        }
-        None | Some(Standing::Absent) => Error::failed("the deployment has no WebSocket yet", start.again("up")),
-        Some(standing) => {
-            let why = show::words(&standing);
-            Error::failed(format!("the deployment has no WebSocket yet; its load balancer is {why}"), start.again("up"))
-        }
-    })
-}
-
-fn told(start: &Start, why: ClientError) -> Error {
-    match why {
-        ClientError::Unspoken { .. } => {
-            Error::failed(format!("the running gateway is older than this tritondeploy: {why}"), start.again("up"))
-        }
-        // It was the gateway's answer: nothing is wrong with the deployment.
-        ClientError::Refused(failure) if failure.retryable => Error::failed(failure.to_string(), "run it again in a moment"),
-        ClientError::Refused(failure) => Error::failed(failure.to_string(), "name another photo or --model"),
-        why => Error::failed(why.to_string(), start.again("status")),
-    }
-}
-
-fn as_json(result: &ModelResult) -> Value {
-    let (alias, model) = (&result.alias, &result.model);
-    let classes = match result.classes() {
-        Ok(classes) => classes,
-        Err(error) => return json!({"alias": alias, "model": model, "error": error}),
-    };
-    let class = |class: &Class| json!({"index": class.index, "label": class.label, "probability": class.score});
-    let top: Vec<Value> = classes.iter().map(class).collect();
-    json!({"alias": alias, "model": model, "version": result.version(), "top": top})
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio_util::sync::CancellationToken;
-    use tritondeploy_client::v1::{Code, Failure, Outcome};
-
-    use super::*;
-    use crate::report::Mode;
-
-    fn next(why: ClientError) -> String {
-        let (name, region, log) = (None, Some("eu-west-1".to_owned()), None);
-        let cancel = CancellationToken::new();
-        let start = Start { config: "tritondeploy.toml".into(), name, region, mode: Mode::Json, log, cancel };
-        told(&start, why).next().to_owned()
-    }
-
-    #[test]
-    fn each_failure_says_what_to_do_about_it() {
-        let refused = |code| ClientError::Refused(Failure::new(code, "because"));
-        let (url, why) = ("ws://x/".to_owned(), "HTTP 400".to_owned());
-        assert_eq!(next(ClientError::Unspoken { url, why }), "tritondeploy up --region eu-west-1");
-        assert_eq!(next(refused(Code::UnknownModel)), "name another photo or --model");
-        assert_eq!(next(refused(Code::ModelUnavailable)), "run it again in a moment");
-        assert!(next(ClientError::Protocol(String::new())).starts_with("tritondeploy status"));
-    }
-
-    #[test]
-    fn one_model_that_failed_is_told_beside_one_that_answered() {
-        let result = |outcome| as_json(&ModelResult { alias: "a".to_owned(), model: "m".to_owned(), outcome });
-        let top = vec![Class { index: 285, score: 0.5, label: None }];
-        let answered =
-            json!({"alias": "a", "model": "m", "version": "2", "top": [{"index": 285, "label": null, "probability": 0.5}]});
-        assert_eq!(result(Outcome::Top { version: "2".to_owned(), top }), answered);
-        let failed = result(Outcome::Error { error: Failure::new(Code::ModelError, "because") });
-        assert_eq!((&failed["model"], &failed["error"]["code"]), (&"m".into(), &"model_error".into()));
-    }
-
-    #[test]
-    fn what_cannot_be_a_photo_is_told_before_anything_is_asked() {
-        assert!(photo("s3://bucket").is_err() && photo("s3://bucket/").is_err() && photo("/no/photo.jpg").is_err());
-        assert!(photo("s3://bucket/images/a.png").is_ok());
+    match single::named(&infer) {
+        Some(image) => single::run(start, &infer, image).await,
+        None => batch::run(start, infer).await,
     }
 }

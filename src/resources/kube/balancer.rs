@@ -1,5 +1,5 @@
 //! The network load balancer behind the Service, watched: the cloud controller makes it. There once
-//! AWS calls it active and a target of it is healthy (3 to 5 minutes on AWS). Its name is not
+//! AWS calls it active and a target of each of its ports is healthy (3 to 5 minutes on AWS). Its name is not
 //! resolved before, since a resolver would remember for a while that there is no such name.
 
 use std::time::Duration;
@@ -11,7 +11,8 @@ use kube::Api;
 use serde::Serialize;
 
 use super::applied::Applied;
-use super::service::{PORT, Service, ServiceOutput};
+use super::endpoint::Endpoint;
+use super::service::{Service, ServiceOutput};
 use crate::cloud::aws::OrFault as _;
 use crate::cloud::kube::OrFault as _;
 use crate::cloud::{Cloud, Cx};
@@ -19,23 +20,6 @@ use crate::engine::{After, Doing, Fact, Fault, Found, Node, Resource, Seen};
 
 /// The balancer.
 pub struct Balancer;
-
-/// Where the WebSocket answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// The balancer's DNS name (or, where a controller gives one, address).
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-}
-
-impl Endpoint {
-    /// As a WebSocket client wants it.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("ws://{}:{}/", self.host, self.port)
-    }
-}
 
 /// Nothing of it is compared.
 #[derive(Serialize)]
@@ -58,18 +42,41 @@ impl Balancer {
         Ok(found.and_then(|found| found.load_balancers.unwrap_or_default().into_iter().next()))
     }
 
-    async fn targets(cx: &Cx, balancer: &LoadBalancer) -> Result<Vec<TargetHealthDescription>, Fault> {
+    /// The targets behind each port of the balancer.
+    async fn targets(cx: &Cx, balancer: &LoadBalancer) -> Result<Vec<Behind>, Fault> {
         let elb = &cx.world.aws.elb;
         let arn = balancer.load_balancer_arn().unwrap_or_default();
-        let groups = elb.describe_target_groups().load_balancer_arn(arn).send().await.fault()?;
-        let mut targets = Vec::new();
-        for group in groups.target_groups() {
-            let Some(arn) = group.target_group_arn() else { continue };
-            let health = elb.describe_target_health().target_group_arn(arn).send().await.fault()?;
-            targets.extend(health.target_health_descriptions.unwrap_or_default());
+        let listeners = elb.describe_listeners().load_balancer_arn(arn).send().await.fault()?;
+        let mut behind = Vec::new();
+        for listener in listeners.listeners() {
+            let Some(port) = listener.port().and_then(|port| u16::try_from(port).ok()) else { continue };
+            let mut targets = Vec::new();
+            for group in listener.default_actions().iter().filter_map(|action| action.target_group_arn()) {
+                let health = elb.describe_target_health().target_group_arn(group).send().await.fault()?;
+                targets.extend(health.target_health_descriptions.unwrap_or_default());
+            }
+            behind.push(Behind { port, targets });
         }
-        Ok(targets)
+        Ok(behind)
     }
+}
+
+/// What is behind a port of the balancer.
+struct Behind {
+    port: u16,
+    targets: Vec<TargetHealthDescription>,
+}
+
+/// Why a port does not lead to a pod yet; None: it does.
+fn waits_for(port: u16, behind: &[Behind]) -> Option<String> {
+    let Some(behind) = behind.iter().find(|behind| behind.port == port) else {
+        return Some(format!("it has no listener on port {port} yet"));
+    };
+    if behind.targets.iter().any(healthy) {
+        return None;
+    }
+    let why = behind.targets.first().map_or_else(|| "there is none".to_owned(), told);
+    Some(format!("no target of port {port} is healthy yet: {why}"))
 }
 
 fn healthy(target: &TargetHealthDescription) -> bool {
@@ -113,12 +120,11 @@ impl Resource for Balancer {
         if state != Some(&LoadBalancerStateEnum::Active) {
             return changing(state.map_or("no state", LoadBalancerStateEnum::as_str).to_owned());
         }
-        let targets = Self::targets(cx, &balancer).await?;
-        if !targets.iter().any(healthy) {
-            let why = targets.first().map_or_else(|| "it has no target".to_owned(), told);
-            return changing(format!("no target is healthy yet: {why}"));
+        let behind = Self::targets(cx, &balancer).await?;
+        if let Some(why) = service.open.iter().find_map(|open| waits_for(open.port(), &behind)) {
+            return changing(why);
         }
-        Ok(Seen::Present(Found::one(Endpoint { host, port: PORT }, State)))
+        Ok(Seen::Present(Found::one(Endpoint { host, open: service.open.clone() }, State)))
     }
 
     async fn create(&self, _: &Cx, _: &ServiceOutput, (): &()) -> Result<(), Fault> {
@@ -136,7 +142,9 @@ impl Resource for Balancer {
     async fn evidence(&self, cx: &Cx, service: &ServiceOutput) -> Vec<String> {
         let mut lines = Vec::new();
         if let Ok(Some(balancer)) = Self::find(cx, service).await {
-            lines.extend(Self::targets(cx, &balancer).await.iter().flatten().map(told));
+            let behind = Self::targets(cx, &balancer).await.unwrap_or_default();
+            let line = |port, target| format!("port {port}: {}", told(target));
+            lines.extend(behind.iter().flat_map(|Behind { port, targets }| targets.iter().map(move |target| line(port, target))));
         }
         if let Ok(client) = cx.world.kube.client(&cx.world.aws, &service.namespace.cluster).await {
             lines.extend(super::pods::events(&client, &service.namespace.name, "Service", &service.name).await);
@@ -145,6 +153,34 @@ impl Resource for Balancer {
     }
 
     fn facts(&self, endpoint: &Endpoint) -> Vec<Fact> {
-        vec![Fact { key: "websocket", value: endpoint.url() }]
+        endpoint.facts()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealth};
+
+    use super::*;
+
+    fn behind(port: u16, states: &[TargetHealthStateEnum]) -> Behind {
+        let target = |state: &TargetHealthStateEnum| {
+            TargetHealthDescription::builder()
+                .target(TargetDescription::builder().id("i-1").build())
+                .target_health(TargetHealth::builder().state(state.clone()).build())
+                .build()
+        };
+        Behind { port, targets: states.iter().map(target).collect() }
+    }
+
+    #[test]
+    fn every_port_waits_for_a_healthy_target_of_its_own() {
+        use TargetHealthStateEnum::{Healthy, Initial, Unhealthy};
+        let ports = [behind(8080, &[Unhealthy, Healthy]), behind(8000, &[Initial]), behind(8002, &[])];
+        assert_eq!(waits_for(8080, &ports), None);
+        let why = waits_for(8000, &ports).unwrap();
+        assert_eq!(why, "no target of port 8000 is healthy yet: target i-1 is initial");
+        assert!(waits_for(8002, &ports).unwrap().ends_with("there is none"));
+        assert_eq!(waits_for(8001, &ports).unwrap(), "it has no listener on port 8001 yet");
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::applied::{Applied, Object, Place};
 use super::config_map::ConfigMap;
+use super::endpoint::Exposed;
 use super::gateway_config::GatewayConfig;
 use super::manifest::{Error, render, sha256};
 use super::namespace::{Namespace, NamespaceOutput};
@@ -30,6 +31,7 @@ pub struct Deployment {
     triton_image: String,
     region: String,
     endpoint_url: Option<String>,
+    open: Vec<Exposed>,
     gateway: GatewayConfig,
     size: Size,
 }
@@ -53,6 +55,7 @@ impl Deployment {
             triton_image: config.workload.triton_image.clone(),
             region: super::gateway_config::region(config),
             endpoint_url: config.endpoint_url.clone(),
+            open: Exposed::of(config).collect(),
             gateway: GatewayConfig::new(config),
             size: Size::gpu(),
         }
@@ -75,8 +78,11 @@ impl Deployment {
         const TEMPLATE: &str = include_str!("../../../templates/deployment.yaml");
         let gateway = GATEWAY_PRE_STOP_SECONDS;
         let drained = gateway + self.gateway.drain_seconds;
+        let port = |open: &Exposed| json!({"name": open.name(), "port": open.pod_port()});
+        let ports: Vec<_> = self.open.iter().map(port).collect();
         let values = json!({
             "name": self.name,
+            "ports": ports,
             "namespace": namespace.name,
             "replicas": self.replicas,
             "service_account": service_account,

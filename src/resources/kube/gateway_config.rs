@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::endpoint::Exposed;
 use crate::config::{Config, Scores};
 
 /// The gateway's configuration, but for the bucket, whose name is known later.
@@ -12,6 +13,7 @@ pub struct GatewayConfig {
     /// Certificates that the gateway trusts beside the public ones, PEM.
     pub(super) roots: Option<String>,
     pipeline: Vec<Pipeline>,
+    open: Vec<Exposed>,
     /// How long requests in work may take once the pod is asked to go.
     pub drain_seconds: u32,
 }
@@ -21,6 +23,10 @@ struct File<'a> {
     listen: &'a str,
     admin: &'a str,
     health: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    triton_http: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    triton_metrics: Option<String>,
     drain_seconds: u32,
     triton: Triton<'a>,
     storage: Storage<'a>,
@@ -104,6 +110,7 @@ impl GatewayConfig {
             endpoint_url: config.endpoint_url.clone(),
             roots: config.roots.clone(),
             pipeline: pipeline.chain(proof).collect(),
+            open: Exposed::of(config).collect(),
             drain_seconds: 20,
         }
     }
@@ -111,10 +118,13 @@ impl GatewayConfig {
     /// The file, for this bucket.
     #[must_use]
     pub fn toml(&self, bucket: &str) -> String {
+        let listener = |of: Exposed| self.open.contains(&of).then(|| format!("0.0.0.0:{}", of.pod_port()));
         let file = File {
             listen: "0.0.0.0:8080",
             admin: "127.0.0.1:8081",
             health: "0.0.0.0:8082",
+            triton_http: listener(Exposed::Http),
+            triton_metrics: listener(Exposed::Metrics),
             drain_seconds: self.drain_seconds,
             triton: Triton { grpc: "http://127.0.0.1:8001" },
             storage: Storage {

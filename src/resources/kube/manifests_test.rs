@@ -104,9 +104,8 @@ fn every_probe_of_the_gateway_asks_its_health_listener_and_the_service_does_not(
     assert_eq!(number, GatewayConfig::HEALTH_PORT);
     let file: toml::Table = toml::from_str(&GatewayConfig::new(&config).toml("b")).unwrap();
     assert_eq!(file["health"].as_str(), Some(&*format!("0.0.0.0:{number}")));
-    let service = known::<core::Service>(Service::new(&config, "kube/service").manifest(&namespace(), &()));
     assert_eq!(
-        service["spec"]["ports"],
+        service(&config)["spec"]["ports"],
         serde_json::json!([{"name": "ws", "port": 8080, "targetPort": "ws", "protocol": "TCP"}])
     );
 }
@@ -153,15 +152,53 @@ fn a_ca_bundle_reaches_the_pod_and_another_one_is_another_pod() {
     assert!(hash(&with(pem)) != hash(&without) && hash(&with(pem)) != hash(&with("other")));
 }
 
+fn service(config: &Config) -> Value {
+    known::<core::Service>(Service::new(config, "kube/service").manifest(&namespace(), &()))
+}
+
 #[test]
 fn the_service_opens_one_port_to_those_who_may() {
     let mut config = Config::default();
     config.workload.source_ranges = vec!["192.0.2.0/24".to_owned()];
-    let manifest = known::<core::Service>(Service::new(&config, "kube/service").manifest(&namespace(), &()));
+    let manifest = service(&config);
     assert_eq!(manifest["spec"]["loadBalancerSourceRanges"], serde_json::json!(["192.0.2.0/24"]));
     assert_eq!(manifest["spec"]["ports"].as_array().unwrap().len(), 1);
     assert_eq!(manifest["spec"]["ports"][0]["port"], 8080);
     assert!(manifest.to_string().contains("tritondeploy:deployment=triton-streaming-cluster"));
+}
+
+#[test]
+fn each_exposed_port_leads_to_a_listener_of_the_gateway_and_no_other_is_open() {
+    let listeners = [("ws", "listen", 8080), ("http", "triton_http", 8000), ("metrics", "triton_metrics", 8002)];
+    for expose in [&["ws"][..], &["ws", "http"], &["metrics", "ws"], &["ws", "http", "metrics"]] {
+        let mut config = Config::default();
+        config.workload.expose = expose.iter().map(|name| (*name).to_owned()).collect();
+        let (service, deployment) = (service(&config), deployment(&config));
+        let file: toml::Table = toml::from_str(&GatewayConfig::new(&config).toml("b")).unwrap();
+        let of_service = service["spec"]["ports"].as_array().unwrap();
+        let of_pod = deployment["spec"]["template"]["spec"]["containers"][1]["ports"].as_array().unwrap();
+        assert_eq!((of_service.len(), of_pod.len()), (expose.len(), expose.len() + 1), "{expose:?}");
+        for (name, key, port) in listeners {
+            let wanted = expose.contains(&name);
+            assert_eq!(file.contains_key(key), wanted, "{expose:?} {key}");
+            let Some(open) = of_service.iter().find(|open| open["port"] == port) else {
+                assert!(!wanted, "{expose:?} {name}");
+                continue;
+            };
+            let container = of_pod.iter().find(|port| port["name"] == open["targetPort"]).unwrap();
+            let listener = format!("0.0.0.0:{}", container["containerPort"]);
+            assert_eq!(file[key].as_str(), Some(&*listener), "{expose:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_running_deployment_whose_ports_change_gets_other_pods() {
+    let hash = |config: &Config| deployment(config)["spec"]["template"]["metadata"]["annotations"].to_string();
+    let mut config = Config::default();
+    let before = hash(&config);
+    config.workload.expose.push("metrics".to_owned());
+    assert_ne!(before, hash(&config));
 }
 
 #[test]

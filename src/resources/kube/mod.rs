@@ -5,6 +5,7 @@ mod balancer;
 mod config_map;
 mod deployment;
 mod device_plugin;
+mod endpoint;
 mod gateway_config;
 mod manifest;
 #[cfg(test)]
@@ -18,10 +19,11 @@ mod service_account;
 mod size;
 
 pub use applied::{Applied, Object};
-pub use balancer::{Balancer, Endpoint};
+pub use balancer::Balancer;
 pub use config_map::ConfigMap;
 pub use deployment::{Deployment, DeploymentOutput};
 pub use device_plugin::DevicePlugin;
+pub use endpoint::{Endpoint, Exposed};
 pub use gateway_config::GatewayConfig;
 pub use namespace::{Namespace, NamespaceOutput};
 pub use pods::running;

@@ -6,17 +6,16 @@ use kube::core::ApiResource;
 use serde_json::{Value, json};
 
 use super::applied::{Applied, Object, Place};
+use super::endpoint::Exposed;
 use super::manifest::{Error, render};
 use super::namespace::{Namespace, NamespaceOutput};
 use crate::config::Config;
 use crate::engine::{After, Given, Node};
 
-/// The port of the WebSocket.
-pub(super) const PORT: u16 = 8080;
-
 /// A Service.
 pub struct Service {
     name: String,
+    open: Vec<Exposed>,
     source_ranges: Vec<String>,
     tags: String,
 }
@@ -30,6 +29,8 @@ pub struct ServiceOutput {
     pub name: String,
     /// Its balancer's name in the ELB API, which the cloud controller makes from the Service's UID.
     pub balancer: String,
+    /// The ports that it opens now, whatever it should open.
+    pub open: Vec<Exposed>,
 }
 
 impl Service {
@@ -43,6 +44,7 @@ impl Service {
         };
         Self {
             name: workload.service.clone(),
+            open: Exposed::of(config).collect(),
             source_ranges,
             tags: tags(&config.name, &super::gateway_config::region(config), node),
         }
@@ -53,6 +55,13 @@ impl Service {
 fn tags(deployment: &str, region: &str, node: &str) -> String {
     let tags = crate::cloud::tags::Tags::new(deployment, region, node);
     tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// What a Service of the cluster opens.
+fn open(service: &DynamicObject) -> Vec<Exposed> {
+    let ports = service.data["spec"]["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_there = |open: &Exposed| ports.iter().any(|port| port["port"] == open.port());
+    Exposed::ALL.into_iter().filter(is_there).collect()
 }
 
 /// cloud-provider's `DefaultLoadBalancerName`: "a" and the UID without dashes, at most 32 characters.
@@ -82,11 +91,14 @@ impl Object for Service {
 
     fn manifest(&self, within: &Given<NamespaceOutput>, (): &()) -> Given<Result<Value, Error>> {
         const TEMPLATE: &str = include_str!("../../../templates/service.yaml");
+        let port = |open: &Exposed| json!({"name": open.name(), "port": open.port()});
+        let ports: Vec<_> = self.open.iter().map(port).collect();
         within.map(|namespace| {
             let values = json!({
                 "name": self.name,
                 "namespace": namespace.name,
                 "selector": self.name,
+                "ports": ports,
                 "source_ranges": self.source_ranges,
                 "tags": self.tags,
             });
@@ -99,6 +111,7 @@ impl Object for Service {
             namespace: within.clone(),
             name: self.name.clone(),
             balancer: balancer(found.metadata.uid.as_deref().unwrap_or_default()),
+            open: open(found),
         }
     }
 

@@ -2,7 +2,7 @@
 
 pub mod bucket;
 mod models;
-mod photo;
+pub mod photo;
 
 pub use bucket::Bucket;
 pub use models::Models;

@@ -12,7 +12,8 @@ use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Doing, Fault, Found, Given, How, Node, Resource, Seen};
 
 const PHOTO: &[u8] = include_bytes!("../../../assets/cat.png");
-const KEY: &str = "images/tritondeploy-proof.png";
+/// Its key.
+pub const KEY: &str = "images/tritondeploy-proof.png";
 /// Object metadata: what S3 has, as we put it there.
 const SHA256: &str = "sha256";
 

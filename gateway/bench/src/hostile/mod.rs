@@ -73,7 +73,7 @@ struct Report {
 
 /// What the attacks need in the bucket.
 pub(crate) fn contents() -> Result<Contents, Failure> {
-    Ok(Contents { photos: PHOTOS, more: vec![(rows::NOISY, rows::noisy(1)?)] })
+    Ok(Contents { photos: PHOTOS, small: 0, more: vec![(rows::NOISY, rows::noisy(1)?)] })
 }
 
 impl Options {

@@ -78,6 +78,17 @@ impl Request {
         photos.iter().enumerate().map(request).collect()
     }
 
+    /// Small photographs in the bucket for one model, of which the best classes are wanted.
+    pub(crate) fn small_references(photos: &[Bytes], model: &Model) -> Result<Vec<Self>, Failure> {
+        let request = |(number, photo): (usize, &Bytes)| {
+            let source = Source::S3 { bucket: None, key: crate::world::small_key(number) };
+            let infer = Infer { source, models: Some(vec![model.name.to_owned()]), top_k: Some(TOP), ..Infer::default() };
+            let classes = payload::top(&model.answer_to(&payload::pixels(photo, Quality::Exact)?), TOP as usize);
+            Ok(Self { infer, part: None, answer: Answer::Top { models: 1, classes } })
+        };
+        photos.iter().enumerate().map(request).collect()
+    }
+
     /// The message with an id.
     pub(crate) fn message(&self, id: u64) -> Result<(Opcode, Vec<u8>), Failure> {
         let message = ClientMessage::Infer(Infer { id, ..self.infer.clone() });

@@ -3,6 +3,7 @@
 mod basics;
 mod close;
 mod idle;
+mod infer;
 mod overload;
 mod photographs;
 mod start;
@@ -88,6 +89,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "v0-photos", title: "Protocol v0, JPEGs of 1280 x 960 by reference, both models", run: photographs::v0 },
     Row { name: "v0-tensors", title: "Protocol v0, tensors as JSON, null model", run: basics::v0_tensors },
     Row { name: "v0-sleep", title: "Protocol v0, 4 KiB tensors, a model that sleeps 10 ms, 4 instances", run: basics::v0_sleep },
+    Row { name: "infer", title: "`tritondeploy infer`: 1,000 JPEGs of 640 x 480 from the bucket, null model", run: infer::run },
     Row { name: "start", title: "Cold start, and the binary", run: start::run },
     Row { name: "close", title: "Connect, ask, close, with Python's websockets", run: close::run },
     Row { name: "idle", title: "10,000 idle connections", run: idle::run },

@@ -31,6 +31,14 @@ pub(crate) fn key(number: usize) -> String {
     format!("images/{number}.jpg")
 }
 
+/// Where a small photograph lies.
+pub(crate) fn small_key(number: usize) -> String {
+    format!("images/small-{number:04}.jpg")
+}
+
+/// As many images as a user has.
+pub(crate) const SMALL: usize = 1000;
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub(crate) struct Programs {
@@ -47,13 +55,15 @@ pub(crate) struct Programs {
 pub(crate) struct Contents {
     /// Photographs, from [`key`] 0 on.
     pub(crate) photos: usize,
+    /// Objects that are small photographs, from [`small_key`] 0 on, [`payload::COUNT`] different ones.
+    pub(crate) small: usize,
     /// Other objects by their names below `images/`.
     pub(crate) more: Vec<(&'static str, Bytes)>,
 }
 
 impl Default for Contents {
     fn default() -> Self {
-        Self { photos: payload::COUNT, more: Vec::new() }
+        Self { photos: payload::COUNT, small: SMALL, more: Vec::new() }
     }
 }
 
@@ -68,6 +78,8 @@ pub(crate) struct World {
     pub(crate) programs: Programs,
     pub(crate) ports: Ports,
     pub(crate) photos: Vec<Bytes>,
+    /// The different ones.
+    pub(crate) small: Vec<Bytes>,
     folder: TempDir,
 }
 
@@ -104,9 +116,14 @@ impl World {
         let (repository, images) = (folder.path().join("models"), folder.path().join("objects").join(BUCKET).join("images"));
         models::write(&repository)?;
         fs::create_dir_all(&images).doing("making a folder")?;
-        let photos = payload::photos(contents.photos)?;
+        let photos = payload::photos(contents.photos, payload::PHOTO)?;
         for (number, photo) in photos.iter().enumerate() {
             fs::write(images.join(format!("{number}.jpg")), photo).doing("writing a photograph")?;
+        }
+        let small = if contents.small == 0 { Vec::new() } else { payload::photos(payload::COUNT, payload::SMALL_PHOTO)? };
+        for number in 0..contents.small {
+            let place = folder.path().join("objects").join(BUCKET).join(small_key(number));
+            fs::write(place, &small[number % small.len()]).doing("writing a photograph")?;
         }
         for (name, object) in contents.more {
             fs::write(images.join(name), object).doing("writing an object")?;
@@ -116,7 +133,7 @@ impl World {
         let this = std::env::current_exe().doing("finding this program")?;
         let arguments = ["objects".to_owned(), ports.objects.to_string(), folder.path().join("objects").display().to_string()];
         let objects = Process::start(&this, &arguments, &[], &folder.path().join("objects.log"))?;
-        let mut world = Self { gateway: None, triton, leftovers, objects, programs, ports, photos, folder };
+        let mut world = Self { gateway: None, triton, leftovers, objects, programs, ports, photos, small, folder };
         let start = Instant::now();
         while !answers(ports.triton_http, "/v2/health/ready") || !answers(ports.objects, &format!("/{BUCKET}/{}", key(0))) {
             world.triton.lives().map_err(|e| Failure(format!("Triton: {e}")))?;

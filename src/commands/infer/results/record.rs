@@ -48,12 +48,12 @@ pub(crate) struct Item {
     pub(crate) version: String,
 }
 
-/// An image's final answer.
+/// An image's answer: the last one in the journal counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Image {
     #[serde(flatten)]
     pub(crate) item: Item,
-    /// Its place in the order of the sources, from 0.
+    /// Its place in the order of the sources, from 0, as the run that asked for it counted: images and videos together.
     pub(crate) place: u64,
     #[serde(flatten)]
     pub(crate) answer: Answer,
@@ -107,6 +107,40 @@ pub(crate) struct Answer {
     pub(crate) thumbnail: Option<String>,
 }
 
+/// The code of what is no image as the gateway says, where nothing promised that it is one.
+pub(crate) const NO_IMAGE: &str = "not_an_image";
+
+impl Answer {
+    /// Why there is no answer at all.
+    pub(crate) fn failed(error: Failure, seconds: f64) -> Self {
+        Self { results: Vec::new(), error: Some(error), seconds, thumbnail: None }
+    }
+
+    /// Why the request, or the first model that has no result, failed.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.failures().next()
+    }
+
+    fn failures(&self) -> impl Iterator<Item = &Failure> {
+        self.error.iter().chain(self.results.iter().filter_map(|outcome| outcome.error.as_ref()))
+    }
+
+    /// Every model answered.
+    pub(crate) fn is_success(&self) -> bool {
+        self.failure().is_none()
+    }
+
+    /// Asking again would bring the same.
+    pub(crate) fn is_final(&self) -> bool {
+        self.failures().all(|failure| !failure.retryable)
+    }
+
+    /// It is skipped, not failed.
+    pub(crate) fn is_no_image(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error.code == NO_IMAGE)
+    }
+}
+
 /// What one model gave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
@@ -127,7 +161,8 @@ pub(crate) struct Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Class {
     pub(crate) index: u32,
-    /// From 0 to 1.
+    /// From 0 to 1. JSON has no NaN: it is written as null, and read back from that.
+    #[serde(deserialize_with = "number_or_nan")]
     pub(crate) score: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
@@ -142,4 +177,14 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// Whether the same may succeed later: `--resume` asks for these again.
     pub(crate) retryable: bool,
+}
+
+fn number_or_nan<'a, D: serde::Deserializer<'a>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
+}
+
+impl Failure {
+    pub(crate) fn new(code: &str, message: impl Into<String>, retryable: bool) -> Self {
+        Self { code: code.to_owned(), message: message.into(), retryable }
+    }
 }

@@ -1,0 +1,102 @@
+//! `--report FILE`: one HTML file of everything that a run found, made from its journal. It asks nobody for anything:
+//! pictures, style and script are in it, and what others wrote (names, labels, messages) is data that only ever
+//! becomes text.
+
+mod failures;
+mod journal;
+mod labels;
+mod latency;
+mod page;
+mod text;
+mod videos;
+
+#[cfg(test)]
+mod in_browser;
+#[cfg(test)]
+mod made;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::Error;
+use journal::Journal;
+use page::Page;
+
+/// Images whose thumbnails are worth asking for: the page shows no more.
+pub(super) const THUMBNAILS: usize = page::THUMBNAILS;
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Summary {
+    /// Of the file.
+    pub(super) bytes: u64,
+    /// Images with a thumbnail on the page.
+    pub(super) thumbnails: usize,
+    /// Lines of the journal that hold no record.
+    pub(super) unreadable: u64,
+}
+
+/// Whether a report can be written there, before anything is asked for.
+///
+/// # Errors
+/// When it is a folder, or nothing can be written beside it.
+pub(super) fn check(to: &Path) -> Result<(), Error> {
+    let unusable = |why: String| Error::usage(why, "name a file in a folder that exists, such as --report report.html");
+    if to.is_dir() || to.file_name().is_none() {
+        return Err(unusable(format!("--report {} is a folder", to.display())));
+    }
+    let folder = folder(to);
+    if !folder.is_dir() {
+        return Err(unusable(format!("--report {}: there is no folder {}", to.display(), folder.display())));
+    }
+    let draft = draft(to);
+    let tried = fs::File::create(&draft).and_then(|_| fs::remove_file(&draft));
+    tried.map_err(|why| unusable(format!("--report {}: cannot write to {}: {why}", to.display(), folder.display())))
+}
+
+/// Makes the report of a journal, whose last run took `took`. The file is there whole, or as it was.
+///
+/// # Errors
+/// When the journal cannot be read, or the file cannot be written.
+pub(super) fn write(journal: &Path, to: &Path, took: Duration) -> Result<Summary, Error> {
+    let (page, thumbnails, unreadable) = read(journal, took).map_err(|why| {
+        Error::failed(format!("the report cannot be made: {}: {why}", journal.display()), "check the journal, and its folder")
+    })?;
+    let draft = draft(to);
+    let written = put(&draft, page.as_bytes()).and_then(|()| fs::rename(&draft, to));
+    written.map_err(|why| {
+        let _ = fs::remove_file(&draft);
+        let again = format!("tritondeploy infer --resume={} --report FILE", text::quoted(&journal.display().to_string()));
+        Error::failed(format!("the report cannot be written to {}: {why}", to.display()), again)
+    })?;
+    Ok(Summary { bytes: page.len() as u64, thumbnails, unreadable })
+}
+
+fn read(path: &Path, took: Duration) -> io::Result<(String, usize, u64)> {
+    let mut journal = Journal::open(path)?;
+    let mut page = Page::default();
+    journal.each(|record| page.take(record))?;
+    let unreadable = journal.unreadable;
+    let (html, thumbnails) = page.html(&path.display().to_string(), took, unreadable);
+    Ok((html, thumbnails, unreadable))
+}
+
+fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn folder(to: &Path) -> &Path {
+    to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Beside the report, so that a rename puts it into place.
+fn draft(to: &Path) -> PathBuf {
+    let name = to.file_name().unwrap_or_default().to_string_lossy();
+    folder(to).join(format!(".{name}.{}", std::process::id()))
+}

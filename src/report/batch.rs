@@ -1,0 +1,239 @@
+//! A run of many images and videos: bars, lines or JSON while it goes on, and the closing summary.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use super::{Mode, show};
+
+/// Failures that are told while it goes on; all of them are in the journal.
+const FAILURES: u64 = 20;
+
+/// Where nobody watches, a line tells how far it is this often.
+const LINE: Duration = Duration::from_secs(10);
+
+/// A run that is told.
+pub struct Batch {
+    mode: Mode,
+    quiet: bool,
+    begun: Instant,
+    screen: Option<MultiProgress>,
+    images: Option<ProgressBar>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Images that were found, videos that were, and whether that is all.
+    totals: (u64, u64, bool),
+    /// Answers of this run.
+    done: u64,
+    failed: u64,
+    /// Answered by a former run.
+    known: u64,
+    at_once: usize,
+    lines: u64,
+}
+
+/// What a run ends with.
+pub struct Summary {
+    /// Images in the CSV.
+    pub total: u64,
+    /// Of these, those that every model answered.
+    pub successful: u64,
+    /// The others.
+    pub failed: u64,
+    /// The failed ones by code.
+    pub codes: BTreeMap<String, u64>,
+    /// What was passed over, by reason.
+    pub skipped: Vec<(String, u64)>,
+    /// Of this run.
+    pub took: Duration,
+    /// Images that this run asked for.
+    pub asked: u64,
+    /// Files that were written, each with what it is.
+    pub files: Vec<(&'static str, String)>,
+}
+
+impl Summary {
+    /// Seconds for each image that this run asked for: wall-clock time, as many at once as there were.
+    #[must_use]
+    pub fn average(&self) -> f64 {
+        if self.asked == 0 { 0.0 } else { self.took.as_secs_f64() / self.asked as f64 }
+    }
+
+    /// For scripts.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let skipped: serde_json::Map<_, _> = self.skipped.iter().map(|(why, count)| (why.clone(), (*count).into())).collect();
+        let mut value = serde_json::json!({
+            "total": self.total, "successful": self.successful, "failed": self.failed, "errors": self.codes, "skipped": skipped,
+            "seconds": self.took.as_secs_f64(), "average": self.average(),
+        });
+        if let Some(value) = value.as_object_mut() {
+            value.extend(self.files.iter().map(|(what, path)| ((*what).to_owned(), path.clone().into())));
+        }
+        value
+    }
+}
+
+impl Batch {
+    /// Begins to tell.
+    #[must_use]
+    pub fn start(mode: Mode, quiet: bool) -> Self {
+        let screen = (mode == Mode::Bars && !quiet).then(MultiProgress::new);
+        let images = screen.as_ref().map(|screen| {
+            let bar = screen.add(ProgressBar::new(0));
+            bar.set_style(style(false));
+            bar.enable_steady_tick(Duration::from_millis(250));
+            bar
+        });
+        Self { mode, quiet, begun: Instant::now(), screen, images, state: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Images and videos that were found so far, and whether that is all.
+    pub fn totals(&self, totals: (u64, u64, bool)) {
+        let mut state = self.lock();
+        if let Some(bar) = &self.images {
+            bar.set_length(totals.0);
+            if totals.2 && !state.totals.2 {
+                bar.set_style(style(true));
+            }
+        }
+        state.totals = totals;
+    }
+
+    /// An item that a former run has the answer of.
+    pub fn known(&self) {
+        self.lock().known += 1;
+        if let Some(bar) = &self.images {
+            // It is done, and says nothing of the rate.
+            bar.inc(1);
+            bar.reset_eta();
+        }
+    }
+
+    /// An image has its answer, and the journal has it.
+    pub fn image(&self, uri: &str, failure: Option<&str>, at_once: usize, line: impl FnOnce() -> Value) {
+        let mut state = self.lock();
+        state.done += 1;
+        state.at_once = at_once;
+        if let Some(why) = failure {
+            state.failed += 1;
+            if state.failed <= FAILURES {
+                self.failure(uri, why);
+            } else if state.failed == FAILURES + 1 {
+                self.note("more failures: all of them are in the journal");
+            }
+        }
+        match self.mode {
+            Mode::Json if !self.quiet => show::json(&line()),
+            Mode::Json => {}
+            Mode::Bars => {
+                if let Some(bar) = &self.images {
+                    bar.set_message(format!("{} errors, {} at once", state.failed, state.at_once));
+                    bar.inc(1);
+                }
+            }
+            Mode::Lines => {
+                let lines = (self.begun.elapsed().as_secs() / LINE.as_secs().max(1)).max(state.lines);
+                if lines > state.lines && !self.quiet {
+                    state.lines = lines;
+                    eprintln!("  {}", state.line(self.begun.elapsed()));
+                }
+            }
+        }
+    }
+
+    fn failure(&self, uri: &str, why: &str) {
+        if self.mode != Mode::Json {
+            self.note(&format!("{}: {}", printable(uri), printable(why)));
+        }
+    }
+
+    /// A line beside the bars.
+    pub fn note(&self, line: &str) {
+        match (&self.screen, self.mode) {
+            (Some(screen), _) => drop(screen.println(format!("  {line}"))),
+            (None, Mode::Json) => {}
+            (None, _) => eprintln!("  {line}"),
+        }
+    }
+
+    /// Images that this run has answers of.
+    pub fn asked(&self) -> u64 {
+        self.lock().done
+    }
+
+    /// Where to draw more bars, on a terminal.
+    #[must_use]
+    pub fn screen(&self) -> Option<&MultiProgress> {
+        self.screen.as_ref()
+    }
+
+    /// How long it goes on already.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Nothing more comes.
+    pub fn end(&self) {
+        if let Some(bar) = &self.images {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// The closing summary; `--json` ends with an object, which is not told here.
+    pub fn summary(&self, summary: &Summary) {
+        if self.mode == Mode::Json {
+            return;
+        }
+        println!("Total images: {}", summary.total);
+        println!("Successful: {}", summary.successful);
+        println!("Failed: {}", summary.failed);
+        summary.codes.iter().for_each(|(code, count)| println!("  {code}: {count}"));
+        let skipped: u64 = summary.skipped.iter().map(|(_, count)| count).sum();
+        if skipped > 0 {
+            println!("Skipped: {skipped}");
+            summary.skipped.iter().for_each(|(why, count)| println!("  {why}: {count}"));
+        }
+        println!("Total time: {:.2}s", summary.took.as_secs_f64());
+        println!("Average time per image: {:.3}s", summary.average());
+        summary.files.iter().for_each(|(what, path)| println!("{what}: {path}"));
+    }
+}
+
+impl State {
+    fn line(&self, elapsed: Duration) -> String {
+        let (images, _, is_all) = self.totals;
+        let rate = self.done as f64 / elapsed.as_secs_f64().max(0.001);
+        let left = images.saturating_sub(self.done + self.known);
+        let eta = if is_all && rate > 0.0 { format!(", about {:.0} s left", left as f64 / rate) } else { String::new() };
+        let more = if is_all { "" } else { " or more" };
+        let (done, failed) = (self.done + self.known, self.failed);
+        format!("{done} of {images}{more} images, {rate:.1}/s, {failed} errors, {} at once{eta}", self.at_once)
+    }
+}
+
+/// The time that is left is only told when all is counted.
+fn style(is_all: bool) -> ProgressStyle {
+    let template = if is_all {
+        "  images [{bar:32}] {human_pos}/{human_len}  {per_sec}  {wide_msg}  {elapsed}, {eta} left"
+    } else {
+        "  images [{bar:32}] {human_pos}/{human_len} or more  {per_sec}  {wide_msg}  {elapsed}"
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+}
+
+/// Without what would move the cursor, or begin another line.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
