@@ -192,10 +192,10 @@ pub struct Logs {
     /// Only what is newer, such as 90s, 10m or 2h
     #[arg(long, value_name = "DURATION")]
     pub since: Option<String>,
-    /// The last lines of each container
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub tail: u32,
-    /// Only one pod
+    /// The last lines of each container [default: 100; all with --since]
+    #[arg(long, value_name = "N")]
+    pub tail: Option<u32>,
+    /// Only one pod: its name, or what is behind the last - of it
     #[arg(long, value_name = "POD")]
     pub pod: Option<String>,
     /// Only one container: gateway, triton or sync
@@ -208,4 +208,55 @@ pub struct Kubeconfig {
     /// Write here instead of printing; only we may read it
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// The command lines in a page: what begins with `tritondeploy` on a line of a block, or in a code span.
+    fn commands(page: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut is_block = false;
+        for line in page.lines() {
+            if line.trim_start().starts_with("```") {
+                is_block = !is_block;
+                continue;
+            }
+            let spans: Vec<&str> = if is_block { vec![line.trim_start()] } else { line.split('`').skip(1).step_by(2).collect() };
+            let ends = ["#", "|", "&&", ";", ">", "2>", "("];
+            let of_ours = spans.into_iter().filter(|span| span.starts_with("tritondeploy "));
+            found.extend(of_ours.map(|span| {
+                let words = span.split_whitespace().take_while(|word| !ends.iter().any(|end| word.starts_with(end)));
+                words.collect::<Vec<_>>().join(" ")
+            }));
+        }
+        found
+    }
+
+    #[test]
+    fn every_command_in_the_documentation_is_one() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+        let pages: Vec<_> = pages.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
+        let mut seen = 0;
+        for page in pages.iter().chain([&root.join("README.md"), &root.join("ARCHITECTURE.md")]) {
+            for command in commands(&std::fs::read_to_string(page).unwrap()) {
+                seen += 1;
+                if let Err(why) = Cli::try_parse_from(command.split(' ')) {
+                    use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+                    assert!(matches!(why.kind(), DisplayHelp | DisplayVersion), "{}: {command}: {why}", page.display());
+                }
+            }
+        }
+        assert!(seen > 20, "only {seen} commands were found");
+    }
+
+    #[test]
+    fn a_command_ends_where_the_shell_or_the_reader_goes_on() {
+        let page = "Type `tritondeploy up --yes`, not `kubectl`.\n```\ntritondeploy infer a.jpg   # one\n  tritondeploy logs | head\n```\n";
+        assert_eq!(commands(page), ["tritondeploy up --yes", "tritondeploy infer a.jpg", "tritondeploy logs"]);
+    }
 }

@@ -12,11 +12,13 @@ import standins
 HERE = Path(__file__).resolve().parent
 BUNDLED = HERE.parents[1] / "models"
 
-# Where config.pbtxt and labels.txt come from, and what makes the weights.
+IMAGENET = (BUNDLED / "resnet50_onnx" / "labels.txt").read_text()
+
+# Where config.pbtxt comes from, the labels, and what makes the weights.
 MODELS = {
-    "densenet_onnx": (BUNDLED / "densenet_onnx", BUNDLED / "densenet_onnx", standins.densenet121),
-    "resnet50_onnx": (BUNDLED / "resnet50_onnx", BUNDLED / "resnet50_onnx", standins.resnet50),
-    "efficientnet_lite0": (HERE / "efficientnet_lite0", BUNDLED / "resnet50_onnx", efficientnet_lite0.model),
+    "densenet_onnx": (BUNDLED / "densenet_onnx", standins.LABELS, standins.densenet121),
+    "resnet50_onnx": (BUNDLED / "resnet50_onnx", standins.LABELS, standins.resnet50),
+    "efficientnet_lite0": (HERE / "efficientnet_lite0", IMAGENET, efficientnet_lite0.model),
 }
 
 
@@ -34,7 +36,7 @@ def main() -> None:
         print(f"models: making {name}", flush=True)
         (made / name / "1").mkdir(parents=True)
         shutil.copyfile(config / "config.pbtxt", made / name / "config.pbtxt")
-        shutil.copyfile(labels / "labels.txt", made / name / "labels.txt")
+        (made / name / "labels.txt").write_text(labels)
         (made / name / "1" / "model.onnx").write_bytes(weights().SerializeToString(deterministic=True))
     check.everything(made)
     shutil.rmtree(target, ignore_errors=True)

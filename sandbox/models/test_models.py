@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import legacy_torch
+import main
 
 BUNDLED = Path(__file__).resolve().parents[2] / "models"
 
@@ -59,6 +60,12 @@ class Labels(unittest.TestCase):
         labels = densenet.splitlines()
         self.assertEqual(len(labels), 1000)
         self.assertEqual((labels[281], labels[285], labels[504], labels[967]), ("tabby, tabby cat", "Egyptian cat", "coffee mug", "espresso"))
+
+    def test_stand_ins_name_nothing_that_they_cannot_know(self):
+        labelled = {name: labels.splitlines() for name, (_, labels, _) in main.MODELS.items()}
+        self.assertEqual(labelled["densenet_onnx"][645], "stand-in class 645")
+        self.assertEqual(labelled["resnet50_onnx"], [f"stand-in class {index}" for index in range(1000)])
+        self.assertEqual(labelled["efficientnet_lite0"][285], "Egyptian cat")
 
 
 if __name__ == "__main__":

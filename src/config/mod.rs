@@ -120,6 +120,40 @@ pub struct PipelineModel {
     pub model: String,
     #[serde(default)]
     pub scores: Scores,
+    #[serde(default)]
+    pub preset: Preset,
+    #[serde(default)]
+    pub quality: Quality,
+}
+
+impl PipelineModel {
+    /// A model with the defaults of all else.
+    fn new(alias: &str, model: &str) -> Self {
+        let (scores, preset, quality) = (Scores::default(), Preset::default(), Quality::default());
+        Self { alias: alias.to_owned(), model: model.to_owned(), scores, preset, quality }
+    }
+}
+
+/// How pixels become a model's input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// Stretched to the model's size, from 0 to 1.
+    #[default]
+    Unit,
+    /// The shorter side 256, the centre cut out, less ImageNet's mean, by its deviation.
+    Imagenet,
+}
+
+/// How exactly images are decoded for clients of protocol v1; v0 is always exact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quality {
+    /// As Pillow decodes them.
+    #[default]
+    Exact,
+    /// Large JPEGs at a fraction of their size.
+    Fast,
 }
 
 /// What a model's output means.
@@ -137,6 +171,7 @@ pub struct Proof {
     /// A model with real labels that is asked for the bundled photo (a cat); absent: shapes and finite values only.
     pub model: Option<String>,
     pub scores: Scores,
+    pub preset: Preset,
     /// Any of these labels is right; a label matches when it contains one of these, ignoring case.
     pub expect: Vec<String>,
 }
@@ -172,10 +207,7 @@ impl Default for Config {
             storage: Storage::default(),
             workload: Workload::default(),
             models: Models::default(),
-            pipeline: vec![
-                PipelineModel { alias: "densenet".to_owned(), model: "densenet_onnx".to_owned(), scores: Scores::Logits },
-                PipelineModel { alias: "resnet".to_owned(), model: "resnet50_onnx".to_owned(), scores: Scores::Logits },
-            ],
+            pipeline: vec![PipelineModel::new("densenet", "densenet_onnx"), PipelineModel::new("resnet", "resnet50_onnx")],
             proof: Proof::default(),
         }
     }

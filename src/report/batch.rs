@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
+use super::videos::{Progress, Totals};
 use super::{Mode, show};
 
 /// Failures that are told while it goes on; all of them are in the journal.
@@ -23,6 +24,7 @@ pub struct Batch {
     screen: Option<MultiProgress>,
     images: Option<ProgressBar>,
     state: Mutex<State>,
+    videos: Mutex<Progress>,
 }
 
 #[derive(Default)]
@@ -36,6 +38,8 @@ struct State {
     known: u64,
     at_once: usize,
     lines: u64,
+    /// Failures that were told.
+    told: u64,
 }
 
 /// What a run ends with.
@@ -50,6 +54,8 @@ pub struct Summary {
     pub codes: BTreeMap<String, u64>,
     /// What was passed over, by reason.
     pub skipped: Vec<(String, u64)>,
+    /// What became of videos.
+    pub videos: Totals,
     /// Of this run.
     pub took: Duration,
     /// Images that this run asked for.
@@ -73,6 +79,9 @@ impl Summary {
             "total": self.total, "successful": self.successful, "failed": self.failed, "errors": self.codes, "skipped": skipped,
             "seconds": self.took.as_secs_f64(), "average": self.average(),
         });
+        if let (true, Some(value)) = (self.videos.videos > 0, value.as_object_mut()) {
+            value.insert("videos".to_owned(), self.videos.json());
+        }
         if let Some(value) = value.as_object_mut() {
             value.extend(self.files.iter().map(|(what, path)| ((*what).to_owned(), path.clone().into())));
         }
@@ -85,23 +94,31 @@ impl Batch {
     #[must_use]
     pub fn start(mode: Mode, quiet: bool) -> Self {
         let screen = (mode == Mode::Bars && !quiet).then(MultiProgress::new);
-        let images = screen.as_ref().map(|screen| {
-            let bar = screen.add(ProgressBar::new(0));
+        let images = screen.as_ref().map(|_| {
+            // Shown with the first image: there may be videos only.
+            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
             bar.set_style(style(false));
-            bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
-        Self { mode, quiet, begun: Instant::now(), screen, images, state: Mutex::default() }
+        Self { mode, quiet, begun: Instant::now(), screen, images, state: Mutex::default(), videos: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How videos stand.
+    pub(super) fn videos(&self) -> MutexGuard<'_, Progress> {
+        self.videos.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Images and videos that were found so far, and whether that is all.
     pub fn totals(&self, totals: (u64, u64, bool)) {
         let mut state = self.lock();
-        if let Some(bar) = &self.images {
+        if let (Some(bar), Some(screen)) = (&self.images, &self.screen) {
+            if totals.0 > 0 && state.totals.0 == 0 {
+                screen.insert(0, bar.clone()).enable_steady_tick(Duration::from_millis(250));
+            }
             bar.set_length(totals.0);
             if totals.2 && !state.totals.2 {
                 bar.set_style(style(true));
@@ -127,11 +144,7 @@ impl Batch {
         state.at_once = at_once;
         if let Some(why) = failure {
             state.failed += 1;
-            if state.failed <= FAILURES {
-                self.failure(uri, why);
-            } else if state.failed == FAILURES + 1 {
-                self.note("more failures: all of them are in the journal");
-            }
+            self.failure(&mut state, uri, why);
         }
         match self.mode {
             Mode::Json if !self.quiet => show::json(&line()),
@@ -142,19 +155,54 @@ impl Batch {
                     bar.inc(1);
                 }
             }
-            Mode::Lines => {
-                let lines = (self.begun.elapsed().as_secs() / LINE.as_secs().max(1)).max(state.lines);
-                if lines > state.lines && !self.quiet {
-                    state.lines = lines;
-                    eprintln!("  {}", state.line(self.begun.elapsed()));
-                }
+            Mode::Lines => self.line(&mut state),
+        }
+    }
+
+    /// How far it is, from time to time.
+    fn line(&self, state: &mut State) {
+        let lines = (self.begun.elapsed().as_secs() / LINE.as_secs().max(1)).max(state.lines);
+        if lines > state.lines && !self.quiet {
+            state.lines = lines;
+            eprintln!("  {}", state.line(self.begun.elapsed()));
+            let Progress { frames, failed, videos, .. } = &*self.videos();
+            if *frames > 0 {
+                eprintln!("  {videos} of {} videos, {frames} frames, {failed} errors", state.totals.1);
             }
         }
     }
 
-    fn failure(&self, uri: &str, why: &str) {
-        if self.mode != Mode::Json {
-            self.note(&format!("{}: {}", printable(uri), printable(why)));
+    fn failure(&self, state: &mut State, what: &str, why: &str) {
+        state.told += 1;
+        if state.told <= FAILURES {
+            if self.mode != Mode::Json {
+                self.note(&format!("{}: {}", printable(what), printable(why)));
+            }
+        } else if state.told == FAILURES + 1 {
+            self.note("more failures: all of them are in the journal");
+        }
+    }
+
+    /// A video, or a frame of one, failed.
+    pub(super) fn told_failure(&self, what: &str, why: &str) {
+        self.failure(&mut self.lock(), what, why);
+    }
+
+    /// A frame of a video has its answer.
+    pub(super) fn tell(&self, line: impl FnOnce() -> Value) {
+        match self.mode {
+            Mode::Json if !self.quiet => show::json(&line()),
+            Mode::Json | Mode::Bars => {}
+            Mode::Lines => self.line(&mut self.lock()),
+        }
+    }
+
+    /// A video is through.
+    pub(super) fn passed(&self, text: &str, line: impl FnOnce() -> Value) {
+        match self.mode {
+            _ if self.quiet => {}
+            Mode::Json => show::json(&line()),
+            Mode::Bars | Mode::Lines => self.note(text),
         }
     }
 
@@ -189,6 +237,7 @@ impl Batch {
         if let Some(bar) = &self.images {
             bar.finish_and_clear();
         }
+        self.videos().end();
     }
 
     /// The closing summary; `--json` ends with an object, which is not told here.
@@ -196,17 +245,23 @@ impl Batch {
         if self.mode == Mode::Json {
             return;
         }
-        println!("Total images: {}", summary.total);
-        println!("Successful: {}", summary.successful);
-        println!("Failed: {}", summary.failed);
+        let has_images = summary.total > 0 || summary.videos.videos == 0;
+        if has_images {
+            println!("Total images: {}", summary.total);
+            println!("Successful: {}", summary.successful);
+            println!("Failed: {}", summary.failed);
+        }
         summary.codes.iter().for_each(|(code, count)| println!("  {code}: {count}"));
         let skipped: u64 = summary.skipped.iter().map(|(_, count)| count).sum();
         if skipped > 0 {
             println!("Skipped: {skipped}");
             summary.skipped.iter().for_each(|(why, count)| println!("  {why}: {count}"));
         }
+        summary.videos.lines().iter().for_each(|line| println!("{line}"));
         println!("Total time: {:.2}s", summary.took.as_secs_f64());
-        println!("Average time per image: {:.3}s", summary.average());
+        if has_images {
+            println!("Average time per image: {:.3}s", summary.average());
+        }
         summary.files.iter().for_each(|(what, path)| println!("{what}: {path}"));
     }
 }
@@ -234,6 +289,6 @@ fn style(is_all: bool) -> ProgressStyle {
 }
 
 /// Without what would move the cursor, or begin another line.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -6,7 +6,9 @@ mod bars;
 pub mod batch;
 mod json;
 mod lines;
+mod logs;
 pub mod show;
+pub mod videos;
 pub mod words;
 mod work;
 
@@ -21,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::{Event, Events};
 use crate::error::Error;
 
+pub use logs::Logs;
 pub use work::Work;
 
 /// Where this run's log is.

@@ -162,6 +162,13 @@ impl World {
         self.s3.put_object().bucket(BUCKET).key(key).body(body).send().await.expect("an object");
     }
 
+    /// The keys that begin so.
+    #[allow(dead_code, reason = "other programs' tests look")]
+    pub(crate) async fn keys(&self, prefix: &str) -> Vec<String> {
+        let page = self.s3.list_objects_v2().bucket(BUCKET).prefix(prefix).send().await.expect("a list");
+        page.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
+    }
+
     /// Uploads files and the manifest that names them.
     pub(crate) async fn publish(&self, key: &str, files: &Files) {
         let mut models: BTreeMap<&str, serde_json::Map<String, Value>> = BTreeMap::new();
@@ -214,6 +221,15 @@ impl World {
     pub(crate) fn start_triton(&mut self) {
         let log = self.folder.path().join("triton.log");
         self.triton = Some(Process::start(&self.repository(), self.triton_ports, &[], log));
+    }
+
+    /// Starts Triton again where it has ended by itself: a release of it crashes now and then on a cancelled request, and in
+    /// a deployment the kubelet starts it again.
+    #[allow(dead_code, reason = "for another program's tests")]
+    pub(crate) fn revive_triton(&mut self) {
+        if self.triton.as_mut().is_some_and(|triton| triton.ended().is_some()) {
+            self.start_triton();
+        }
     }
 
     pub(crate) fn stop_triton(&mut self) {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::pictures::{mean, picture};
 use crate::proxy::Proxy;
-use crate::user::{User, finish};
+use crate::user::{Ran, User, finish};
 use crate::world::{BUCKET, World, models};
 
 const MODEL: &str = "mean";
@@ -26,19 +26,29 @@ fn answered(journal: &Path) -> Vec<String> {
 }
 
 /// The run, when its journal has so many images.
-fn at(user: &User, images: usize, mut run: Child) -> Child {
+fn at(world: &mut World, user: &User, images: usize, mut run: Child) -> Child {
     let begun = Instant::now();
     loop {
         let journal = user.results(".jsonl").pop();
         if journal.is_some_and(|journal| answered(&journal).len() >= images) {
             return run;
         }
+        world.revive_triton();
         if run.try_wait().unwrap().is_some() {
             panic!("it ended before {images} images: {:?}", run.wait_with_output());
         }
         assert!(begun.elapsed() < Duration::from_secs(120), "no {images} images within 120 s");
         std::thread::sleep(Duration::from_millis(3));
     }
+}
+
+/// Waits for a run's end. What it prints fits into a pipe.
+fn ended(world: &mut World, mut run: Child) -> Ran {
+    while run.try_wait().unwrap().is_none() {
+        world.revive_triton();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    finish(run)
 }
 
 fn every_image_is_there_once(user: &User) {
@@ -78,18 +88,20 @@ async fn whatever_goes_away_nothing_is_lost_and_nothing_repeated() {
         (0..HALF).for_each(|i| user.write(format!("photos/{i:03}.bmp"), &picture));
         user
     };
-    killed_at_ten_moments(&fresh(&world));
-    stopped_by_the_user(&fresh(&world));
+    let user = fresh(&world);
+    killed_at_ten_moments(&mut world, &user);
+    let user = fresh(&world);
+    stopped_by_the_user(&mut world, &user);
     the_gateway_restarts(&mut world, &fresh);
     triton_restarts(&mut world, &fresh);
-    the_network_is_cut(&world, &fresh).await;
+    the_network_is_cut(&mut world, &fresh).await;
 }
 
 fn sources() -> String {
     format!("s3://{BUCKET}/images/")
 }
 
-fn killed_at_ten_moments(user: &User) {
+fn killed_at_ten_moments(world: &mut World, user: &User) {
     let sources = sources();
     let arguments = [&*sources, "photos", "--model", MODEL, "--concurrency", "3", "--json"];
     let (mut state, mut told) = (0x5eed_u64, Vec::new());
@@ -98,7 +110,7 @@ fn killed_at_ten_moments(user: &User) {
         let resumed = [&arguments[..], &["--resume"]].concat();
         former += 1 + random(&mut state) as usize % 9;
         let run = user.command(if moment == 0 { &arguments } else { &resumed }).spawn().unwrap();
-        let mut run = at(user, former, run);
+        let mut run = at(world, user, former, run);
         std::thread::sleep(Duration::from_micros(random(&mut state) % 20_000));
         run.kill().unwrap();
         let ran = finish(run);
@@ -106,9 +118,10 @@ fn killed_at_ten_moments(user: &User) {
         told.extend(lines.filter_map(|line| line["image"].as_str().map(str::to_owned)));
         former = former.max(answered(&user.results(".jsonl")[0]).len());
     }
-    let ended = user.infer(&[&arguments[..], &["--resume"]].concat());
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert_eq!(ended.json()["total"], 2 * HALF, "{ended:?}");
+    let resumed = user.command(&[&arguments[..], &["--resume"]].concat()).spawn().unwrap();
+    let ran = ended(world, resumed);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.json()["total"], 2 * HALF, "{ran:?}");
     let journals = user.results(".jsonl");
     let asked = answered(&journals[0]);
     let once: BTreeSet<&String> = asked.iter().collect();
@@ -118,10 +131,10 @@ fn killed_at_ten_moments(user: &User) {
     every_image_is_there_once(user);
 }
 
-fn stopped_by_the_user(user: &User) {
+fn stopped_by_the_user(world: &mut World, user: &User) {
     let sources = sources();
     let arguments = [&*sources, "photos", "--model", MODEL, "--concurrency", "2"];
-    let run = at(user, 10, user.command(&arguments).spawn().unwrap());
+    let run = at(world, user, 10, user.command(&arguments).spawn().unwrap());
     assert!(crate::ending::signal(&run, "INT"));
     let ran = finish(run);
     assert!(ran.code == Some(130) && ran.err.contains("--resume="), "{ran:?}");
@@ -130,18 +143,20 @@ fn stopped_by_the_user(user: &User) {
     assert!(ran.out.contains(&format!("Total images: {rows}\nSuccessful: {rows}\nFailed: 0\nTotal time: ")), "{ran:?}");
     let other = user.infer(&[&*sources, "--model", MODEL, "--resume"]);
     assert!(other.code == Some(2) && other.err.contains("another question: the sources"), "{other:?}");
-    let resumed = user.infer(&[&arguments[..], &["--resume", "--quiet"]].concat());
+    let resumed = user.command(&[&arguments[..], &["--resume", "--quiet"]].concat()).spawn().unwrap();
+    let resumed = ended(world, resumed);
     assert_eq!(resumed.code, Some(0), "{resumed:?}");
     every_image_is_there_once(user);
 }
 
 fn the_gateway_restarts(world: &mut World, fresh: &dyn Fn(&World) -> User) {
     let user = fresh(world);
-    let run = at(&user, 20, user.command(&[&*sources(), "photos", "--model", MODEL, "--concurrency", "3"]).spawn().unwrap());
+    let run =
+        at(world, &user, 20, user.command(&[&*sources(), "photos", "--model", MODEL, "--concurrency", "3"]).spawn().unwrap());
     world.stop_gateway();
     std::thread::sleep(Duration::from_secs(1));
     world.start_gateway();
-    let ran = finish(run);
+    let ran = ended(world, run);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     every_image_is_there_once(&user);
 }
@@ -150,23 +165,24 @@ fn triton_restarts(world: &mut World, fresh: &dyn Fn(&World) -> User) {
     world.wait_ready(200);
     let user = fresh(world);
     let arguments = [&*sources(), "photos", "--model", MODEL, "--concurrency", "3"];
-    let run = at(&user, 20, user.command(&arguments).spawn().unwrap());
+    let run = at(world, &user, 20, user.command(&arguments).spawn().unwrap());
     world.stop_triton();
     world.start_triton();
-    let ran = finish(run);
-    // What Triton had when it died may have failed for good; it is told, and nothing else has failed.
+    let ran = ended(world, run);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     every_image_is_there_once(&user);
 }
 
-async fn the_network_is_cut(world: &World, fresh: &dyn Fn(&World) -> User) {
+async fn the_network_is_cut(world: &mut World, fresh: &dyn Fn(&World) -> User) {
     let port = world.address().trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
     let mut proxy = Proxy::start(port).await;
     let mut user = fresh(world);
     user.url = proxy.url();
-    let run = at(&user, 20, user.command(&[&*sources(), "photos", "--model", MODEL, "--concurrency", "3"]).spawn().unwrap());
+    let run =
+        at(world, &user, 20, user.command(&[&*sources(), "photos", "--model", MODEL, "--concurrency", "3"]).spawn().unwrap());
     proxy.cut(Duration::from_secs(10)).await;
-    let ran = tokio::task::spawn_blocking(move || finish(run)).await.unwrap();
+    // The proxy has other threads.
+    let ran = tokio::task::block_in_place(|| ended(world, run));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     every_image_is_there_once(&user);
 }

@@ -115,7 +115,9 @@ fn a_list_is_read_from_standard_input(user: &User) {
 /// As it was before there were folders; without AWS, where the server is named.
 fn a_single_image_leaves_no_files(user: &User) {
     let mut command = user.command(&["photos/x.png", "--model", LITE, "--top", "2", "--json"]);
-    user.env.keys().for_each(|name| drop(command.env_remove(name)));
+    for name in user.env.keys() {
+        command.env_remove(name);
+    }
     let ran = finish(command.spawn().unwrap());
     let told = ran.json();
     assert_eq!((ran.code, &told["models"][0]["top"][0]["index"]), (Some(0), &285.into()), "{ran:?}");

@@ -17,7 +17,9 @@ mod pictures;
 mod process;
 mod proxy;
 mod report;
+mod studio;
 mod user;
+mod videos;
 #[allow(dead_code, reason = "made for another program's tests, too")]
 #[path = "../gateway/world.rs"]
 mod world;

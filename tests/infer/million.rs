@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::{SinkExt, StreamExt};
-use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
@@ -141,7 +140,7 @@ async fn classify(stream: TcpStream, counts: Arc<Counts>) {
     socket.send(Message::text(HELLO)).await.unwrap();
     while let Some(Ok(message)) = socket.next().await {
         let Message::Text(text) = message else { continue };
-        let asked: Value = serde_json::from_str(&text).unwrap();
+        let id = text.split_once("\"id\":").and_then(|(_, rest)| rest.split([',', '}']).next()).unwrap();
         if counts.answered.fetch_add(1, Ordering::SeqCst) == 0 {
             counts.pages_before_first.store(counts.pages.load(Ordering::SeqCst), Ordering::SeqCst);
         }
@@ -149,7 +148,7 @@ async fn classify(stream: TcpStream, counts: Arc<Counts>) {
         let answer = format!(
             r#"{{"type":"result","id":{},"results":[{{"alias":"a","model":"a","version":"1","top":{top}}}],
             "timings":{{"fetch":0,"decode":0,"prepare":0,"queue":0,"infer":0,"encode":0,"total":0}}}}"#,
-            asked["id"]
+            id
         );
         if socket.send(Message::text(answer)).await.is_err() {
             return;

@@ -70,7 +70,11 @@ impl User {
 
     /// Files in the folder of results, by the end of their names.
     pub(crate) fn results(&self, suffix: &str) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.path("inference_results")).into_iter().flatten();
+        self.files("inference_results", suffix)
+    }
+
+    fn files(&self, folder: &str, suffix: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.path(folder)).into_iter().flatten();
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         paths.retain(|path| path.to_str().unwrap().ends_with(suffix));
         paths.sort();
@@ -79,13 +83,21 @@ impl User {
 
     /// The newest CSV, as Python reads it: a list of lists.
     pub(crate) fn csv(&self) -> Vec<Vec<String>> {
-        let path = self.results(".csv").pop().expect("a CSV");
-        let script =
-            "import csv, json, sys; print(json.dumps(list(csv.reader(open(sys.argv[1], encoding='utf-8', newline='')))))";
-        let ran = Command::new("python3").args(["-c", script]).arg(path).output().expect("python3");
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        serde_json::from_slice(&ran.stdout).unwrap()
+        read(&self.results(".csv").pop().expect("a CSV"))
     }
+
+    /// The newest CSV of videos.
+    pub(crate) fn video_csv(&self) -> Vec<Vec<String>> {
+        read(&self.files("video_inference_results", ".csv").pop().expect("a CSV of videos"))
+    }
+}
+
+/// A CSV, as Python reads it.
+fn read(path: &Path) -> Vec<Vec<String>> {
+    let script = "import csv, json, sys; print(json.dumps(list(csv.reader(open(sys.argv[1], encoding='utf-8', newline='')))))";
+    let ran = Command::new("python3").args(["-c", script]).arg(path).output().expect("python3");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    serde_json::from_slice(&ran.stdout).unwrap()
 }
 
 /// Waits for a run's end.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::super::{Start, log};
 use super::results::record::Run;
-use super::results::{Results, Tally};
+use super::results::{Results, Tally, VideoTally};
 use super::run::{self, Context, Ended, Meaning, Question, Server};
 use super::sources::{Counts, Finder, Seen, Source};
-use super::video::Videos;
+use super::video::{Able, Sampling, Videos};
 use super::{address, dry_run};
 use crate::cli::{Infer, Protocol};
 use crate::cloud::Cloud;
@@ -16,8 +16,10 @@ use crate::config::{Config, Scores};
 use crate::error::Error;
 use crate::report::batch::{Batch, Summary};
 use crate::report::show;
+use crate::report::videos::Totals;
 
 pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
+    let sampling = Sampling::new(infer.every, infer.fps)?;
     let mut sources = infer.sources.iter().map(|source| Source::parse(source)).collect::<Result<Vec<_>, _>>()?;
     if infer.protocol == Protocol::V0 && sources.iter().any(|source| matches!(source, Source::Path(_) | Source::Glob(_))) {
         let next = "put the files into the bucket's images/ and name s3://BUCKET/images/, or ask with protocol v1";
@@ -29,11 +31,14 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     let cloud = cloud(start, &infer, &sources).await?;
     let bucket = cloud.as_ref().map(|cloud| cloud.bucket());
     if let (true, Some(bucket)) = (sources.is_empty(), &bucket) {
-        let below = |prefix: &str| Source::Objects { bucket: bucket.clone(), prefix: prefix.to_owned() };
-        sources = vec![below("images/"), below("videos/")];
+        let below = |prefix: &&str| Source::Objects { bucket: bucket.clone(), prefix: (*prefix).to_owned() };
+        // Protocol v0 has no way for a video's frames.
+        let prefixes: &[&str] = if infer.protocol == Protocol::V0 { &["images/"] } else { &["images/", "videos/"] };
+        sources = prefixes.iter().map(below).collect();
     }
     let seen = Arc::new(Seen::default());
-    let finder = Finder { s3: cloud.as_ref().map(|cloud| cloud.aws.s3.clone()), seen: seen.clone() };
+    let s3 = cloud.as_ref().map(|cloud| cloud.aws.s3.clone());
+    let finder = Finder { s3: s3.clone(), seen: seen.clone() };
     if infer.dry_run {
         return dry_run::run(start, finder, sources, cloud.as_deref()).await;
     }
@@ -51,7 +56,10 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
         server = Server::connect(question.clone(), start.cancel.clone(), &next) => server?,
         () = start.cancel.cancelled() => return Err(Error::unchanged()),
     };
-    let asked = asked(&infer, &question, &server);
+    let found = finder.start(sources);
+    let able = Able::check(infer.protocol).await;
+    able.ready(&found, &seen, &start.cancel).await?;
+    let asked = asked(&infer, &question, &server, sampling);
     let output = infer.output.clone().unwrap_or_else(|| PathBuf::from("."));
     let results = match &infer.resume {
         Some(named) => Results::resume(&output, named.as_deref(), asked)?,
@@ -60,16 +68,18 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     let report = Arc::new(Batch::start(start.mode, infer.quiet));
     let cancel = start.cancel.clone();
     let context = Context { server, results, seen, report, cancel, thumbnails: infer.report.is_some() };
-    let videos = Videos::start(context.clone());
-    let found = finder.start(sources);
+    let videos = Videos::start(able, context.clone(), &infer, sampling, s3);
+    let all = async {
+        let ended = run::run(&context, found, &videos).await;
+        // Also after a failure: what is under way ends by itself, or by the cancellation.
+        let through = videos.end().await;
+        ended.and_then(|ended| through.map(|videos| if ended == Ended::Whole { videos } else { ended }))
+    };
     let ended = tokio::select! {
-        ended = run::run(&context, found, &videos) => ended,
+        ended = all => ended,
         never = context.results.sync() => match never {},
     };
-    // Also after a failure: what is under way ends by itself, or by the cancellation.
-    let through = videos.end().await;
     context.report.end();
-    let ended = ended.and_then(|ended| through.map(|()| ended));
     finish(start, &context, ended, infer.report.as_deref())
 }
 
@@ -109,7 +119,7 @@ fn meanings(config: &Config) -> Vec<Meaning> {
     pipeline.chain(proof).collect()
 }
 
-fn asked(infer: &Infer, question: &Question, server: &Server) -> Run {
+fn asked(infer: &Infer, question: &Question, server: &Server, sampling: Sampling) -> Run {
     let protocol = if question.protocol == Protocol::V0 { "v0" } else { "v1" };
     Run {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -120,20 +130,21 @@ fn asked(infer: &Infer, question: &Question, server: &Server) -> Run {
         aliases: server.aliases(),
         top: question.top,
         sources: infer.sources.clone(),
-        sampling: infer.fps.map_or_else(|| format!("every {}", infer.every), |fps| format!("fps {fps}")),
+        sampling: sampling.to_string(),
     }
 }
 
 /// The CSV of what there is, the page where one is wanted, the summary, and how it ended.
 fn finish(start: &Start, context: &Context, ended: Result<Ended, Error>, page: Option<&Path>) -> Result<(), Error> {
-    let tally = match (context.results.finish(), &ended) {
-        (Ok(tally), _) => tally,
+    let finished = context.results.finish().and_then(|tally| Ok((tally, context.results.finish_videos()?)));
+    let (tally, videos) = match (finished, &ended) {
+        (Ok(tallies), _) => tallies,
         // What came first is the cause.
         (Err(why), Ok(_)) => return Err(why),
         (Err(_), Err(_)) => return ended.map(drop),
     };
     let counts = context.seen.counts();
-    let mut summary = summary(context, &tally, &counts);
+    let mut summary = summary(context, &tally, &videos, &counts);
     let paged = page.map(|page| super::report::write(&context.results.journal(), page, summary.took));
     if let (Some(page), Some(Ok(_))) = (page, &paged) {
         summary.files.push(("report", page.display().to_string()));
@@ -156,12 +167,19 @@ fn finish(start: &Start, context: &Context, ended: Result<Ended, Error>, page: O
     if tally.failed > 0 {
         why.push(format!("{} of {} images failed; the reasons are in the journal", tally.failed, tally.total));
     }
+    let Totals { videos: all, failed, partly, frames, failed_frames } = videos.totals;
+    if failed + partly > 0 {
+        why.push(format!("{failed} of {all} videos failed, and {partly} could be read only in part; the reasons are in the CSV"));
+    }
+    if failed_frames > 0 {
+        why.push(format!("{failed_frames} of {frames} frames have no answer; the reasons are in the journal"));
+    }
     if counts.images + counts.videos == 0 && why.is_empty() {
         let why = "the sources have neither images nor videos";
         return Err(Error::failed(why, "look at them with --dry-run, or name others").with(found));
     }
     if !why.is_empty() {
-        let is_worth_it = tally.retryable > 0 || ended == Ended::Silent || !counts.problems.is_empty();
+        let is_worth_it = tally.retryable + videos.retryable > 0 || ended == Ended::Silent || !counts.problems.is_empty();
         let next = if is_worth_it { format!("{resume} asks again for what may succeed") } else { String::new() };
         return Err(Error::failed(why.join("\n  "), next).with(found));
     }
@@ -171,10 +189,13 @@ fn finish(start: &Start, context: &Context, ended: Result<Ended, Error>, page: O
     Ok(())
 }
 
-fn summary(context: &Context, tally: &Tally, counts: &Counts) -> Summary {
+fn summary(context: &Context, tally: &Tally, videos: &VideoTally, counts: &Counts) -> Summary {
     let mut skipped: Vec<(String, u64)> = counts.skipped.iter().map(|(why, count)| (why.to_string(), *count)).collect();
     skipped.retain(|(_, count)| *count > 0);
+    let mut files = vec![("csv", tally.csv.display().to_string()), ("journal", context.results.journal().display().to_string())];
+    files.extend(videos.csv.iter().map(|csv| ("video_csv", csv.display().to_string())));
     Summary {
+        videos: videos.totals,
         total: tally.total,
         successful: tally.successful,
         failed: tally.failed,
@@ -182,6 +203,6 @@ fn summary(context: &Context, tally: &Tally, counts: &Counts) -> Summary {
         skipped,
         took: context.report.elapsed(),
         asked: context.report.asked(),
-        files: vec![("csv", tally.csv.display().to_string()), ("journal", context.results.journal().display().to_string())],
+        files,
     }
 }

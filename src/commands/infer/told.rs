@@ -2,18 +2,40 @@
 
 use serde_json::{Value, json};
 
-use super::results::record::{Class, Image, Outcome};
+use super::results::record::{Answer, Class, Frame, Image, Outcome, Video};
 
 /// An image, as `infer IMAGE --json` tells one, with its status.
 pub(crate) fn image(image: &Image) -> Value {
-    let answer = &image.answer;
-    let models: Vec<Value> = answer.results.iter().map(outcome).collect();
-    let status = if answer.is_success() { "success" } else { "error" };
-    let mut line = json!({"image": image.item.uri, "status": status, "models": models, "seconds": answer.seconds});
-    if let (Some(error), Some(line)) = (&answer.error, line.as_object_mut()) {
-        line.insert("error".to_owned(), json!(error));
-    }
+    answered(json!({"image": image.item.uri}), &image.answer)
+}
+
+/// A frame of a video.
+pub(crate) fn frame(frame: &Frame) -> Value {
+    answered(json!({"video": frame.item.uri, "frame": frame.frame, "at": frame.at}), &frame.answer)
+}
+
+/// A video that is through.
+pub(crate) fn video(video: &Video) -> Value {
+    let Video { item, frames, failed, seconds, error, .. } = video;
+    let status = if video.is_success() { "success" } else { "failed" };
+    let mut line = json!({"video": item.uri, "status": status, "frames": frames, "failed": failed, "seconds": seconds});
+    insert(&mut line, "error", error.as_ref());
     line
+}
+
+fn answered(mut line: Value, answer: &Answer) -> Value {
+    let models: Vec<Value> = answer.results.iter().map(outcome).collect();
+    insert(&mut line, "status", Some(if answer.is_success() { "success" } else { "error" }));
+    insert(&mut line, "models", Some(models));
+    insert(&mut line, "seconds", Some(answer.seconds));
+    insert(&mut line, "error", answer.error.as_ref());
+    line
+}
+
+fn insert(line: &mut Value, key: &str, value: Option<impl serde::Serialize>) {
+    if let (Some(line), Some(value)) = (line.as_object_mut(), value) {
+        line.insert(key.to_owned(), json!(value));
+    }
 }
 
 /// One model's answer.

@@ -98,7 +98,7 @@ mod tests {
             endpoint.facts().into_iter().map(|fact| (fact.key, fact.value)).collect::<Vec<_>>()
         };
         let websocket = ("websocket", "ws://h:8080/".to_owned());
-        assert_eq!(told(&[Exposed::WebSocket]), [websocket.clone()]);
+        assert_eq!(told(&[Exposed::WebSocket]), std::slice::from_ref(&websocket));
         let (http, metrics) = (("http", "http://h:8000".to_owned()), ("metrics", "http://h:8002/metrics".to_owned()));
         assert_eq!(told(&Exposed::ALL), [websocket, http, metrics]);
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::endpoint::Exposed;
-use crate::config::{Config, Scores};
+use crate::config::{Config, Preset, Quality, Scores};
 
 /// The gateway's configuration, but for the bucket, whose name is known later.
 #[derive(Clone, Debug)]
@@ -57,21 +57,20 @@ struct Repository<'a> {
     manifest: &'a str,
 }
 
+/// A key that says what the gateway does anyway is left out: another text would be a change, and a change new pods.
 #[derive(Clone, Debug, Serialize)]
 struct Pipeline {
     alias: String,
     model: String,
     scores: Scores,
-    #[serde(flatten)]
-    proof: Option<OfProof>,
-}
-
-/// What the proof's model has beside the others: the pod is ready without it.
-#[derive(Clone, Debug, Serialize)]
-struct OfProof {
-    pipeline: &'static str,
-    preset: &'static str,
-    required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pipeline: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preset: Option<Preset>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality: Option<Quality>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required: Option<bool>,
 }
 
 /// The region that the configuration names, else the reference deployment's.
@@ -96,14 +95,21 @@ impl GatewayConfig {
             alias: model.alias.clone(),
             model: model.model.clone(),
             scores: model.scores,
-            proof: None,
+            pipeline: None,
+            preset: Some(model.preset).filter(|preset| *preset != Preset::default()),
+            quality: Some(model.quality).filter(|quality| *quality != Quality::default()),
+            required: None,
         });
         // As bare tensors any model would do; its classes want to know what its numbers are.
         let proof = config.proof.model.as_ref().map(|model| Pipeline {
             alias: model.clone(),
             model: model.clone(),
             scores: config.proof.scores,
-            proof: Some(OfProof { pipeline: Self::PROOF, preset: "unit", required: false }),
+            pipeline: Some(Self::PROOF),
+            preset: Some(config.proof.preset),
+            quality: None,
+            // The pod is ready without it.
+            required: Some(false),
         });
         Self {
             region: region(config),
@@ -165,6 +171,23 @@ mod tests {
         assert_eq!(read["pipeline"][1]["alias"].as_str(), Some("resnet"));
         assert_eq!(read["pipeline"][0]["scores"].as_str(), Some("logits"));
         assert_eq!(read["pipeline"].as_array().map(Vec::len), Some(2));
+        // What says nothing new is not written: the pods of a running deployment stay.
+        assert_eq!(read["pipeline"][0].as_table().map(toml::Table::len), Some(3), "{text}");
+    }
+
+    #[test]
+    fn a_pipeline_says_how_its_pixels_are_made() {
+        let pair = "[[pipeline]]\nalias = 'a'\nmodel = 'm'\npreset = 'imagenet'\nquality = 'fast'\n\
+                    [proof]\nmodel = 'm'\npreset = 'imagenet'";
+        let config: Config = toml::from_str(pair).unwrap();
+        let read: toml::Table = toml::from_str(&GatewayConfig::new(&config).toml("b")).unwrap();
+        let own = "alias = 'a'\nmodel = 'm'\nscores = 'logits'\npreset = 'imagenet'\nquality = 'fast'";
+        assert_eq!(read["pipeline"][0].as_table(), Some(&toml::from_str::<toml::Table>(own).unwrap()));
+        assert_eq!(read["pipeline"][1]["preset"].as_str(), Some("imagenet"));
+        for wrong in ["preset = 'imagnet'", "quality = 'best'"] {
+            let text = format!("[[pipeline]]\nalias = 'a'\nmodel = 'm'\n{wrong}");
+            assert!(toml::from_str::<Config>(&text).is_err(), "{wrong}");
+        }
     }
 
     #[test]

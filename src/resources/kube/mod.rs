@@ -7,6 +7,7 @@ mod deployment;
 mod device_plugin;
 mod endpoint;
 mod gateway_config;
+pub mod logs;
 mod manifest;
 #[cfg(test)]
 mod manifests_test;
@@ -26,7 +27,7 @@ pub use device_plugin::DevicePlugin;
 pub use endpoint::{Endpoint, Exposed};
 pub use gateway_config::GatewayConfig;
 pub use namespace::{Namespace, NamespaceOutput};
-pub use pods::running;
+pub use pods::{named, running};
 pub use rollout::Rollout;
 pub use service::{Service, ServiceOutput};
 pub use service_account::ServiceAccount;

@@ -11,7 +11,7 @@ use crate::engine::Fault;
 ///
 /// # Errors
 /// When they cannot be listed.
-pub(super) async fn named(client: &Client, namespace: &str, app: &str) -> Result<Vec<Pod>, Fault> {
+pub async fn named(client: &Client, namespace: &str, app: &str) -> Result<Vec<Pod>, Fault> {
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let params = ListParams::default().labels(&format!("app.kubernetes.io/name={app}"));
     Ok(api.list(&params).await.fault()?.items)
@@ -57,7 +57,7 @@ pub(super) async fn hurry(client: Client, namespace: &str, app: &str) -> Result<
 }
 
 /// Containers that hold up a pod: those of its init steps first.
-fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+pub(super) fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let status = pod.status.as_ref();
     let init = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
     let main = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();

@@ -28,6 +28,8 @@ use page::Page;
 
 /// Images whose thumbnails are worth asking for: the page shows no more.
 pub(super) const THUMBNAILS: usize = page::THUMBNAILS;
+/// Pictures of one video that it shows.
+pub(super) const PICTURES: usize = videos::PICTURES;
 
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,9 @@ pub(crate) mod plain;
 pub(crate) mod record;
 mod table;
 mod tally;
+mod videos;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ pub(crate) use index::Meeting;
 use journal::Journal;
 use record::{Item, Record, Run};
 pub(crate) use tally::Tally;
+pub(crate) use videos::VideoTally;
 
 /// Between two times that the journal is brought to the disk.
 const SYNC: Duration = Duration::from_secs(5);
@@ -36,6 +38,8 @@ struct Shared {
     index: Index,
     /// Of videos that are not through: the frames that have their final answers.
     frames: HashMap<String, Frames>,
+    /// Frames of this run that a resumption asks for again.
+    retryable_frames: u64,
     run: Run,
     folder: PathBuf,
     /// `YYYYmmdd_HHMMSS`, local time: what the names of this run's files end with.
@@ -46,7 +50,8 @@ struct Shared {
 #[derive(Default)]
 struct Frames {
     version: String,
-    answered: BTreeSet<u64>,
+    /// By number: whether every model answered.
+    answered: BTreeMap<u64, bool>,
 }
 
 impl Results {
@@ -58,7 +63,7 @@ impl Results {
         let folder = output.join(files::FOLDER);
         let (journal, stamp) = files::new(&folder).map_err(|why| unwritable(&folder, &why))?;
         let frames = HashMap::new();
-        Self::begin(Shared { journal, index: Index::new(), frames, run, folder, stamp })
+        Self::begin(Shared { journal, index: Index::new(), frames, retryable_frames: 0, run, folder, stamp })
     }
 
     /// Goes on with a journal: with the one that is named, or with the newest of `output`'s folder of results.
@@ -80,10 +85,10 @@ impl Results {
                 Record::Frame(frame) => {
                     let known = frames.entry(frame.item.uri).or_default();
                     if known.version != frame.item.version {
-                        *known = Frames { version: frame.item.version, answered: BTreeSet::new() };
+                        *known = Frames { version: frame.item.version, answered: BTreeMap::new() };
                     }
                     if frame.answer.is_final() {
-                        known.answered.insert(frame.frame);
+                        known.answered.insert(frame.frame, frame.answer.is_success());
                     }
                 }
                 Record::Video(video) => {
@@ -101,7 +106,7 @@ impl Results {
         // Killed before its first line was whole: nothing was asked yet.
         let run = Run { aliases: asked.map_or(run.aliases, |former| former.aliases), ..run };
         let (folder, stamp) = files::of(&path);
-        Self::begin(Shared { journal, index, frames, run, folder, stamp })
+        Self::begin(Shared { journal, index, frames, retryable_frames: 0, run, folder, stamp })
     }
 
     fn begin(mut shared: Shared) -> Result<Self, Error> {
@@ -120,8 +125,9 @@ impl Results {
         self.lock().index.meet(item)
     }
 
-    /// Of a video that a former run did not bring to its end: the frames that have their final answers.
-    pub(crate) fn answered_frames(&self, item: &Item) -> BTreeSet<u64> {
+    /// Of a video that a former run did not bring to its end: the frames that have their final answers, and
+    /// whether every model answered.
+    pub(crate) fn answered_frames(&self, item: &Item) -> BTreeMap<u64, bool> {
         let shared = self.lock();
         let known = shared.frames.get(&item.uri).filter(|known| known.version == item.version);
         known.map(|known| known.answered.clone()).unwrap_or_default()
@@ -137,7 +143,8 @@ impl Results {
         match record {
             Record::Image(image) => shared.index.answered(image.place, offset),
             Record::Video(video) => shared.index.answered(video.place, offset),
-            Record::Run(_) | Record::Frame(_) => {}
+            Record::Frame(frame) => shared.retryable_frames += u64::from(!frame.answer.is_final()),
+            Record::Run(_) => {}
         }
         Ok(())
     }
@@ -177,6 +184,19 @@ impl Results {
         table::write(self, &path, &aliases).map_err(|why| unwritable(&path, &why))
     }
 
+    /// Writes the CSV of videos, where there are any, and counts what is in it.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or the CSV not be written.
+    pub(crate) fn finish_videos(&self) -> Result<VideoTally, Error> {
+        let (path, retryable) = {
+            let shared = self.lock();
+            (videos::path(&shared.folder, &shared.stamp), shared.retryable_frames)
+        };
+        let tally = videos::write(self, &path).map_err(|why| unwritable(&path, &why))?;
+        Ok(VideoTally { retryable: tally.retryable + retryable, ..tally })
+    }
+
     /// Brings what was written to the disk, every few seconds, until it is dropped: the death of this process loses
     /// nothing, and a crash of the machine no more than this time's answers.
     pub(crate) async fn sync(&self) -> Infallible {
@@ -191,16 +211,6 @@ impl Results {
     /// Where the journal is.
     pub(crate) fn journal(&self) -> PathBuf {
         self.lock().journal.path().to_owned()
-    }
-
-    /// `YYYYmmdd_HHMMSS`: what the names of this run's files end with.
-    pub(crate) fn stamp(&self) -> String {
-        self.lock().stamp.clone()
-    }
-
-    /// What was asked.
-    pub(crate) fn run(&self) -> Run {
-        self.lock().run.clone()
     }
 }
 

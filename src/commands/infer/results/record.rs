@@ -91,6 +91,13 @@ pub(crate) struct Video {
     pub(crate) error: Option<Failure>,
 }
 
+impl Video {
+    /// As scripts have it: some frame has its answer. It may have an error all the same, from there on.
+    pub(crate) fn is_success(&self) -> bool {
+        self.failed < self.frames
+    }
+}
+
 /// What came of one request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Answer {
@@ -133,6 +140,11 @@ impl Answer {
     /// Asking again would bring the same.
     pub(crate) fn is_final(&self) -> bool {
         self.failures().all(|failure| !failure.retryable)
+    }
+
+    /// The server said nothing.
+    pub(crate) fn is_silence(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| matches!(&*error.code, "lost" | "timed_out"))
     }
 
     /// It is skipped, not failed.

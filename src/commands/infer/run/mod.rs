@@ -28,10 +28,10 @@ pub(crate) use v0::Meaning;
 const HELD_KIB: u32 = 64 << 10;
 
 /// A server that says nothing at all for so long is given up.
-const SILENCE: Duration = Duration::from_secs(120);
+pub(crate) const SILENCE: Duration = Duration::from_secs(120);
 
 /// Of a thumbnail, the longer side in pixels.
-const THUMBNAIL: u32 = 160;
+pub(crate) const THUMBNAIL: u32 = 160;
 
 /// What a run works with. Clones are the same.
 #[derive(Clone)]
@@ -83,7 +83,7 @@ pub(crate) async fn run(context: &Context, mut found: mpsc::Receiver<Found>, vid
                 Some(found) => match context.results.meet(&found.item) {
                     Meeting::Answered => context.report.known(),
                     Meeting::Twice => context.seen.skip_found(found.kind, Skip::Twice),
-                    Meeting::Ask(place) if found.kind == Kind::Video => videos.take(found, place).await,
+                    Meeting::Ask(place) if found.kind == Kind::Video => videos.take(found, place).await?,
                     Meeting::Ask(place) => next = Some((found, place)),
                 },
             },
@@ -105,7 +105,7 @@ impl Images {
     async fn one<T>(self: Arc<Self>, found: Found, place: u64, turn: T) -> Result<bool, Error> {
         let Some(answer) = self.answer(&found).await else { return Ok(false) };
         drop(turn);
-        let is_silence = answer.error.as_ref().is_some_and(|error| matches!(&*error.code, "lost" | "timed_out"));
+        let is_silence = answer.is_silence();
         let is_none = answer.is_no_image();
         let image = Image { item: found.item, place, answer };
         let record = Record::Image(image);

@@ -26,7 +26,7 @@ struct State {
     running: usize,
     /// It was too much once: grow slowly.
     is_careful: bool,
-    /// Answers until the limit may shrink again: those that were under way when it shrank say nothing new.
+    /// Answers and refusals until the limit may shrink again: those that were under way when it shrank say nothing new.
     settling: usize,
 }
 
@@ -86,6 +86,7 @@ impl Pace {
     pub(crate) fn overloaded(&self) {
         let mut state = self.lock();
         if self.is_fixed || state.settling > 0 {
+            state.settling = state.settling.saturating_sub(1);
             return;
         }
         state.is_careful = true;

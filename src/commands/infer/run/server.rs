@@ -205,8 +205,10 @@ impl Server {
                 if !refusal.is_silence {
                     self.heard();
                 }
-                if refusal.is_overload {
-                    self.shared.pace.overloaded();
+                match refusal.is_overload {
+                    true => self.shared.pace.overloaded(),
+                    false if !refusal.is_silence => self.shared.pace.answered(),
+                    false => {}
                 }
                 wait = refusal.retry_after_ms.map_or(pause, |ms| Duration::from_millis(ms).max(PAUSE / 4));
                 if !refusal.error.retryable || begun.elapsed() + wait >= PATIENCE {

@@ -51,6 +51,8 @@ pub(crate) struct Seen {
 pub(crate) struct Counts {
     pub(crate) images: u64,
     pub(crate) videos: u64,
+    /// The first of them.
+    pub(crate) first_videos: Vec<String>,
     /// Of the images and videos whose size is known.
     pub(crate) bytes: u64,
     /// Images, and videos, that are objects.
@@ -70,6 +72,9 @@ pub(crate) struct Counts {
 
 /// So many problems are kept.
 const PROBLEMS: usize = 20;
+
+/// So many videos are kept by name, for who cannot take them.
+const NAMED: usize = 3;
 
 impl Seen {
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -96,6 +101,9 @@ impl Seen {
         let is_object = matches!(found.location, super::Location::Object { .. });
         counts.images += u64::from(!is_video);
         counts.videos += u64::from(is_video);
+        if is_video && counts.first_videos.len() < NAMED {
+            counts.first_videos.push(found.item.uri.clone());
+        }
         counts.bytes += found.bytes;
         counts.objects += u64::from(is_object);
         counts.video_object_bytes += if is_object && is_video { found.bytes } else { 0 };

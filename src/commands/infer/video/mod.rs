@@ -1,25 +1,29 @@
-//! Videos.
+//! Videos: frames that ffmpeg decodes are asked for inline, a few at a time, and nothing is put into the bucket for them.
 
-use super::run::Context;
-use super::sources::Found;
-use crate::error::Error;
+mod able;
+mod download;
+mod frames;
+mod numbers;
+mod one;
+mod probe;
+mod process;
+mod queue;
+mod sampling;
+mod scratch;
+mod size;
+mod tool;
 
-/// What becomes of videos.
-pub(crate) struct Videos;
+use super::results::record::Failure;
+pub(crate) use able::Able;
+pub(crate) use queue::Videos;
+pub(crate) use sampling::Sampling;
 
-impl Videos {
-    pub(crate) fn start(_: Context) -> Self {
-        Self
-    }
+/// A video, or the rest of it, that cannot be read. `why` is ffmpeg's where it gave any.
+fn unreadable(why: impl Into<String>) -> Failure {
+    Failure::new("unreadable", why, false)
+}
 
-    /// A video that is to be asked for.
-    pub(crate) async fn take(&self, _: Found, _: u64) {}
-
-    /// Waits until all of them are through.
-    ///
-    /// # Errors
-    /// When the results cannot be kept.
-    pub(crate) async fn end(self) -> Result<(), Error> {
-        Ok(())
-    }
+/// A video that made no progress for so long that it was given up.
+fn timed_out(why: impl Into<String>) -> Failure {
+    Failure::new("timed_out", why, true)
 }
