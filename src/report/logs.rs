@@ -68,7 +68,8 @@ fn entry_line(form: Form, Entry { source, line }: &Entry) -> String {
     match form {
         Form::Json => {
             let Source { pod, container, previous, .. } = &**source;
-            let mut object = json!({"time": line.at.map(|at| at.to_string()), "pod": pod, "container": container, "line": line.text});
+            let mut object =
+                json!({"time": line.at.map(|at| at.to_string()), "pod": pod, "container": container, "line": line.text});
             if *previous {
                 object["previous"] = true.into();
             }

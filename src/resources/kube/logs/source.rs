@@ -151,9 +151,7 @@ mod tests {
     fn a_pod_is_chosen_by_its_name_or_how_it_ends() {
         let of = |name| pod(name, json!([container("gateway", json!({"running": {}}), json!({}))]));
         let pods = [of("server-1-abc"), of("server-1-xyz")];
-        let chosen = |wanted: &str| {
-            Sources::of(&pods, &Choice { pod: Some(wanted.to_owned()), container: None }).pods
-        };
+        let chosen = |wanted: &str| Sources::of(&pods, &Choice { pod: Some(wanted.to_owned()), container: None }).pods;
         assert_eq!(chosen("xyz"), ["server-1-xyz"]);
         assert_eq!(chosen("server-1-abc"), ["server-1-abc"]);
         assert!(chosen("bc").is_empty());
