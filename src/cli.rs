@@ -179,7 +179,7 @@ pub enum Level {
 
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Also write everything that support would ask for, without secrets: what listens where, pods, errors, GPU, models, versions, configuration
+    /// Also write everything that support would ask for, without secrets: what listens where, pods, errors, GPU, models, versions, configuration; - for standard output
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 }

@@ -1,6 +1,7 @@
 //! Kubernetes clients, one a cluster: its own CA, and an EKS token renewed before it ends.
 
 mod calls;
+pub mod exec;
 mod fault;
 mod forward;
 

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use serde_json::json;
 
+use super::words::harmless;
 use crate::resources::kube::logs::{Entry, News, Source};
 
 /// How lines are written.
@@ -89,23 +90,6 @@ fn entry_line(form: Form, Entry { source, line }: &Entry) -> String {
             format!("\x1b[2m{time}\x1b[0m \x1b[{colour}m{name}\x1b[0m  {}{cut}", harmless(&line.text))
         }
     }
-}
-
-/// Without what would move a terminal's cursor, set its title, or turn text around: clients choose parts of what is
-/// logged. Such characters are shown as their escapes.
-fn harmless(text: &str) -> String {
-    let obeyed = |c: char| {
-        (c.is_control() && c != '\t') || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if obeyed(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod bars;
 pub mod batch;
+pub mod checks;
 mod json;
 mod lines;
 mod logs;

@@ -13,7 +13,15 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request as Upgrade, Resp
 
 use crate::user::User;
 
-const OBJECTS: u64 = 1_000_000;
+/// Objects that are listed. A debug build takes three minutes for a million: `OBJECTS=1000000` asks for them all.
+fn objects() -> u64 {
+    std::env::var("OBJECTS").ok().map_or(200_000, |objects| objects.parse().expect("a number of objects"))
+}
+
+/// What a run may hold: 200 MB for a million objects.
+fn allowed_kib(objects: u64) -> u64 {
+    (67_000_000 + 133 * objects) / 1024
+}
 
 /// S3's own.
 const PAGE: u64 = 1000;
@@ -28,7 +36,8 @@ struct Counts {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_million_objects_are_classified_while_they_are_listed_in_little_memory() {
+async fn very_many_objects_are_classified_while_they_are_listed_in_little_memory() {
+    let objects = objects();
     let counts = Arc::new(Counts::default());
     let s3 = serve(counts.clone(), list).await;
     let gateway = serve(counts.clone(), classify).await;
@@ -53,15 +62,15 @@ async fn a_million_objects_are_classified_while_they_are_listed_in_little_memory
     }
     let ran = ended.await.unwrap();
     let end = ran.json();
-    assert_eq!((ran.code, &end["total"], &end["successful"]), (Some(0), &OBJECTS.into(), &OBJECTS.into()), "{ran:?}");
-    assert!((1..200 << 10).contains(&peak_kib), "{peak_kib} KiB at most");
+    assert_eq!((ran.code, &end["total"], &end["successful"]), (Some(0), &objects.into(), &objects.into()), "{ran:?}");
+    assert!((1..allowed_kib(objects)).contains(&peak_kib), "{peak_kib} KiB at most");
     let before = counts.pages_before_first.load(Ordering::SeqCst);
-    assert!(before < OBJECTS / PAGE / 10, "the first answer came after {before} pages");
-    assert_eq!(counts.answered.load(Ordering::SeqCst), OBJECTS, "asked twice, or not at all");
+    assert!(before < objects / PAGE / 10, "the first answer came after {before} pages");
+    assert_eq!(counts.answered.load(Ordering::SeqCst), objects, "asked twice, or not at all");
     let csv = BufReader::new(std::fs::File::open(user.results(".csv").pop().unwrap()).unwrap());
     let rows =
         csv.lines().skip(1).enumerate().map(|(at, line)| assert!(line.unwrap().starts_with(&format!("{},", key(at as u64)))));
-    assert_eq!(rows.count() as u64, OBJECTS, "in the order of the keys");
+    assert_eq!(rows.count() as u64, objects, "in the order of the keys");
     println!("{peak_kib} KiB at most; the first answer after {before} pages; {} s", end["seconds"]);
 }
 
@@ -119,10 +128,10 @@ fn page(head: &str, counts: &Counts) -> String {
     counts.pages.fetch_add(1, Ordering::SeqCst);
     let object =
         |number| format!("<Contents><Key>{}</Key><ETag>&quot;{number:032x}&quot;</ETag><Size>9</Size></Contents>", key(number));
-    let objects: String = (first..next).map(object).collect();
-    let more = if next < OBJECTS { format!("<NextContinuationToken>{next}</NextContinuationToken>") } else { String::new() };
-    let is_more = next < OBJECTS;
-    format!("<ListBucketResult><IsTruncated>{is_more}</IsTruncated>{more}<KeyCount>{PAGE}</KeyCount>{objects}</ListBucketResult>")
+    let listed: String = (first..next).map(object).collect();
+    let more = if next < objects() { format!("<NextContinuationToken>{next}</NextContinuationToken>") } else { String::new() };
+    let is_more = next < objects();
+    format!("<ListBucketResult><IsTruncated>{is_more}</IsTruncated>{more}<KeyCount>{PAGE}</KeyCount>{listed}</ListBucketResult>")
 }
 
 const HELLO: &str = r#"{"type":"hello","protocol":"triton-ws.v1","server":"test","features":[],"models":[],

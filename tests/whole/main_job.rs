@@ -25,6 +25,7 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     a_photo_is_classified_where_it_is(&sandbox, &user, &up);
     status_says_that_it_is_healthy(&user);
     the_test_of_todays_users_passes(&user, &up);
+    every_check_from_outside_passes(&user);
     a_port_that_closes_is_planned_in_place(&user);
     kubectl_works_with_our_kubeconfig(&user);
     the_pod_has_the_ca(&user);
@@ -50,8 +51,8 @@ fn a_photo_of_ones_own_is_classified(user: &User) {
     assert!((0.73..0.81).contains(&best["probability"].as_f64().unwrap_or_default()), "{answer}");
     let pair = user.does(&["infer", photo, "--json"]).json();
     let aliases: Vec<_> = pair["models"].as_array().unwrap().iter().map(|model| &model["alias"]).collect();
-    assert_eq!(aliases, ["densenet", "resnet"], "{pair}");
-    assert_eq!(pair["models"][1]["top"].as_array().map(Vec::len), Some(5), "{pair}");
+    assert_eq!(aliases, ["efficientnet_lite0", "densenet", "resnet"], "{pair}");
+    assert_eq!(pair["models"][2]["top"].as_array().map(Vec::len), Some(5), "{pair}");
 }
 
 /// Nothing is put into the bucket for it.
@@ -127,6 +128,34 @@ fn the_test_of_todays_users_passes(user: &User, up: &Value) {
     for closed in [":8001/", ":8081/metrics", ":8082/healthz", ":8084/v2", ":8085/metrics"] {
         assert_eq!(curl(closed), "000", "{closed}");
     }
+}
+
+/// With every port open, and as the configuration is by itself, where what answers all the same is a finding.
+fn every_check_from_outside_passes(user: &User) {
+    let open = user.does(&["test", "--json"]).json();
+    let names = |verdict: &str, told: &Value| -> Vec<String> {
+        let checks = told["checks"].as_array().unwrap_or_else(|| panic!("{told}"));
+        let of = checks.iter().filter(|check| check["verdict"] == verdict);
+        of.filter_map(|check| check["name"].as_str()).map(str::to_owned).collect()
+    };
+    assert_eq!((&open["failed"], &open["skipped"], &open["closed"]), (&0.into(), &0.into(), &0.into()), "{open}");
+    let passed = names("passed", &open);
+    for name in ["address", "triton/index", "bucket/list", "bucket/read", "inference/densenet_onnx", "protocol/v0", "round-trips"]
+    {
+        assert!(passed.iter().any(|passed| passed == name), "{name}: {open}");
+    }
+    let told = user.does(&["test"]).out;
+    assert!(told.contains("Connection successful!") && told.contains("you can list it: 1 object in"), "{told}");
+    assert!(told.contains("the gateway can read it: images/tritondeploy-proof.png"), "{told}");
+    assert!(told.ends_with("\nAll is well: 18 passed.\n"), "{told}");
+
+    user.edit(|text| text.replace(", \"http\", \"metrics\"]", "]"));
+    let drifted = user.run(&["test", "--level", "extended", "--json"]);
+    let told = drifted.json();
+    assert_eq!(drifted.code, Some(1), "{told}");
+    assert_eq!(names("failed", &told), ["triton/health", "triton/metrics"], "{told}");
+    assert_eq!(told["next"], "tritondeploy up (it puts back what differs)", "{told}");
+    user.edit(|text| text.replace("[\"ws\"]", "[\"ws\", \"http\", \"metrics\"]"));
 }
 
 fn a_port_that_closes_is_planned_in_place(user: &User) {

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::report::show;
 
 /// The deployment's WebSocket, where there is one. Nothing is looked at but the way to it.
-pub(super) async fn of(start: &Start, cloud: &Arc<Cloud>) -> Result<String, Error> {
+pub(in crate::commands) async fn of(start: &Start, cloud: &Arc<Cloud>) -> Result<String, Error> {
     let seen = start.through(cloud, &Inventory::default()).look_at("balancer").await;
     if start.cancel.is_cancelled() {
         return Err(Error::unchanged());

@@ -1,6 +1,6 @@
 //! `infer`: images and videos through the deployment's public WebSocket.
 
-mod address;
+pub(super) mod address;
 mod batch;
 mod dry_run;
 mod report;

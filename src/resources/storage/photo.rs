@@ -11,7 +11,8 @@ use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Doing, Fault, Found, Given, How, Node, Resource, Seen};
 
-const PHOTO: &[u8] = include_bytes!("../../../assets/cat.png");
+/// A PNG of 451 x 300 pixels.
+pub const PHOTO: &[u8] = include_bytes!("../../../assets/cat.png");
 /// Its key.
 pub const KEY: &str = "images/tritondeploy-proof.png";
 /// Object metadata: what S3 has, as we put it there.

@@ -35,7 +35,7 @@ pub async fn watch(
     cancel: CancellationToken,
 ) {
     let mut tails: HashMap<(String, String), CancellationToken> = HashMap::new();
-    let mut begin = |mut reading: Reading, tails: &mut HashMap<_, _>| {
+    let begin = |mut reading: Reading, tails: &mut HashMap<_, _>| {
         let gone = CancellationToken::new();
         let source = &reading.source;
         tails.insert((source.uid.clone(), source.container.clone()), gone.clone());

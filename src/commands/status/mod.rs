@@ -1,30 +1,111 @@
 //! `status`: how everything stands, with the cause when something is wrong.
 
+mod cluster;
+mod page;
+mod ports;
+mod redact;
+mod report;
+mod rows;
+
+use std::path::Path;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
+use self::report::Known;
 use super::{Start, plan};
 use crate::cli::Status;
+use crate::cloud::Cloud;
 use crate::engine::{Change, Sighting, Standing, Survey};
 use crate::error::Error;
 use crate::report::{show, words};
 
-pub(super) async fn run(start: &Start, _status: Status) -> Result<(), Error> {
-    let cloud = start.cloud("status").await?;
-    let mut survey = start.look(&start.walk(&cloud, false).await?).await?;
-    // What others make in our VPC is left behind only once the cluster that it serves is gone.
+pub(super) async fn run(start: &Start, status: Status) -> Result<(), Error> {
+    // A configuration that cannot be read is nothing to report on.
+    let config = start.config()?;
+    let file = status.report.as_deref();
+    if start.json() && file == Some(Path::new("-")) {
+        return Err(Error::usage("--json and --report - both want standard output", "name a file with --report"));
+    }
+    let cloud = start.cloud("status").await;
+    let survey = match &cloud {
+        Ok(cloud) => survey(start, cloud).await,
+        Err(why) => Err(Error::failed(why.to_string(), "")),
+    };
+    if start.cancel.is_cancelled() {
+        return Err(Error::unchanged());
+    }
+    if let Some(file) = file {
+        let told = |why: &Error| why.to_string();
+        let known = Known {
+            config: cloud.as_ref().map_or(&config, |cloud| &cloud.config),
+            cloud: cloud.as_ref().map(|cloud| &**cloud).map_err(told),
+            survey: survey.as_ref().map_err(told),
+            cluster: match &cloud {
+                Ok(cloud) => cluster::Cluster::read(cloud).await,
+                Err(why) => Err(why.to_string()),
+            },
+            health: survey.as_ref().map_or_else(|_| "could not be told".to_owned(), in_words),
+        };
+        written(start, file, &report::text(&known))?;
+    }
+    show(start, &cloud?, &survey?, file)
+}
+
+/// Looks at everything; without what others made in our VPC, which is left behind only once the cluster that it serves
+/// is gone.
+async fn survey(start: &Start, cloud: &Arc<Cloud>) -> Result<Survey, Error> {
+    let mut survey = start.look(&start.walk(cloud, false).await?).await?;
     let serves = survey.sightings.iter().any(|seen| &*seen.node == "cluster" && seen.standing != Standing::Absent);
     survey.sightings.retain(|seen| seen.kind != "leftovers" || (!serves && seen.standing != Standing::Absent));
+    Ok(survey)
+}
+
+/// The report into its file, or to standard output.
+fn written(start: &Start, file: &Path, text: &str) -> Result<(), Error> {
+    if file == Path::new("-") {
+        show::line(text.trim_end());
+        return Ok(());
+    }
+    report::write(file, text)
+        .map_err(|why| Error::usage(format!("the report {} cannot be written: {why}", file.display()), "name another file"))?;
+    if !start.json() {
+        show::line(format!("Written: {}", file.display()));
+    }
+    Ok(())
+}
+
+/// Nothing of what we make exists.
+fn nothing(survey: &Survey) -> bool {
+    let mut made = survey.sightings.iter().filter(|seen| !seen.watched);
+    made.all(|seen| matches!(seen.standing, Standing::Absent | Standing::Foreign { .. }))
+}
+
+fn in_words(survey: &Survey) -> String {
+    let health = Health::of(survey);
+    match () {
+        () if nothing(survey) => "nothing of it exists".to_owned(),
+        () if health.good() => "healthy".to_owned(),
+        () => health.words(),
+    }
+}
+
+fn show(start: &Start, cloud: &Arc<Cloud>, survey: &Survey, file: Option<&Path>) -> Result<(), Error> {
     let made = survey.sightings.iter().filter(|seen| !seen.watched);
-    let nothing = made.clone().all(|seen| matches!(seen.standing, Standing::Absent | Standing::Foreign { .. }));
+    let nothing = nothing(survey);
     let facts = || survey.sightings.iter().flat_map(|seen| &seen.facts);
-    let health = Health::of(&survey);
-    let found = json!({
+    let health = Health::of(survey);
+    let mut found = json!({
         "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
         "healthy": health.good(), "exists": !nothing, "drift": health.drift(), "facts": show::facts_json(facts()),
         "nodes": survey.sightings,
     });
-    if !start.json() {
-        plan::head(&cloud);
+    if let Some(file) = file {
+        found["report"] = json!(file);
+    }
+    let on_screen = file == Some(Path::new("-"));
+    if !start.json() && !on_screen {
+        plan::head(cloud);
         if nothing {
             show::line("Nothing of it exists.");
             show::standings(made.filter(|seen| seen.standing != Standing::Absent));
@@ -39,7 +120,7 @@ pub(super) async fn run(start: &Start, _status: Status) -> Result<(), Error> {
     }
     if start.json() {
         show::json(&found);
-    } else if !nothing {
+    } else if !nothing && !on_screen {
         show::line(format!("Healthy: all {} parts are there, as configured, and answer.", survey.sightings.len()));
     }
     Ok(())
