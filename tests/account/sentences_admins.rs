@@ -15,13 +15,12 @@ use crate::local_aws::LocalAws;
 use crate::{down, up, walk};
 
 /// Somebody with credentials of their own, and the ARN.
-async fn somebody(local: &LocalAws, boss: &Cloud, name: &str) -> (SharedCredentialsProvider, String) {
+async fn somebody(boss: &Cloud, name: &str) -> (SharedCredentialsProvider, String) {
     let iam = &boss.aws.iam;
     let arn = iam.create_user().user_name(name).path("/vision/").send().await.unwrap().user.unwrap().arn;
     let all = "arn:aws:iam::aws:policy/AdministratorAccess";
     iam.attach_user_policy().user_name(name).policy_arn(all).send().await.unwrap();
     let key = iam.create_access_key().user_name(name).send().await.unwrap().access_key.unwrap();
-    let _ = local;
     (SharedCredentialsProvider::new(Credentials::new(key.access_key_id, key.secret_access_key, None, None, "test")), arn)
 }
 
@@ -63,8 +62,8 @@ async fn who_is_listed_has_an_entry_and_loses_it_when_listed_no_more() {
     let local = LocalAws::pretending(600);
     let boss = local.cloud(Config::default()).await;
     let before = local.dump();
-    let (alices, alice) = somebody(&local, &boss, "alice").await;
-    let (_, bob) = somebody(&local, &boss, "bob").await;
+    let (alices, alice) = somebody(&boss, "alice").await;
+    let (_, bob) = somebody(&boss, "bob").await;
     let me = boss.aws.caller.clone();
     let admin = || vec!["AmazonEKSClusterAdminPolicy".to_owned()];
 
@@ -114,7 +113,7 @@ async fn who_is_listed_has_an_entry_and_loses_it_when_listed_no_more() {
 async fn who_runs_up_and_is_listed_has_one_entry_and_keeps_it() {
     let local = LocalAws::pretending(600);
     let boss = local.cloud(Config::default()).await;
-    let (alices, alice) = somebody(&local, &boss, "alice").await;
+    let (alices, alice) = somebody(&boss, "alice").await;
     let me = boss.aws.caller.clone();
     // Alice runs `up` herself, unlisted: her entry is her own, and stays hers whatever the list says later.
     up(&seen_by(&boss, &alices, &[]).await).await;
@@ -132,7 +131,7 @@ async fn who_runs_up_and_is_listed_has_one_entry_and_keeps_it() {
 async fn an_entry_made_by_hand_follows_the_list_once_it_is_on_it() {
     let local = LocalAws::pretending(600);
     let boss = local.cloud(Config::default()).await;
-    let (_, alice) = somebody(&local, &boss, "alice").await;
+    let (_, alice) = somebody(&boss, "alice").await;
     up(&boss).await;
     let eks = &boss.aws.eks;
     eks.create_access_entry().cluster_name(&boss.config.name).principal_arn(&alice).send().await.unwrap();
@@ -154,7 +153,7 @@ async fn an_entry_made_by_hand_follows_the_list_once_it_is_on_it() {
 async fn a_principal_that_iam_does_not_know_is_told_before_anything_is_made() {
     let local = LocalAws::pretending(600);
     let boss = local.cloud(Config::default()).await;
-    let (_, alice) = somebody(&local, &boss, "alice").await;
+    let (_, alice) = somebody(&boss, "alice").await;
     let account = &boss.aws.account;
     let (nobody, pathless) = (format!("arn:aws:iam::{account}:role/nobody"), format!("arn:aws:iam::{account}:user/alice"));
     let cloud = local.cloud(listing(&boss.config, &[&alice, &nobody, &pathless])).await;

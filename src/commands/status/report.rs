@@ -70,8 +70,7 @@ fn sections(page: &mut Page, known: &Known<'_>, cluster: &Cluster) {
     page.heading("Versions");
     page.point("tritondeploy", env!("CARGO_PKG_VERSION"));
     page.point("Kubernetes", cluster.version.as_ref().unwrap_or_else(|why| why));
-    let ami_type = known.config.nodes.ami_type.as_deref().unwrap_or("EKS's for the instance type");
-    page.point("node image (AMI type)", ami_type);
+    page.point("node image (AMI type)", known.config.nodes.ami_type.as_deref().unwrap_or("goes with the instance type"));
     for (image, containers) in rows::images(cluster.pods.as_deref().unwrap_or_default()) {
         page.point(&containers, image);
     }

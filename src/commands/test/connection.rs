@@ -171,6 +171,9 @@ async fn not_upgraded(why: tungstenite::Error, address: SocketAddr, target: &Tar
         tungstenite::Error::Io(why) => {
             Not::failed(Fault::from(why), "it takes the connection and ends it during the upgrade", next)
         }
+        tungstenite::Error::Protocol(ProtocolError::WrongHttpVersion) => {
+            Not::failed("it answers with HTTP/1.0", "a web server answers there, and no WebSocket", next)
+        }
         tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete) => {
             Not::failed("closed during the upgrade", "it takes the connection and ends it without an answer", next)
         }
