@@ -7,6 +7,7 @@
 mod bad_input;
 mod crashes;
 mod interrupts;
+mod looking;
 mod main_job;
 mod sandbox;
 mod user;
