@@ -66,6 +66,49 @@ pub fn of(config: &Config) -> Cost {
     cost
 }
 
+/// Linux, on demand (<https://aws.amazon.com/ec2/pricing/on-demand/>). T3 is launched as `unlimited`: what runs above its
+/// baseline for long costs 0.05 a vCPU and hour more.
+const INSTANCES: [(&str, f64); 33] = [
+    ("g4dn.xlarge", 0.526),
+    ("g4dn.2xlarge", 0.752),
+    ("g4dn.4xlarge", 1.204),
+    ("g4dn.12xlarge", 3.912),
+    ("g5.xlarge", 1.006),
+    ("g5.2xlarge", 1.212),
+    ("g6.xlarge", 0.8048),
+    ("g6.2xlarge", 0.9776),
+    // Without a GPU, from 8 GiB on.
+    ("t3.large", 0.0832),
+    ("t3.xlarge", 0.1664),
+    ("t3.2xlarge", 0.3328),
+    ("c5.xlarge", 0.17),
+    ("c5.2xlarge", 0.34),
+    ("c5.4xlarge", 0.68),
+    ("c6i.xlarge", 0.17),
+    ("c6i.2xlarge", 0.34),
+    ("c6i.4xlarge", 0.68),
+    ("c7i.xlarge", 0.1785),
+    ("c7i.2xlarge", 0.357),
+    ("c7i.4xlarge", 0.714),
+    ("m5.large", 0.096),
+    ("m5.xlarge", 0.192),
+    ("m5.2xlarge", 0.384),
+    ("m5.4xlarge", 0.768),
+    ("m6i.large", 0.096),
+    ("m6i.xlarge", 0.192),
+    ("m6i.2xlarge", 0.384),
+    ("m6i.4xlarge", 0.768),
+    ("m7i.large", 0.1008),
+    ("m7i.xlarge", 0.2016),
+    ("m7i.2xlarge", 0.4032),
+    ("m7i.4xlarge", 0.8064),
+    ("m7i.8xlarge", 1.6128),
+];
+
+fn instance(instance_type: &str) -> Option<f64> {
+    INSTANCES.into_iter().find_map(|(name, dollars)| (name == instance_type).then_some(dollars))
+}
+
 /// Requests to S3 (Standard) that a run of `infer` makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct S3 {
@@ -123,21 +166,6 @@ impl S3 {
     }
 }
 
-fn instance(instance_type: &str) -> Option<f64> {
-    [
-        ("g4dn.xlarge", 0.526),
-        ("g4dn.2xlarge", 0.752),
-        ("g4dn.4xlarge", 1.204),
-        ("g4dn.12xlarge", 3.912),
-        ("g5.xlarge", 1.006),
-        ("g5.2xlarge", 1.212),
-        ("g6.xlarge", 0.8048),
-        ("g6.2xlarge", 0.9776),
-    ]
-    .into_iter()
-    .find_map(|(name, dollars)| (name == instance_type).then_some(dollars))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +173,13 @@ mod tests {
     #[test]
     fn the_reference_deployment_idles_at_72_cents() {
         assert_eq!(format!("{:.2}", of(&Config::default()).total()), "0.72");
+    }
+
+    #[test]
+    fn one_without_a_gpu_idles_at_36_cents() {
+        let mut config = Config::default();
+        config.nodes.instance_type = "t3.xlarge".to_owned();
+        assert_eq!(format!("{:.2}", of(&config).total()), "0.36");
     }
 
     #[test]

@@ -18,7 +18,8 @@ use crate::resources::{proof::Proof, storage::Bucket, storage::Models, storage::
 #[must_use]
 pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let Config { network: net, nodes, workload: pod, models, .. } = config;
-    let former = &inventory.former;
+    let Inventory { former, machine, admins, .. } = inventory;
+    let ami_type = machine.ami_type(nodes);
     let mut g = Graph::new();
 
     // A VPC with public and private subnets in each zone, and one NAT gateway for all of them.
@@ -50,7 +51,7 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let bucket = g.add("bucket", Bucket::and(&former.buckets), (), ());
     let repository = g.add("repository", Repository::and(&former.repositories), (), ());
 
-    // The EKS cluster, its roles, its add-ons and its GPU nodes.
+    // The EKS cluster, its roles, its add-ons and its nodes.
     let policies = |part: &str, role: &Node<Role>, policies: &[&str]| {
         let one = |policy: &&str| (format!("role/{part}/{policy}"), Policy::of(policy), role.clone(), ());
         policies.iter().map(one).collect::<Vec<_>>()
@@ -59,8 +60,17 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let allowed = g.each(policies("cluster", &role, &["AmazonEKSClusterPolicy"]));
     let uses = (role, private.clone(), After::of((allowed, leftovers)));
     let cluster = g.add("cluster", Cluster::new(&config.cluster), (), uses);
-    let entry = g.add("access-entry", AccessEntry, cluster.clone(), ());
+    let entry = g.add("access-entry", AccessEntry::of_caller(), cluster.clone(), ());
     let admitted = After::of(g.add("access-policy", AccessPolicy, (cluster.clone(), entry), ()));
+    for admin in &admins.listed {
+        let (who, entry) = (admins.short(admin), AccessEntry::of_admin(admin, &config.name));
+        let entry = g.add(format!("access-entry/{who}"), entry, cluster.clone(), ());
+        g.add(format!("access-policy/{who}"), AccessPolicy, (cluster.clone(), entry), ());
+    }
+    for admin in &admins.former {
+        let name = format!("access-entry/{}", admins.short(admin));
+        g.remove(name, AccessEntry::of_admin(admin, &config.name), cluster.clone(), ());
+    }
     let provider = g.add("oidc-provider", OidcProvider, (), cluster.clone());
     let reader = g.add("role/workload", Role::workload(&pod.namespace, &pod.service_account), (), Some(provider));
     let may_read = After::of(g.add("role/workload/model-access", ModelAccess, reader.clone(), bucket.clone()));
@@ -68,10 +78,11 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let proxy = g.add("addon/kube-proxy", Addon::plain("kube-proxy"), cluster.clone(), After::default());
     let role = g.add("role/node", Role::node(), (), None);
     let allowed = g.each(policies("node", &role, &NodeGroup::POLICIES));
-    let template = g.add("launch-template", LaunchTemplate::new(nodes), (), ());
+    let template = g.add("launch-template", LaunchTemplate::new(nodes.disk_gib, ami_type), (), ());
     let uses = (role, private, template, After::of((way_out, allowed, cni, proxy)));
-    let ready = After::of(g.add("node-group", NodeGroup::new(nodes), cluster.clone(), uses));
-    g.add("addon/coredns", Addon::coredns(), cluster.clone(), ready.clone());
+    let ready = After::of(g.add("node-group", NodeGroup::new(nodes, machine), cluster.clone(), uses));
+    let dns = if machine.has_gpu() { Addon::coredns() } else { Addon::plain("coredns") };
+    g.add("addon/coredns", dns, cluster.clone(), ready.clone());
 
     // Triton and the gateway, the way in, and the proof that they answer.
     let models = g.add("models", Models::new(&models.directory, &models.serve), bucket.clone(), ());
@@ -82,12 +93,12 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let account = g.add("kube/service-account", account, namespace.clone(), reader);
     let map = Applied::new(config, ConfigMap { name: "gateway".to_owned(), gateway: GatewayConfig::new(config) });
     let map = g.add("kube/config-map", map, namespace.clone(), bucket.clone());
-    let plugin = DevicePlugin::is_needed(&nodes.ami_type).then(|| {
+    let plugin = DevicePlugin::is_needed(ami_type).then(|| {
         let plugin = Applied::new(config, DevicePlugin { image: pod.device_plugin_image.clone() });
         g.add("kube/device-plugin", plugin, cluster, admitted)
     });
     let uses = (account, map, bucket.clone(), image, After::of((ready.clone(), may_read, models)));
-    let deployment = g.add("kube/deployment", Applied::new(config, Deployment::new(config)), namespace.clone(), uses);
+    let deployment = g.add("kube/deployment", Applied::new(config, Deployment::new(config).on(machine)), namespace.clone(), uses);
     let rollout = g.watch("kube/rollout", Rollout, deployment.clone(), After::of((ready.clone(), plugin)));
     // Made after the pods, and so gone before them: no client is led to a pod that is going.
     let reached = After::of((way_in, ready, deployment));

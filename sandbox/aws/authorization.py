@@ -25,6 +25,9 @@ S3_ACTIONS = {
     "ListBuckets": "ListAllMyBuckets",
     "ListMultipartUploads": "ListBucketMultipartUploads",
     "ListParts": "ListMultipartUploadParts",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+    "DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
 }
 ALWAYS = {"sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdentity"}
 

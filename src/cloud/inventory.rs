@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{AvailabilityZone, AvailabilityZoneState, LocationType};
-use futures::future::try_join;
+use futures::future::try_join3;
 
 use super::Cloud;
+use super::admins::Admins;
 use super::aws::{Aws, OrFault};
 use super::former::Former;
+use super::machine::Machine;
 use super::tags::{self, Tags, filter};
 use crate::config::Config;
 use crate::engine::Fault;
@@ -22,6 +24,10 @@ const REFUSED_BY_EKS: [&str; 3] = ["use1-az3", "usw1-az2", "cac1-az3"];
 pub struct Inventory {
     /// What an earlier configuration made and this one does not name; only [`Inventory::of_all`] looks for it.
     pub former: Former,
+    /// Who may administer the cluster; only [`Inventory::read`] looks for those who were listed once.
+    pub admins: Admins,
+    /// What the nodes are; only [`Inventory::read`] looks.
+    pub machine: Machine,
     /// Each of our subnets, by its node's name.
     subnets: BTreeMap<String, Place>,
     /// The zone of each pair of subnets, once chosen.
@@ -39,8 +45,15 @@ impl Inventory {
     /// What is there already: enough for `status`.
     ///
     /// # Errors
-    /// When EC2 does not tell.
+    /// When EC2, IAM or EKS does not tell, or EC2 does not know the instance type.
     pub async fn read(aws: &Aws, config: &Config) -> Result<Self, Fault> {
+        let all = try_join3(Self::places(aws, config), Machine::read(aws, config), Admins::read(aws, config));
+        let (inventory, machine, admins) = all.await?;
+        Ok(Self { machine, admins, ..inventory })
+    }
+
+    /// Where our subnets are.
+    async fn places(aws: &Aws, config: &Config) -> Result<Self, Fault> {
         let calls = aws.ec2.describe_subnets();
         let calls = calls.filters(filter(&format!("tag:{}", tags::DEPLOYMENT), &config.name));
         let calls = calls.filters(filter(&format!("tag:{}", tags::REGION), &aws.region));
@@ -50,7 +63,7 @@ impl Inventory {
             Some((node, Place { zone: subnet.availability_zone?, cidr: subnet.cidr_block? }))
         };
         let subnets = found.into_iter().filter_map(place).collect();
-        let mut inventory = Self { former: Former::default(), subnets, zones: Vec::new() };
+        let mut inventory = Self { subnets, ..Self::default() };
         inventory.zones = (0..config.network.private.len())
             .map(|index| config.network.zones.get(index).or(inventory.taken(index)).cloned().unwrap_or_default())
             .collect();
@@ -60,11 +73,13 @@ impl Inventory {
     /// What is there already, whatever the configuration was when it was made: what `down` takes away.
     ///
     /// # Errors
-    /// When EC2, S3 or ECR does not tell. Where they may not tell us, [`Former::untold`] says so.
+    /// When EC2, IAM, S3 or ECR does not tell. Where they may not tell us, [`Former::untold`] says so.
     pub async fn of_all(cloud: &Cloud) -> Result<Self, Fault> {
-        let (inventory, former) = try_join(Self::read(&cloud.aws, &cloud.config), Former::find(cloud)).await?;
-        let (private, public) = (inventory.beyond(&cloud.config, "private"), inventory.beyond(&cloud.config, "public"));
-        Ok(Self { former: Former { private, public, ..former }, ..inventory })
+        let (aws, config) = (&cloud.aws, &cloud.config);
+        let all = try_join3(Self::places(aws, config), Former::find(cloud), Admins::wanted(aws, config));
+        let (inventory, former, admins) = all.await?;
+        let (private, public) = (inventory.beyond(config, "private"), inventory.beyond(config, "public"));
+        Ok(Self { former: Former { private, public, ..former }, admins, ..inventory })
     }
 
     /// The ranges of one side's subnets after those of the configuration; nothing where one is missing between them.

@@ -1,5 +1,6 @@
 //! The clients of the outside world, and the only place where an SDK error becomes a `Fault`.
 
+pub mod admins;
 pub mod aws;
 mod calls;
 pub mod docker;
@@ -7,6 +8,7 @@ mod fault;
 pub mod former;
 pub mod inventory;
 pub mod kube;
+pub mod machine;
 mod regions;
 pub mod tags;
 pub mod token;

@@ -23,6 +23,7 @@ use crate::cli::{Cli, Command};
 use crate::cloud::Cloud;
 use crate::cloud::aws::Aws;
 use crate::cloud::inventory::Inventory;
+use crate::cloud::machine::Machine;
 use crate::config::{self, Config};
 use crate::deployment;
 use crate::engine::{Events, Fault, Outcome, Survey, Trouble, Walk};
@@ -119,14 +120,17 @@ impl Start {
 
     /// A walk through the deployment's graph. To make something, the zones are chosen that are not chosen yet.
     async fn walk(&self, cloud: &Arc<Cloud>, to_make: bool) -> Result<Walk<Cloud>, Error> {
-        let inventory = async {
-            let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await?;
-            if to_make {
-                inventory.choose(&cloud.aws, &cloud.config).await?;
+        let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await.map_err(|why| fault(&why, LOOKING))?;
+        if to_make {
+            let mut problems = inventory.machine.problems(&cloud.config);
+            problems.extend(inventory.admins.problems(&cloud.aws).await.map_err(|why| fault(&why, "look at access.admins"))?);
+            if !problems.is_empty() {
+                let why = format!("{}:\n  {}", self.config.display(), problems.join("\n  "));
+                return Err(Error::usage(why, "correct the configuration; nothing was changed"));
             }
-            Ok(inventory)
-        };
-        Ok(self.through(cloud, &inventory.await.map_err(|why| fault(&why, LOOKING))?))
+            inventory.choose(&cloud.aws, &cloud.config).await.map_err(|why| fault(&why, LOOKING))?;
+        }
+        Ok(self.through(cloud, &inventory))
     }
 
     /// A walk through the graph that is made of this.
@@ -152,6 +156,22 @@ impl Start {
             let why = format!("the model repository is not in order:\n  {}", lines.join("\n  "));
             Error::failed(why, format!("mend it, then {}; nothing was changed", self.again(command)))
         })
+    }
+
+    /// The same, for the nodes that there are: without GPUs some models cannot be served.
+    async fn served(&self, cloud: &Cloud, command: &str) -> Result<Repository, Error> {
+        let local = self.models(&cloud.config, command)?;
+        let hungry: Vec<String> = local.wanting_a_gpu().map(|problem| problem.to_string()).collect();
+        if hungry.is_empty() {
+            return Ok(local);
+        }
+        let machine = Machine::read(&cloud.aws, &cloud.config).await.map_err(|why| fault(&why, "look at the instance type"))?;
+        if machine.has_gpu() {
+            return Ok(local);
+        }
+        let kind = &cloud.config.nodes.instance_type;
+        let next = "leave these models out (models.serve), or choose a type with an NVIDIA GPU (nodes.instance_type = \"g4dn.xlarge\"); nothing was changed";
+        Err(Error::failed(format!("{kind} has no GPU, and these models need one:\n  {}", hungry.join("\n  ")), next))
     }
 
     /// The command line as far as it leads to the same deployment, for "type next".

@@ -8,9 +8,10 @@ use crate::models::{Bucket, release};
 use crate::report::{Work, show};
 
 pub(super) async fn run(start: &Start) -> Result<(), Error> {
-    let config = start.config()?;
-    let local = start.models(&config, "push-models")?;
+    // Before the first call: it needs no account.
+    start.models(&start.config()?, "push-models")?;
     let cloud = start.cloud("push-models").await?;
+    let local = start.served(&cloud, "push-models").await?;
     let name = cloud.bucket();
     let bucket = Bucket { aws: &cloud.aws, name: &name };
     let released = bucket.released().await.map_err(|why| fault(&why, "read the released models"))?;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Start, ended, plan};
 use crate::cloud::Cloud;
-use crate::engine::{Standing, Survey};
+use crate::engine::{How, Standing, Survey};
 use crate::error::Error;
 use crate::report::{self, Reporter, show};
 use crate::resources::registry::gateway_image;
@@ -62,12 +62,34 @@ async fn preflight(start: &Start, cloud: &Cloud, survey: &Survey) -> Result<(), 
         let next = "give the deployment another name (--name), or its bucket or repository ([storage] bucket, [registry] repository); nothing was created";
         return Err(Error::failed(foreign.join("\n  "), next));
     }
-    start.models(&cloud.config, "up")?;
+    let replaced = replaced(survey);
+    if !replaced.is_empty() {
+        let next = format!(
+            "put the former value back, or take the deployment away first ({}, with all that is in its bucket), \
+             or make another beside it (--name); nothing was changed",
+            start.again("down")
+        );
+        return Err(Error::failed(replaced.join("\n  "), next));
+    }
+    start.served(cloud, "up").await?;
     if survey.sightings.iter().any(|seen| &*seen.node == "gateway-image" && seen.standing != Standing::Present) {
         let next = format!("then {}; nothing was created", start.again("up"));
         gateway_image::preflight(cloud).await.map_err(|why| Error::failed(why, next))?;
     }
     Ok(())
+}
+
+/// What cannot be changed where it stands: the walk would refuse it too, but only after the question.
+fn replaced(survey: &Survey) -> Vec<String> {
+    let made = survey.sightings.iter().filter(|seen| !seen.watched);
+    let one = |seen: &crate::engine::Sighting| {
+        let changes = seen.changes.iter().filter(|(change, how)| *how != How::InPlace && change.known_after().is_none());
+        let fields: Vec<String> =
+            changes.map(|(change, _)| format!("{} is {}, wanted is {}", change.field, change.from, change.to)).collect();
+        let takes = "; that takes a new one in its place, which `up` does not make";
+        (!fields.is_empty()).then(|| format!("{}: {}{takes}", seen.node, fields.join(", ")))
+    };
+    made.filter_map(one).collect()
 }
 
 fn changes_something(survey: &Survey) -> bool {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use tritondeploy_wire::v1::MODELS;
 
-use super::{Config, gpus};
+use super::Config;
 
 /// Every problem found, each naming its key.
 pub(super) fn problems(config: &Config) -> Vec<String> {
@@ -43,6 +43,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         }
     }
     problems.extend(expose(&config.workload.expose));
+    problems.extend(super::access::problems(&config.access));
     problems.extend(size(config));
     problems.extend(network(config));
     problems.extend(pipeline(config));
@@ -96,16 +97,16 @@ const GRPC: &str = "is not opened: whoever reaches Triton's gRPC port can load a
     and there is no read-only part of it; ask models through the WebSocket, read through \"http\", or use \
     `kubectl --namespace NAMESPACE port-forward deployment/NAME 8001`";
 
-/// Nodes and pods: each pod takes one GPU, and nothing adds nodes by itself.
+/// How many nodes: nothing adds any by itself. Whether the pods fit on them depends on the instance type, which EC2 knows
+/// (`cloud/machine.rs`).
 fn size(config: &Config) -> Vec<String> {
-    let (nodes, replicas) = (&config.nodes, config.workload.replicas);
-    let (min, max, desired) = (nodes.min, nodes.max, nodes.desired);
+    let (min, max, desired) = (config.nodes.min, config.nodes.max, config.nodes.desired);
     let mut problems = Vec::new();
     if min < 0 {
         problems.push(format!("nodes.min: {min} is no number of nodes; write 0 or more"));
     }
     if desired < 1 {
-        let why = "without a node there is no GPU for the pod; write at least 1 (what costs nothing is `tritondeploy down`)";
+        let why = "without a node there is no place for the pod; write at least 1 (what costs nothing is `tritondeploy down`)";
         problems.push(format!("nodes.desired: {why}"));
         return problems;
     }
@@ -115,20 +116,6 @@ fn size(config: &Config) -> Vec<String> {
     }
     if max < desired {
         problems.push(format!("nodes.max: {max} is less than nodes.desired ({desired}); write max = {desired}"));
-    }
-    match gpus::of(&nodes.instance_type) {
-        Some(0) => problems.push(format!(
-            "nodes.instance_type: {} has no NVIDIA GPU, and each pod takes one; write \"g4dn.xlarge\", for instance",
-            nodes.instance_type
-        )),
-        Some(gpus) if gpus.saturating_mul(desired) < replicas => problems.push(format!(
-            "workload.replicas: {replicas} pods take a GPU each, and {desired} x {} has {have}; \
-             write replicas = {have} or nodes.desired = {}",
-            nodes.instance_type,
-            replicas / gpus + i32::from(replicas % gpus > 0),
-            have = gpus * desired,
-        )),
-        _ => {}
     }
     problems
 }
@@ -247,35 +234,12 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_together_are_told_with_what_to_write() {
-        let sizes = |min, desired, max, replicas| {
-            wrong(|c| {
-                (c.nodes.min, c.nodes.desired, c.nodes.max) = (min, desired, max);
-                c.workload.replicas = replicas;
-            })
-        };
-        assert_eq!(sizes(0, 2, 3, 2), "");
-        assert!(sizes(0, 0, 1, 1).starts_with("nodes.desired: ") && sizes(0, 0, 1, 1).contains("write at least 1"));
-        assert!(sizes(2, 1, 2, 1).starts_with("nodes.min: 2 is more than nodes.desired (1); write min = 1 or desired = 2"));
-        assert!(sizes(-1, 1, 1, 1).starts_with("nodes.min: -1"));
-        assert!(sizes(1, 3, 2, 1).starts_with("nodes.max: 2 is less than nodes.desired (3); write max = 3"));
-        let three =
-            "workload.replicas: 3 pods take a GPU each, and 2 x g4dn.xlarge has 2; write replicas = 2 or nodes.desired = 3";
-        assert_eq!(sizes(1, 2, 2, 3), three);
-    }
-
-    #[test]
-    fn pods_need_gpus() {
-        let with = |instance_type: &str, replicas| {
-            wrong(|c| {
-                c.nodes.instance_type = instance_type.to_owned();
-                c.workload.replicas = replicas;
-            })
-        };
-        assert_eq!(with("g4dn.12xlarge", 4), "");
-        assert!(with("g4dn.12xlarge", 9).ends_with("write replicas = 4 or nodes.desired = 3"));
-        assert!(with("m7i.large", 1).contains("has no NVIDIA GPU"));
-        // What this version does not know is left to EC2 and Kubernetes.
-        assert_eq!(with("g99.xlarge", 7), "");
+        let sizes = |min, desired, max| wrong(|c| (c.nodes.min, c.nodes.desired, c.nodes.max) = (min, desired, max));
+        assert_eq!(sizes(0, 2, 3), "");
+        assert!(sizes(0, 0, 1).starts_with("nodes.desired: ") && sizes(0, 0, 1).contains("write at least 1"));
+        assert!(sizes(2, 1, 2).starts_with("nodes.min: 2 is more than nodes.desired (1); write min = 1 or desired = 2"));
+        assert!(sizes(-1, 1, 1).starts_with("nodes.min: -1"));
+        assert!(sizes(1, 3, 2).starts_with("nodes.max: 2 is less than nodes.desired (3); write max = 3"));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! `tritondeploy.toml` -> [`Config`]. Every key has a default: the reference deployment.
 //! Unknown keys are errors that suggest the nearest.
 
+mod access;
 mod check;
-mod gpus;
 mod load;
 mod roots;
 
 use serde::{Deserialize, Serialize};
 
+pub use access::Access;
 pub use check::warnings;
 pub use load::{checked, load};
 
@@ -28,6 +29,7 @@ pub struct Config {
     pub roots: Option<String>,
     pub network: Network,
     pub cluster: Cluster,
+    pub access: Access,
     pub nodes: Nodes,
     pub registry: Registry,
     pub storage: Storage,
@@ -61,7 +63,8 @@ pub struct Cluster {
 #[serde(default, deny_unknown_fields)]
 pub struct Nodes {
     pub instance_type: String,
-    pub ami_type: String,
+    /// EKS's name of the node image; absent: the one that goes with the instance type.
+    pub ami_type: Option<String>,
     pub min: i32,
     pub max: i32,
     pub desired: i32,
@@ -198,6 +201,7 @@ impl Default for Config {
             roots: None,
             network: Network::default(),
             cluster: Cluster::default(),
+            access: Access::default(),
             nodes: Nodes::default(),
             registry: Registry::default(),
             storage: Storage::default(),
@@ -229,14 +233,7 @@ impl Default for Cluster {
 
 impl Default for Nodes {
     fn default() -> Self {
-        Self {
-            instance_type: "g4dn.xlarge".to_owned(),
-            ami_type: "AL2023_x86_64_NVIDIA".to_owned(),
-            min: 1,
-            max: 1,
-            desired: 1,
-            disk_gib: 100,
-        }
+        Self { instance_type: "g4dn.xlarge".to_owned(), ami_type: None, min: 1, max: 1, desired: 1, disk_gib: 100 }
     }
 }
 

@@ -15,6 +15,18 @@ pub struct Change {
 }
 
 impl Change {
+    /// The whole thing is there, and is not wanted any more.
+    #[must_use]
+    pub fn removal() -> Self {
+        Self { field: "exists".to_owned(), from: true.into(), to: false.into() }
+    }
+
+    /// Whether this is [`Change::removal`].
+    #[must_use]
+    pub fn removes(&self) -> bool {
+        *self == Self::removal()
+    }
+
     /// The node after which the wanted value, or a part of it, will be known.
     #[must_use]
     pub fn known_after(&self) -> Option<&str> {

@@ -48,6 +48,8 @@ pub(super) trait AnyNode<W>: Send + Sync {
     fn watched(&self) -> bool;
     /// Made by others, taken away by `down`.
     fn swept(&self) -> bool;
+    /// Of an earlier configuration: taken away by `up` too.
+    fn unwanted(&self) -> bool;
     fn ends_with_parent(&self) -> bool;
     fn within(&self) -> Vec<NodeId>;
     fn uses(&self) -> Vec<NodeId>;
@@ -75,6 +77,7 @@ pub(super) enum Role {
     Made,
     Watched,
     Swept,
+    Unwanted,
 }
 
 /// A resource with its edges.
@@ -115,6 +118,9 @@ impl<R: Resource> AnyNode<R::World> for Typed<R> {
     }
     fn swept(&self) -> bool {
         self.role == Role::Swept
+    }
+    fn unwanted(&self) -> bool {
+        self.role == Role::Unwanted
     }
     fn ends_with_parent(&self) -> bool {
         R::ENDS_WITH_PARENT

@@ -100,6 +100,18 @@ impl<W: Send + Sync + 'static> Graph<W> {
         self.insert(name.into(), resource, within, uses, Role::Swept)
     }
 
+    /// Adds what an earlier configuration made and this one does not want: `up` and `down` delete it until it is Absent.
+    /// Its output is never known during `up`.
+    pub fn remove<R: Resource<World = W>>(
+        &mut self,
+        name: impl Into<String>,
+        resource: R,
+        within: R::Within,
+        uses: R::Uses,
+    ) -> Node<R> {
+        self.insert(name.into(), resource, within, uses, Role::Unwanted)
+    }
+
     fn insert<R: Resource<World = W>>(
         &mut self,
         name: String,

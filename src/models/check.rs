@@ -19,11 +19,11 @@ pub(super) fn read_config(path: &Path, name: &str) -> Result<Message, Vec<Proble
     if config.text("platform").is_none() && config.text("backend").is_none() {
         problems.push(problem(path, "it names neither a platform nor a backend (for ONNX: platform: \"onnxruntime_onnx\")"));
     }
-    if config.messages("instance_group").next().is_some() {
-        problems.push(problem(
-            path,
-            "instance_group: leave it out; Triton then uses every GPU there is, and none where there is none",
-        ));
+    let gpu = |group: &Message| group.text("kind") == Some("KIND_GPU");
+    if let Some(group) = config.messages("instance_group").next() {
+        let only = if gpu(group) { " (KIND_GPU would not load on a node without a GPU)" } else { "" };
+        let why = "leave it out; Triton then uses every GPU there is, and the processor where there is none";
+        problems.push(problem(path, &format!("instance_group: {why}{only}")));
     }
     if let Some(policy) = config.messages("version_policy").next() {
         let latest = policy.messages("latest").next();
@@ -38,6 +38,19 @@ pub(super) fn read_config(path: &Path, name: &str) -> Result<Message, Vec<Proble
         }
     }
     if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// Why only a GPU can serve it: TensorRT's plans are made for one. Its other wish, an instance group of `KIND_GPU`, is
+/// refused on any node ([`read_config`]).
+pub(super) fn wants_gpu(config: &Message, weights: &BTreeMap<String, LocalFile>, folder: &Path) -> Option<Problem> {
+    let tensorrt = config.text("platform") == Some("tensorrt_plan") || config.text("backend") == Some("tensorrt");
+    let plan = weights.keys().find(|file| file.ends_with(".plan"));
+    let why = match plan {
+        Some(file) => format!("{file} is a TensorRT plan, which only an NVIDIA GPU can run"),
+        None if tensorrt => "it is a TensorRT plan, which only an NVIDIA GPU can run".to_owned(),
+        None => return None,
+    };
+    Some(problem(&folder.join("config.pbtxt"), &why))
 }
 
 /// Compares the configuration with the ONNX graph, as Triton's backend will at load.

@@ -163,6 +163,7 @@ mod tests {
             beside: BTreeMap::from([("config.pbtxt".to_owned(), file(config))]),
             weights: BTreeMap::from([("model.onnx".to_owned(), file(weights))]),
             version: 1,
+            wants_gpu: None,
         };
         Repository { models: BTreeMap::from([("m".to_owned(), model)]) }
     }

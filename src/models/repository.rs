@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use tritondeploy_wire::manifest::hex;
 
-use super::check::{check_weights, read_config};
+use super::check::{check_weights, read_config, wants_gpu};
 
 /// All models that are to be served, validated.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,8 @@ pub struct Local {
     pub weights: BTreeMap<String, LocalFile>,
     /// The newest local version's number.
     pub version: u64,
+    /// Why it cannot be served without an NVIDIA GPU, if so.
+    pub wants_gpu: Option<Problem>,
 }
 
 /// One file on this machine.
@@ -82,6 +84,11 @@ impl Repository {
 }
 
 impl Repository {
+    /// The models that no node without a GPU can serve, each with the reason.
+    pub fn wanting_a_gpu(&self) -> impl Iterator<Item = &Problem> {
+        self.models.values().filter_map(|model| model.wants_gpu.as_ref())
+    }
+
     /// The repository, when the models that will be asked for are in it.
     ///
     /// # Errors
@@ -159,7 +166,8 @@ impl Local {
         if let (Some(config), Some((_, path))) = (&config, versions.last()) {
             problems.extend(check_weights(config, path, &weights, folder));
         }
-        if problems.is_empty() { Ok(Self { name: name.to_owned(), beside, weights, version }) } else { Err(problems) }
+        let wants_gpu = config.as_ref().and_then(|config| wants_gpu(config, &weights, folder));
+        if problems.is_empty() { Ok(Self { name: name.to_owned(), beside, weights, version, wants_gpu }) } else { Err(problems) }
     }
 }
 
@@ -298,6 +306,19 @@ mod tests {
             let found = problems_of(config, dims);
             assert!(found.contains(why), "wanted {why:?} in {found:?}");
         }
+    }
+
+    #[test]
+    fn a_model_that_only_a_gpu_can_serve_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = GOOD.replace("onnxruntime_onnx", "tensorrt_plan");
+        let backend = GOOD.replace("platform: \"onnxruntime_onnx\"", "backend: \"tensorrt\"");
+        write(&folder.path().join("onnx"), GOOD, &[-1, 3, 224, 224]);
+        write(&folder.path().join("plan"), &plan, &[-1, 3, 224, 224]);
+        write(&folder.path().join("trt"), &backend, &[-1, 3, 224, 224]);
+        let repository = Repository::open(folder.path(), &[]).unwrap();
+        let hungry: Vec<&Path> = repository.wanting_a_gpu().map(|problem| problem.at.as_path()).collect();
+        assert_eq!(hungry, [folder.path().join("plan/config.pbtxt"), folder.path().join("trt/config.pbtxt")]);
     }
 
     #[test]

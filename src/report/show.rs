@@ -23,6 +23,7 @@ pub fn line(text: impl AsRef<str>) {
 /// What `up` would do to each node, and the sum.
 pub fn plan(survey: &Survey) {
     let (mut change, mut other) = (0usize, 0usize);
+    let goes = |seen: &&Sighting| seen.changes.iter().any(|(change, _)| change.removes());
     let absent: Vec<&str> = survey
         .sightings
         .iter()
@@ -31,10 +32,12 @@ pub fn plan(survey: &Survey) {
         .map(|seen| &*seen.node)
         .collect();
     grouped('+', absent.iter().copied());
+    let gone: Vec<&str> = survey.sightings.iter().filter(goes).map(|seen| &*seen.node).collect();
+    grouped('-', gone.iter().copied());
     for seen in &survey.sightings {
         match &seen.standing {
             Standing::Absent => {}
-            Standing::Present if seen.changes.is_empty() => {}
+            Standing::Present if seen.changes.is_empty() || goes(&seen) => {}
             Standing::Present => {
                 change += 1;
                 println!("  ~ {}", seen.node);
@@ -47,7 +50,8 @@ pub fn plan(survey: &Survey) {
         standings(survey.sightings.iter().filter(|seen| !matches!(seen.standing, Standing::Absent | Standing::Present)));
     }
     let other = if other == 0 { String::new() } else { format!(", {other} to look at") };
-    println!("{} to create, {change} to change{other}.", absent.len());
+    let gone = if gone.is_empty() { String::new() } else { format!(", {} to delete", gone.len()) };
+    println!("{} to create, {change} to change{gone}{other}.", absent.len());
 }
 
 /// Names with a sign before them; those of a kind on one line.
@@ -107,6 +111,9 @@ pub fn standings<'a>(seen: impl IntoIterator<Item = &'a Sighting>) {
     let mut alike: Vec<(String, Vec<&Sighting>)> = Vec::new();
     for seen in seen {
         let words = match seen.standing {
+            Standing::Present if seen.changes.iter().any(|(change, _)| change.removes()) => {
+                "not in the configuration any more".to_owned()
+            }
             Standing::Present => "differs from the configuration".to_owned(),
             ref standing => words::cause(&words(standing)),
         };
@@ -119,7 +126,8 @@ pub fn standings<'a>(seen: impl IntoIterator<Item = &'a Sighting>) {
     for (words, members) in &alike {
         let names: Vec<&str> = members.iter().map(|seen| &*seen.node).collect();
         println!("  {}: {words}", words::brief(&names));
-        members.iter().flat_map(|seen| &seen.changes).for_each(|(change, how)| println!("      {}", changed(change, *how)));
+        let changes = members.iter().flat_map(|seen| &seen.changes).filter(|(change, _)| !change.removes());
+        changes.for_each(|(change, how)| println!("      {}", changed(change, *how)));
         let evidence = members.iter().flat_map(|seen| &seen.evidence);
         let new = evidence.filter(|line| !words.contains(line.as_str()) && told.insert(line.as_str()));
         new.take(EVIDENCE).for_each(|line| println!("      {line}"));

@@ -6,6 +6,7 @@
 #[path = "../network/local_aws.rs"]
 mod local_aws;
 mod sentences;
+mod sentences_admins;
 mod sentences_broken;
 mod sentences_bucket;
 mod sentences_commands;
@@ -13,6 +14,7 @@ mod sentences_crash;
 mod sentences_drift;
 mod sentences_earlier;
 mod sentences_foreign;
+mod sentences_nodes;
 mod sentences_token;
 
 use std::sync::Arc;

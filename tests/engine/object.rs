@@ -146,5 +146,6 @@ fn add<const ENDS: bool>(
         Role::Made => graph.add(name, object, within, uses),
         Role::Watched => graph.watch(name, object, within, uses),
         Role::Swept => graph.sweep(name, object, within, uses),
+        Role::Unwanted => graph.remove(name, object, within, uses),
     }
 }

@@ -1,10 +1,12 @@
 //! `plan` and `up`, one story each.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tritondeploy::engine::{Doing, Event, How, Standing};
+use tritondeploy::engine::{Change, Doing, Event, How, Outcome, Standing};
 
+use crate::cloud::Cloud;
 use crate::spec::{Fate, Role, Spec};
 use crate::{cloud, names, told, virtually, walk};
 
@@ -44,6 +46,29 @@ fn what_is_denied_is_unknown_and_so_is_what_is_within_it() {
         let parent = || unknown("cannot be told: object-0");
         assert_eq!(standings, [unknown("denied: not allowed to look"), parent(), parent(), Standing::Absent]);
     });
+}
+
+#[test]
+fn what_an_earlier_configuration_made_is_shown_and_taken_away() {
+    virtually(1, async {
+        let unwanted = || Spec::new().within([0]).with(|s| s.role = Role::Unwanted);
+        let cloud = cloud(vec![Spec::new(), unwanted(), unwanted()]);
+        cloud.put(0, &[], &[], 0);
+        cloud.put(1, &[0], &[], 7);
+        let survey = walk(&cloud).look().await;
+        let told: Vec<_> = survey.sightings.iter().map(|seen| (&*seen.node, seen.changes.clone())).collect();
+        let removal = vec![(Change::removal(), How::InPlace)];
+        assert_eq!(told, [("object-0", Vec::new()), ("object-1", removal)], "what is gone already is not shown");
+        let (outcome, events) = told_up(&cloud).await;
+        assert!(outcome.ok() && outcome.changed == 1, "{outcome:?}");
+        assert_eq!(names(&outcome.exists), ["object-0"]);
+        assert!(did(&events).contains(&"object-1 Delete".to_owned()), "{events:?}");
+        assert_eq!(walk(&cloud).up().await.changed, 0);
+    });
+}
+
+async fn told_up(cloud: &Arc<Cloud>) -> (Outcome, Vec<Event>) {
+    told(walk(cloud), async |walk| walk.up().await).await
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub enum Role {
     Made,
     Watched,
     Swept,
+    Unwanted,
 }
 
 /// What goes wrong with an object by itself.

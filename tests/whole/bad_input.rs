@@ -106,6 +106,26 @@ fn what_cannot_work_is_said_before_anything_is_created() {
     refused("pods without nodes", 2, &["nodes.desired", "write at least 1"], &|user| {
         user.edit(|text| format!("{text}\n[nodes]\nmin = 0\ndesired = 0\n"));
     });
+    refused("a Graviton machine", 2, &["nodes.instance_type", "t4g.xlarge", "arm64", "t3.xlarge"], &|user| {
+        user.edit(|text| format!("{text}\n[nodes]\ninstance_type = \"t4g.xlarge\"\n"));
+    });
+    refused("a machine that is too small", 2, &["nodes.instance_type", "t3.medium", "4096 MiB"], &|user| {
+        user.edit(|text| format!("{text}\n[nodes]\ninstance_type = \"t3.medium\"\n"));
+    });
+    refused("an admin whom IAM does not know", 2, &["access.admins", "role/nobody"], &|user| {
+        user.edit(|text| format!("{text}\n[access]\nadmins = [\"arn:aws:iam::123456789012:role/nobody\"]\n"));
+    });
+    refused(
+        "a TensorRT plan without a GPU",
+        1,
+        &["t3.xlarge has no GPU", "plan/config.pbtxt", "TensorRT", "models.serve"],
+        &|user| {
+            user.edit(|text| format!("{text}\n[nodes]\ninstance_type = \"t3.xlarge\"\n"));
+            std::fs::create_dir_all(user.path("models/plan/1")).unwrap();
+            std::fs::write(user.path("models/plan/1/model.plan"), "a plan").unwrap();
+            std::fs::write(user.path("models/plan/config.pbtxt"), "platform: \"tensorrt_plan\"").unwrap();
+        },
+    );
     refused("a broken model repository", 1, &["config.pbtxt", "efficientnet_lite0"], &|user| {
         std::fs::remove_file(user.path("models/efficientnet_lite0/config.pbtxt")).unwrap();
     });

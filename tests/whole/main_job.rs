@@ -204,7 +204,8 @@ fn what_was_changed_by_hand_is_told_and_put_back(user: &User) {
     status_says_that_it_is_healthy(user);
 }
 
-fn kubectl(user: &User, args: &[&str]) -> Value {
+/// What kubectl answers with the user's kubeconfig, as JSON.
+pub fn kubectl(user: &User, args: &[&str]) -> Value {
     let config = user.path("kubeconfig");
     let all = [&["kubectl", "--kubeconfig", config.to_str().unwrap()], args].concat();
     let ran = user.other(crate::sandbox::cache().join("bin/cluster"), &all);

@@ -13,6 +13,8 @@ class Size:
     memory_mib: int
     gpus: int
     max_pods: int
+    nvidia: bool
+    architectures: tuple[str, ...]
 
 
 def size(name: str) -> Size | None:
@@ -22,8 +24,20 @@ def size(name: str) -> Size | None:
     network = info["NetworkInfo"]
     # With the VPC CNI every pod has an address of the subnet (amazon-eks-ami, "eni-max-pods.txt").
     pods = network["MaximumNetworkInterfaces"] * (network["Ipv4AddressesPerInterface"] - 1) + 2
-    gpus = sum(gpu.get("Count", 0) for gpu in info.get("GpuInfo", {}).get("Gpus", []))
-    return Size(info["VCpuInfo"]["DefaultVCpus"], info["MemoryInfo"]["SizeInMiB"], gpus, pods)
+    found = info.get("GpuInfo", {}).get("Gpus", [])
+    gpus = sum(gpu.get("Count", 0) for gpu in found)
+    nvidia = any(gpu.get("Manufacturer") == "NVIDIA" for gpu in found)
+    architectures = tuple(info["ProcessorInfo"]["SupportedArchitectures"])
+    return Size(info["VCpuInfo"]["DefaultVCpus"], info["MemoryInfo"]["SizeInMiB"], gpus, pods, nvidia, architectures)
+
+
+def boots(name: str, ami: str) -> bool:
+    """Whether EKS takes the type with this image: same architecture, and an image with NVIDIA's driver wants a GPU."""
+    found = size(name)
+    architecture = "arm64" if "ARM_64" in ami or "arm64" in ami else "x86_64"
+    if found is None or ami == "CUSTOM":
+        return found is not None
+    return architecture in found.architectures and (found.nvidia or not ("NVIDIA" in ami or "GPU" in ami))
 
 
 def offered(name: str, region: str, zone: str) -> bool:

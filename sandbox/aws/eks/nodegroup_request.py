@@ -11,6 +11,20 @@ from ..errors import AwsError
 from . import instance_types, nodes, roles
 from .state import Cluster, Nodegroup
 
+# EKS's names of node images, those of Amazon Linux 2 and Windows aside.
+AMI_TYPES = {
+    "AL2023_x86_64_STANDARD",
+    "AL2023_ARM_64_STANDARD",
+    "AL2023_x86_64_NEURON",
+    "AL2023_x86_64_NVIDIA",
+    "AL2023_ARM_64_NVIDIA",
+    "BOTTLEROCKET_x86_64",
+    "BOTTLEROCKET_ARM_64",
+    "BOTTLEROCKET_x86_64_NVIDIA",
+    "BOTTLEROCKET_ARM_64_NVIDIA",
+    "CUSTOM",
+}
+
 RESERVED_LABELS = re.compile(r"(^|\.)(kubernetes\.io|k8s\.io|eks\.amazonaws\.com)/")
 
 
@@ -38,6 +52,11 @@ def read(call: Call, cluster: Cluster) -> tuple[dict[str, Any], dict[str, str]]:
     ami = params.get("amiType", "AL2023_x86_64_STANDARD")
     if ami.startswith("AL2_"):
         raise _invalid(f"Requested amiType {ami} is not supported for Kubernetes version {cluster.version}")
+    if ami not in AMI_TYPES:
+        raise _invalid(f"The amiType {ami} is not valid.")
+    for kind in kinds:
+        if not instance_types.boots(kind, ami):
+            raise _invalid(f"[{kind}] is not a valid instance type for requested amiType {ami}")
     spec = {
         "capacityType": params.get("capacityType", "ON_DEMAND"),
         "scalingConfig": _scaling(params.get("scalingConfig", {}), {"minSize": 1, "maxSize": 2, "desiredSize": 2}),

@@ -131,6 +131,14 @@ class Clusters(Account):
             "launchTemplate": {"id": template, "version": "1"},
         }
         self.refused("InvalidParameterException", eks.create_nodegroup, **(params | {"diskSize": 20}))
+        for kind, ami in [
+            ("t3.xlarge", "AL2023_x86_64_NVIDIA"),
+            ("t4g.xlarge", "AL2023_x86_64_STANDARD"),
+            ("t3.xlarge", "AL2023_ARM_64_STANDARD"),
+        ]:
+            wrong = params | {"instanceTypes": [kind], "amiType": ami}
+            message = self.refused("InvalidParameterException", eks.create_nodegroup, **wrong)
+            self.assertIn(f"[{kind}] is not a valid instance type for requested amiType {ami}", message)
         eks.create_nodegroup(**params)
         self.until(lambda: self.status_of("nodegroup", nodegroupName="gpu") == "ACTIVE")
         shown = eks.describe_nodegroup(clusterName="c", nodegroupName="gpu")["nodegroup"]

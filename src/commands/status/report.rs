@@ -70,7 +70,8 @@ fn sections(page: &mut Page, known: &Known<'_>, cluster: &Cluster) {
     page.heading("Versions");
     page.point("tritondeploy", env!("CARGO_PKG_VERSION"));
     page.point("Kubernetes", cluster.version.as_ref().unwrap_or_else(|why| why));
-    page.point("node image (AMI type)", &known.config.nodes.ami_type);
+    let ami_type = known.config.nodes.ami_type.as_deref().unwrap_or("EKS's for the instance type");
+    page.point("node image (AMI type)", ami_type);
     for (image, containers) in rows::images(cluster.pods.as_deref().unwrap_or_default()) {
         page.point(&containers, image);
     }

@@ -128,7 +128,7 @@ fn unreached<W: Send + Sync + 'static>(tour: &Tour<'_, W>) {
 }
 
 /// Deletes and looks until it is gone.
-async fn raze<W: Send + Sync + 'static>(errand: &mut Errand<'_, W>) -> Result<(), Stop> {
+pub(super) async fn raze<W: Send + Sync + 'static>(errand: &mut Errand<'_, W>) -> Result<(), Stop> {
     let mut asked: Option<Instant> = None;
     loop {
         let (outputs, why, moves): (Vec<Output>, String, bool) = match errand.look().await? {

@@ -167,6 +167,7 @@ async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, k
 /// What is never made by us is not compared.
 pub(super) fn changes<W>(node: &dyn AnyNode<W>, known: &Known, sight: &Sight) -> Vec<(Change, How)> {
     match sight {
+        Sight::Present(_) if node.unwanted() => vec![(Change::removal(), How::InPlace)],
         Sight::Present(found) if !node.watched() && !node.swept() => differences(&node.wanted(known), &found.actual)
             .into_iter()
             .map(|change| (change.clone(), node.how(&change)))
@@ -203,7 +204,11 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
         }
         sighting
     };
-    Survey { sightings: join_all(looked.into_iter().enumerate().map(one)).await }
+    let mut sightings = join_all(looked.into_iter().enumerate().map(one)).await;
+    // What is not wanted and is gone is no matter any more.
+    let mut unwanted = walk.graph.nodes.iter().map(|node| node.unwanted());
+    sightings.retain(|seen| !(unwanted.next().unwrap_or(false) && seen.standing == Standing::Absent));
+    Survey { sightings }
 }
 
 async fn evidence<W>(node: &dyn AnyNode<W>, cx: &Cx<W>, known: &Known) -> Vec<String> {

@@ -4,6 +4,7 @@ use futures::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::down::raze;
 use super::errand::{Act, Errand, Stop};
 use super::look::{Aim, Looked, View, changes, view};
 use super::tour::{Fate, Tour};
@@ -98,6 +99,9 @@ async fn bring<W: Send + Sync + 'static>(tour: &Tour<'_, W>, id: usize, looked: 
     if tour.node(id).swept() {
         return tour.settle(id, Fate::Done { acted: needs_acted });
     }
+    if tour.node(id).unwanted() {
+        return tour.settle(id, take_away(tour, id).await);
+    }
     let mut rise =
         Rise { errand: Errand::new(tour, id), created: false, seen: false, unsure: None, deleted: None, updates: Vec::new() };
     // What was seen at the beginning still holds where nothing below has been touched since.
@@ -124,6 +128,23 @@ async fn bring<W: Send + Sync + 'static>(tour: &Tour<'_, W>, id: usize, looked: 
         }
     };
     tour.settle(id, fate);
+}
+
+/// What an earlier configuration made goes.
+async fn take_away<W: Send + Sync + 'static>(tour: &Tour<'_, W>, id: usize) -> Fate {
+    let mut errand = Errand::new(tour, id);
+    errand.doing = Doing::Delete;
+    match raze(&mut errand).await {
+        Ok(()) => {
+            errand.finished(None);
+            Fate::Done { acted: errand.did.is_some() }
+        }
+        Err(Stop::Failed { why, evidence }) => {
+            tour.trouble(id, why, evidence);
+            Fate::Stopped(vec![id])
+        }
+        Err(Stop::Interrupted) => Fate::Interrupted,
+    }
 }
 
 /// A node on its way up.

@@ -1,32 +1,66 @@
-//! The caller's way into the cluster.
+//! Somebody's way into the cluster: the caller's, and that of each listed admin.
 //!
 //! Each operator has an entry of their own; none replaces another's. The caller's own entry serves
-//! whoever made it, and `down` takes it away: it would end with the cluster anyway.
+//! whoever made it, and `down` takes it away: it would end with the cluster anyway. An admin's entry
+//! that somebody else made is taken over by our tags, so that it ends when the admin leaves the list.
 
 use serde::Serialize;
 
 use super::ABSENT;
 use super::cluster::{Cluster, ClusterOutput};
-use crate::cloud::aws::{Aws, OrFault};
+use crate::cloud::admins::{ADMIN, caller};
+use crate::cloud::aws::OrFault;
+use crate::cloud::tags::{DEPLOYMENT, Tags};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fault, Found, Given, Node, Resource, Seen};
+use crate::engine::{Change, Fault, Found, Given, How, Node, Resource, Seen};
 
-pub struct AccessEntry;
+/// Whose it is: the caller's, or an admin's of a deployment.
+pub struct AccessEntry(Option<Admin>);
+
+struct Admin {
+    principal: String,
+    deployment: String,
+}
+
+impl AccessEntry {
+    /// The caller's.
+    #[must_use]
+    pub fn of_caller() -> Self {
+        Self(None)
+    }
+
+    /// An admin's, by ARN.
+    #[must_use]
+    pub fn of_admin(principal: &str, deployment: &str) -> Self {
+        Self(Some(Admin { principal: principal.to_owned(), deployment: deployment.to_owned() }))
+    }
+
+    async fn principal(&self, cx: &Cx) -> Result<String, Fault> {
+        match &self.0 {
+            Some(admin) => Ok(admin.principal.clone()),
+            None => caller(&cx.world.aws).await,
+        }
+    }
+
+    /// Those of admins are known by a tag of their own.
+    fn tags(&self, cx: &Cx) -> Tags {
+        cx.world.tags(if self.0.is_some() { ADMIN } else { &cx.node })
+    }
+}
 
 #[derive(Serialize)]
-pub struct State {}
+pub struct State {
+    /// Whose tag it carries; the caller's own entry is taken as it is.
+    deployment: Option<String>,
+}
 
-/// The IAM principal behind the caller. STS drops a role's path (roles of SSO have one), so that
-/// IAM is asked for the role; who may not ask has no path, most likely.
-async fn principal(aws: &Aws) -> Result<String, Fault> {
-    let Some((account, rest)) = aws.caller.split_once(":sts::").and_then(|(_, rest)| rest.split_once(":assumed-role/")) else {
-        return Ok(aws.caller.clone());
-    };
-    let role = rest.split('/').next().unwrap_or(rest);
-    let answer = aws.iam.get_role().role_name(role).send().await.fault_or_absent(&["AccessDenied", "NoSuchEntity"])?;
-    let asked = answer.and_then(|answer| answer.role).map(|role| role.arn);
-    let partition = aws.caller.split(':').nth(1).unwrap_or("aws");
-    Ok(asked.unwrap_or_else(|| format!("arn:{partition}:iam::{account}:role/{role}")))
+/// An entry that is there.
+#[derive(Clone)]
+pub struct Entry {
+    /// ARN of the user or role.
+    pub principal: String,
+    /// ARN of the entry itself.
+    arn: String,
 }
 
 impl Resource for AccessEntry {
@@ -36,28 +70,39 @@ impl Resource for AccessEntry {
     type Within = Node<Cluster>;
     type Uses = ();
     type State = State;
-    /// The principal's ARN.
-    type Output = String;
+    type Output = Entry;
 
     fn want(&self, _: &Given<ClusterOutput>, (): &()) -> State {
-        State {}
+        State { deployment: self.0.as_ref().map(|admin| admin.deployment.clone()) }
     }
 
     async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Seen<Self>, Fault> {
-        let principal = principal(&cx.world.aws).await?;
+        let principal = self.principal(cx).await?;
         let call = cx.world.aws.eks.describe_access_entry().cluster_name(&cluster.name).principal_arn(&principal);
         let answer = call.send().await.fault_or_absent(&ABSENT)?;
-        Ok(answer.map_or(Seen::Absent, |_| Seen::Present(Found::one(principal, State {}))))
+        let Some(entry) = answer.and_then(|answer| answer.access_entry) else { return Ok(Seen::Absent) };
+        let tags = entry.tags().map(Tags::from).unwrap_or_default();
+        let deployment = tags.get(DEPLOYMENT).map(str::to_owned);
+        Ok(Seen::Present(Found::one(Entry { principal, arn: entry.access_entry_arn.unwrap_or_default() }, State { deployment })))
     }
 
     async fn create(&self, cx: &Cx, cluster: &ClusterOutput, (): &()) -> Result<(), Fault> {
-        let principal = principal(&cx.world.aws).await?;
+        let principal = self.principal(cx).await?;
         let call = cx.world.aws.eks.create_access_entry().cluster_name(&cluster.name).principal_arn(principal);
-        let call = call.set_tags(Some(cx.world.tags(&cx.node).map())).client_request_token(cx.token());
+        let call = call.set_tags(Some(self.tags(cx).map())).client_request_token(cx.token());
         call.send().await.fault().map(drop)
     }
 
-    async fn delete(&self, cx: &Cx, cluster: &ClusterOutput, principal: &String) -> Result<(), Fault> {
+    async fn update(&self, cx: &Cx, _: &ClusterOutput, (): &(), entry: &Entry, _: &[Change]) -> Result<(), Fault> {
+        let call = cx.world.aws.eks.tag_resource().resource_arn(&entry.arn);
+        call.set_tags(Some(self.tags(cx).map())).send().await.fault().map(drop)
+    }
+
+    fn how(&self, _: &Change) -> How {
+        How::InPlace
+    }
+
+    async fn delete(&self, cx: &Cx, cluster: &ClusterOutput, Entry { principal, .. }: &Entry) -> Result<(), Fault> {
         let call = cx.world.aws.eks.delete_access_entry().cluster_name(&cluster.name).principal_arn(principal);
         call.send().await.fault_or_absent(&ABSENT).map(drop)
     }

@@ -1,10 +1,10 @@
-//! The caller is an administrator of the cluster.
+//! Who has an entry is an administrator of the cluster.
 
 use aws_sdk_eks::types::{AccessScope, AccessScopeType};
 use serde::Serialize;
 
 use super::ABSENT;
-use super::access_entry::AccessEntry;
+use super::access_entry::{AccessEntry, Entry};
 use super::cluster::{Cluster, ClusterOutput};
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
@@ -30,11 +30,11 @@ impl Resource for AccessPolicy {
     type State = State;
     type Output = ();
 
-    fn want(&self, _: &(Given<ClusterOutput>, Given<String>), (): &()) -> State {
+    fn want(&self, _: &(Given<ClusterOutput>, Given<Entry>), (): &()) -> State {
         State {}
     }
 
-    async fn observe(&self, cx: &Cx, (cluster, principal): &(ClusterOutput, String)) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, (cluster, Entry { principal, .. }): &(ClusterOutput, Entry)) -> Result<Seen<Self>, Fault> {
         let call = cx.world.aws.eks.list_associated_access_policies();
         let mut pages = call.cluster_name(&cluster.name).principal_arn(principal).into_paginator().send();
         let admin = admin(principal);
@@ -51,13 +51,13 @@ impl Resource for AccessPolicy {
         Ok(Seen::Absent)
     }
 
-    async fn create(&self, cx: &Cx, (cluster, principal): &(ClusterOutput, String), (): &()) -> Result<(), Fault> {
+    async fn create(&self, cx: &Cx, (cluster, Entry { principal, .. }): &(ClusterOutput, Entry), (): &()) -> Result<(), Fault> {
         let scope = AccessScope::builder().r#type(AccessScopeType::Cluster).build();
         let call = cx.world.aws.eks.associate_access_policy().cluster_name(&cluster.name).principal_arn(principal);
         call.policy_arn(admin(principal)).access_scope(scope).send().await.fault().map(drop)
     }
 
-    async fn delete(&self, cx: &Cx, (cluster, principal): &(ClusterOutput, String), (): &()) -> Result<(), Fault> {
+    async fn delete(&self, cx: &Cx, (cluster, Entry { principal, .. }): &(ClusterOutput, Entry), (): &()) -> Result<(), Fault> {
         let call = cx.world.aws.eks.disassociate_access_policy().cluster_name(&cluster.name).principal_arn(principal);
         call.policy_arn(admin(principal)).send().await.fault_or_absent(&ABSENT).map(drop)
     }

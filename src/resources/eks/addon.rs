@@ -26,7 +26,7 @@ impl Addon {
     }
 
     /// CoreDNS tolerates only control-plane nodes by itself, and so would never run where every
-    /// node has the GPU taint. Its own tolerations are kept.
+    /// node has the taint of GPU nodes. Its own tolerations are kept.
     #[must_use]
     pub fn coredns() -> Self {
         let tolerations = json!([

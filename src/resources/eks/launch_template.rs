@@ -18,7 +18,6 @@ use tritondeploy_wire::manifest::hex;
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::config::Nodes;
 use crate::engine::{Change, Fault, Found, How, Resource, Seen};
 
 pub struct LaunchTemplate {
@@ -31,11 +30,11 @@ pub struct LaunchTemplate {
 const HOPS: i32 = 1;
 
 impl LaunchTemplate {
-    /// For these nodes.
+    /// For nodes with this disk and this image.
     #[must_use]
-    pub fn new(nodes: &Nodes) -> Self {
-        let bottlerocket = nodes.ami_type.starts_with("BOTTLEROCKET");
-        Self { disk_gib: nodes.disk_gib, device: if bottlerocket { "/dev/xvdb" } else { "/dev/xvda" } }
+    pub fn new(disk_gib: i32, ami_type: &str) -> Self {
+        let bottlerocket = ami_type.starts_with("BOTTLEROCKET");
+        Self { disk_gib, device: if bottlerocket { "/dev/xvdb" } else { "/dev/xvda" } }
     }
 
     fn name(&self, cx: &Cx) -> String {

@@ -1,4 +1,4 @@
-//! The GPU nodes: a managed node group, billed by the hour of each instance.
+//! The nodes, with GPUs or without: a managed node group, billed by the hour of each instance.
 //!
 //! Takes about two minutes to come, three to four to go. It fails with a capacity or quota error
 //! where EC2 has no such instance for us; the issues of its health say which.
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_eks::types::{
-    AmiTypes, LaunchTemplateSpecification, NodegroupScalingConfig, NodegroupStatus, NodegroupUpdateConfig,
+    AmiTypes, LaunchTemplateSpecification, Nodegroup, NodegroupScalingConfig, NodegroupStatus, NodegroupUpdateConfig,
     NodegroupUpdateStrategies, Taint, TaintEffect, UpdateLabelsPayload, UpdateTaintsPayload,
 };
 use serde::Serialize;
@@ -16,6 +16,7 @@ use super::cluster::{Cluster, ClusterOutput};
 use super::launch_template::{LaunchTemplate, Template};
 use super::{ABSENT, issues, sorted};
 use crate::cloud::aws::OrFault;
+use crate::cloud::machine::Machine;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
 use crate::config::Nodes;
@@ -25,10 +26,12 @@ use crate::resources::network::Subnet;
 
 pub struct NodeGroup {
     nodes: Nodes,
+    ami_type: String,
+    gpu: bool,
 }
 
-/// Its name in the cluster.
-const NAME: &str = "gpu";
+/// The names of a group with GPUs and of one without.
+const NAMES: [&str; 2] = ["gpu", "cpu"];
 
 impl NodeGroup {
     /// What AWS's managed policies let a node do: join, pull images, give pods addresses, be reached through SSM.
@@ -39,10 +42,41 @@ impl NodeGroup {
         "AmazonSSMManagedInstanceCore",
     ];
 
-    /// As configured.
+    /// As configured, of this type.
     #[must_use]
-    pub fn new(nodes: &Nodes) -> Self {
-        Self { nodes: nodes.clone() }
+    pub fn new(nodes: &Nodes, machine: &Machine) -> Self {
+        Self { nodes: nodes.clone(), ami_type: machine.ami_type(nodes).to_owned(), gpu: machine.has_gpu() }
+    }
+
+    /// Its name in the cluster.
+    fn name(&self) -> &'static str {
+        NAMES[usize::from(!self.gpu)]
+    }
+
+    /// The label of GPU nodes.
+    fn labels(&self) -> BTreeMap<String, String> {
+        self.gpu.then(|| ("nvidia-gpu".to_owned(), "true".to_owned())).into_iter().collect()
+    }
+
+    /// Keeps GPU nodes for pods that want a GPU.
+    fn taint(&self) -> Option<Taint> {
+        self.gpu.then(|| Taint::builder().key("nvidia.com/gpu").value("true").effect(TaintEffect::NoSchedule).build())
+    }
+
+    /// The group, whichever name it has: one that was made for another type is there too, and the type tells them apart.
+    async fn find(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Option<Nodegroup>, Fault> {
+        let mut names = NAMES;
+        names.sort_by_key(|name| *name != self.name());
+        for name in names {
+            let call = cx.world.aws.eks.describe_nodegroup().cluster_name(&cluster.name).nodegroup_name(name);
+            let answer = call.send().await.fault_or_absent(&ABSENT)?;
+            let group = answer.and_then(|answer| answer.nodegroup);
+            // What is not ours is in the way only where it has our name.
+            if let Some(group) = group.filter(|group| name == self.name() || ours(group, cx)) {
+                return Ok(Some(group));
+            }
+        }
+        Ok(None)
     }
 
     fn scaling(&self) -> NodegroupScalingConfig {
@@ -64,13 +98,8 @@ pub struct State {
     update: String,
 }
 
-/// The label and the taint of GPU nodes.
-fn labels() -> BTreeMap<String, String> {
-    BTreeMap::from([("nvidia-gpu".to_owned(), "true".to_owned())])
-}
-
-fn taint() -> Taint {
-    Taint::builder().key("nvidia.com/gpu").value("true").effect(TaintEffect::NoSchedule).build()
+fn ours(group: &Nodegroup, cx: &Cx) -> bool {
+    group.tags().map(Tags::from).unwrap_or_default().same_owner(&cx.world.tags(&cx.node))
 }
 
 /// As Kubernetes writes it, `KEY=VALUE:EFFECT`.
@@ -104,29 +133,29 @@ impl Resource for NodeGroup {
     /// After the way out, the node's policies, vpc-cni and kube-proxy: without them no node joins.
     type Uses = (Node<Role>, Vec<Node<Subnet>>, Node<LaunchTemplate>, After);
     type State = State;
-    type Output = ();
+    /// Its name.
+    type Output = String;
 
     fn want(&self, _: &Given<ClusterOutput>, (role, subnets, template, ()): &Uses) -> State {
         State {
             instance_types: vec![self.nodes.instance_type.clone()],
-            ami_type: self.nodes.ami_type.clone(),
+            ami_type: self.ami_type.clone(),
             scaling: [self.nodes.min, self.nodes.desired, self.nodes.max],
             role: role.map(|role| role.arn.clone()),
             subnets: sorted(subnets.clone()),
             launch_template: template.map(|template| template.id.clone()),
-            labels: labels(),
-            taints: vec![described(&taint())],
+            labels: self.labels(),
+            taints: self.taint().iter().map(described).collect(),
             update: told(&updates()),
         }
     }
 
     async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Seen<Self>, Fault> {
-        let call = cx.world.aws.eks.describe_nodegroup().cluster_name(&cluster.name).nodegroup_name(NAME);
-        let answer = call.send().await.fault_or_absent(&ABSENT)?;
-        let Some(group) = answer.and_then(|answer| answer.nodegroup) else { return Ok(Seen::Absent) };
-        let tags = group.tags().map(Tags::from).unwrap_or_default();
-        if !tags.same_owner(&cx.world.tags(&cx.node)) {
-            return Ok(Seen::Foreign(format!("there is a node group {NAME} in {}; {}", cluster.name, tags.owner())));
+        let Some(group) = self.find(cx, cluster).await? else { return Ok(Seen::Absent) };
+        let name = group.nodegroup_name().unwrap_or(self.name()).to_owned();
+        if !ours(&group, cx) {
+            let owner = group.tags().map(Tags::from).unwrap_or_default().owner();
+            return Ok(Seen::Foreign(format!("there is a node group {name} in {}; {owner}", cluster.name)));
         }
         let size = |of: fn(&NodegroupScalingConfig) -> Option<i32>| group.scaling_config().and_then(of).unwrap_or(-1);
         let template = group.launch_template().and_then(|template| template.id());
@@ -148,12 +177,12 @@ impl Resource for NodeGroup {
         let told = issues!(group.health()).join("; ");
         let why = |status: &NodegroupStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
         Ok(match group.status() {
-            Some(NodegroupStatus::Active) => Seen::Present(Found::one((), actual)),
+            Some(NodegroupStatus::Active) => Seen::Present(Found::one(name, actual)),
             Some(status @ (NodegroupStatus::CreateFailed | NodegroupStatus::DeleteFailed)) => {
-                Seen::Broken { output: (), why: why(status), cure: Cure::Recreate }
+                Seen::Broken { output: name, why: why(status), cure: Cure::Recreate }
             }
-            Some(status @ NodegroupStatus::Degraded) => Seen::Broken { output: (), why: why(status), cure: Cure::Wait },
-            Some(status) => Seen::Changing { why: why(status), found: Some(Found::one((), actual)) },
+            Some(status @ NodegroupStatus::Degraded) => Seen::Broken { output: name, why: why(status), cure: Cure::Wait },
+            Some(status) => Seen::Changing { why: why(status), found: Some(Found::one(name, actual)) },
             None => Seen::Changing { why: "in no known state".to_owned(), found: None },
         })
     }
@@ -165,14 +194,14 @@ impl Resource for NodeGroup {
         (role, subnets, template, ()): &(RoleOutput, Vec<String>, Template, ()),
     ) -> Result<(), Fault> {
         let template = LaunchTemplateSpecification::builder().id(&template.id).version(template.version.to_string());
-        let call = cx.world.aws.eks.create_nodegroup().cluster_name(&cluster.name).nodegroup_name(NAME);
+        let call = cx.world.aws.eks.create_nodegroup().cluster_name(&cluster.name).nodegroup_name(self.name());
         call.scaling_config(self.scaling())
             .set_subnets(Some(subnets.clone()))
             .instance_types(&self.nodes.instance_type)
-            .ami_type(AmiTypes::from(self.nodes.ami_type.as_str()))
+            .ami_type(AmiTypes::from(self.ami_type.as_str()))
             .node_role(&role.arn)
-            .set_labels(Some(labels().into_iter().collect()))
-            .taints(taint())
+            .set_labels(Some(self.labels().into_iter().collect()))
+            .set_taints(Some(self.taint().into_iter().collect()))
             .launch_template(template.build())
             .update_config(updates())
             .set_tags(Some(cx.world.tags(&cx.node).map()))
@@ -188,22 +217,23 @@ impl Resource for NodeGroup {
         cx: &Cx,
         cluster: &ClusterOutput,
         _: &(RoleOutput, Vec<String>, Template, ()),
-        (): &(),
+        name: &String,
         changes: &[Change],
     ) -> Result<(), Fault> {
-        let mut call = cx.world.aws.eks.update_nodegroup_config().cluster_name(&cluster.name).nodegroup_name(NAME);
+        let mut call = cx.world.aws.eks.update_nodegroup_config().cluster_name(&cluster.name).nodegroup_name(name);
         for change in changes {
             call = match change.field.as_str() {
                 "scaling" => call.scaling_config(self.scaling()),
                 "update" => call.update_config(updates()),
                 "taints" => {
                     let there = change.from.as_array().into_iter().flatten().filter_map(|taint| read(taint.as_str()?));
-                    let odd = there.filter(|there| *there != taint()).collect();
-                    let taints = UpdateTaintsPayload::builder().add_or_update_taints(taint()).set_remove_taints(Some(odd));
-                    call.taints(taints.build())
+                    let wanted: Vec<Taint> = self.taint().into_iter().collect();
+                    let odd = there.filter(|there| !wanted.contains(there)).collect();
+                    let taints = UpdateTaintsPayload::builder().set_add_or_update_taints(Some(wanted));
+                    call.taints(taints.set_remove_taints(Some(odd)).build())
                 }
                 _ => {
-                    let labels = labels().into_iter().collect();
+                    let labels = self.labels().into_iter().collect();
                     call.labels(UpdateLabelsPayload::builder().set_add_or_update_labels(Some(labels)).build())
                 }
             };
@@ -211,8 +241,8 @@ impl Resource for NodeGroup {
         call.send().await.fault().map(drop)
     }
 
-    async fn delete(&self, cx: &Cx, cluster: &ClusterOutput, (): &()) -> Result<(), Fault> {
-        let call = cx.world.aws.eks.delete_nodegroup().cluster_name(&cluster.name).nodegroup_name(NAME);
+    async fn delete(&self, cx: &Cx, cluster: &ClusterOutput, name: &String) -> Result<(), Fault> {
+        let call = cx.world.aws.eks.delete_nodegroup().cluster_name(&cluster.name).nodegroup_name(name);
         call.send().await.fault_or_absent(&ABSENT).map(drop)
     }
 
@@ -229,8 +259,7 @@ impl Resource for NodeGroup {
     }
 
     async fn evidence(&self, cx: &Cx, cluster: &ClusterOutput) -> Vec<String> {
-        let call = cx.world.aws.eks.describe_nodegroup().cluster_name(&cluster.name).nodegroup_name(NAME);
-        let group = call.send().await.ok().and_then(|answer| answer.nodegroup);
+        let group = self.find(cx, cluster).await.ok().flatten();
         group.map(|group| issues!(group.health())).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! Triton and the gateway: one pod a GPU. It counts as there once it is applied; whether its pods
+//! Triton and the gateway: one pod a GPU, or a node where there are none. It counts as there once it is applied; whether its pods
 //! answer is the rollout's matter, so that a Deployment that cannot start can still be changed.
 
 use kube::api::DynamicObject;
@@ -12,6 +12,8 @@ use super::gateway_config::GatewayConfig;
 use super::manifest::{Error, render, sha256};
 use super::namespace::{Namespace, NamespaceOutput};
 use super::service_account::ServiceAccount;
+use super::size::Size;
+use crate::cloud::machine::Machine;
 use crate::config::Config;
 use crate::engine::{After, Given, Node};
 use crate::resources::registry::{GatewayImage, ImageOutput};
@@ -31,6 +33,7 @@ pub struct Deployment {
     endpoint_url: Option<String>,
     open: Vec<Exposed>,
     gateway: GatewayConfig,
+    size: Size,
 }
 
 /// A Deployment that was applied.
@@ -43,7 +46,7 @@ pub struct DeploymentOutput {
 }
 
 impl Deployment {
-    /// As configured.
+    /// As configured, for nodes with a GPU.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
@@ -54,7 +57,14 @@ impl Deployment {
             endpoint_url: config.endpoint_url.clone(),
             open: Exposed::of(config).collect(),
             gateway: GatewayConfig::new(config),
+            size: Size::gpu(),
         }
+    }
+
+    /// For nodes of this type.
+    #[must_use]
+    pub fn on(self, machine: &Machine) -> Self {
+        Self { size: Size::on(machine), ..self }
     }
 
     fn render(
@@ -80,6 +90,10 @@ impl Deployment {
             "config_sha256": sha256(self.gateway.content(bucket).as_bytes()),
             "gateway_image": image.reference,
             "triton_image": self.triton_image,
+            "gpu": self.size.gpu,
+            "triton_cpu": self.size.cpu,
+            "triton_memory": self.size.memory,
+            "triton_memory_limit": self.size.memory_limit,
             "region": self.region,
             "endpoint_url": self.endpoint_url,
             "gateway_pre_stop_seconds": gateway,

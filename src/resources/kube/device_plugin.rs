@@ -16,7 +16,7 @@ pub struct DevicePlugin {
 }
 
 impl DevicePlugin {
-    /// Whether nodes of this AMI type need it.
+    /// Whether nodes of this AMI type need it: those without GPUs have another one.
     #[must_use]
     pub fn is_needed(ami_type: &str) -> bool {
         ami_type.contains("NVIDIA") && !ami_type.starts_with("BOTTLEROCKET")

@@ -5,6 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::*;
+use crate::cloud::machine::Machine;
 use crate::config::Config;
 use crate::engine::{Given, Given::Known};
 use crate::resources::eks::ClusterOutput;
@@ -39,10 +40,14 @@ fn known<K: Serialize + DeserializeOwned>(manifest: Given<Result<Value, super::m
 }
 
 fn deployment(config: &Config) -> Value {
+    manifest_of(Deployment::new(config))
+}
+
+fn manifest_of(deployment: Deployment) -> Value {
     let image = ImageOutput { reference: "r/w:t@sha256:0".to_owned() };
     let (account, config_map) = ("triton-service-account".to_owned(), "gateway".to_owned());
     let uses = (Known(account), Known(config_map), Known("bucket".to_owned()), Known(image), ());
-    known::<apps::Deployment>(Deployment::new(config).manifest(&namespace(), &uses))
+    known::<apps::Deployment>(deployment.manifest(&namespace(), &uses))
 }
 
 #[test]
@@ -59,6 +64,31 @@ fn the_pod_keeps_triton_to_itself() {
     assert_eq!(manifest["spec"]["strategy"]["rollingUpdate"]["maxSurge"], 0);
     let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
     assert!(grace > triton["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap());
+}
+
+#[test]
+fn a_pod_on_a_node_without_a_gpu_asks_for_none_and_fits() {
+    let config = Config::default();
+    let pod = |deployment| manifest_of(deployment)["spec"]["template"]["spec"].clone();
+    let gpu = pod(Deployment::new(&config));
+    assert_eq!(gpu["containers"][0]["resources"]["limits"]["nvidia.com/gpu"], "1");
+    assert!(gpu["tolerations"].is_array() && gpu["nodeSelector"]["nvidia-gpu"] == "true", "{gpu}");
+    for machine in [Machine::cpu(2, 8, 29), Machine::cpu(4, 8, 58), Machine::cpu(4, 16, 58), Machine::cpu(192, 768, 737)] {
+        let cpu = pod(Deployment::new(&config).on(&machine));
+        assert!(!["nvidia.com", "nvidia-gpu", "tolerations"].iter().any(|word| cpu.to_string().contains(word)), "{cpu}");
+        let amount = |container: usize, what: &str, key: &str| {
+            let quantity = cpu["containers"][container]["resources"][what][key].as_str().unwrap().to_owned();
+            let unit = quantity.trim_start_matches(|c: char| c.is_ascii_digit());
+            let number: i64 = quantity.trim_end_matches(unit).parse().unwrap();
+            if unit == "Gi" { number * 1024 } else { number }
+        };
+        let [cores, memory] = ["cpu", "memory"].map(|key| [0, 1].map(|container| amount(container, "requests", key)));
+        assert!(cores.iter().sum::<i64>() <= machine.free_millicores(), "{cores:?} {machine:?}");
+        assert!(2 * cores.iter().sum::<i64>() > machine.free_millicores(), "two pods on one node: {cores:?} {machine:?}");
+        assert!(memory.iter().sum::<i64>() <= machine.free_mib(), "{memory:?} {machine:?}");
+        let limits: i64 = [0, 1].map(|container| amount(container, "limits", "memory")).iter().sum();
+        assert!(limits <= machine.free_mib() && amount(0, "limits", "memory") >= 2 * 1024, "{limits} {machine:?}");
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod readiness;
 mod rollout;
 mod service;
 mod service_account;
+mod size;
 
 pub use applied::{Applied, Object};
 pub use balancer::Balancer;

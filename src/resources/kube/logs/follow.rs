@@ -223,8 +223,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_ends_when_nobody_takes_what_is_shown() {
         let (to, from) = tokio::sync::mpsc::channel(16);
-        to.send(entry("gateway", "1", "a")).await.unwrap();
-        to.send(entry("gateway", "2", "b")).await.unwrap();
+        to.send(entry("gateway", "01", "a")).await.unwrap();
+        to.send(entry("gateway", "02", "b")).await.unwrap();
         let mut shown = 0;
         follow(from, &CancellationToken::new(), |_| {
             shown += 1;
@@ -232,6 +232,6 @@ mod tests {
         })
         .await;
         assert_eq!(shown, 1);
-        assert!(to.send(entry("gateway", "3", "c")).await.is_err());
+        assert!(to.send(entry("gateway", "03", "c")).await.is_err());
     }
 }

@@ -139,8 +139,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_log_that_fails_is_told_and_the_others_go_on() {
-        let lost = Given("triton", vec![line("1", "a"), Err(Fault::TryAgain("cut off".to_owned())), line("9", "never")]);
-        let merged = all(vec![lost, Given("gateway", vec![line("2", "b")])]).await;
+        let lost = Given("triton", vec![line("01", "a"), Err(Fault::TryAgain("cut off".to_owned())), line("09", "never")]);
+        let merged = all(vec![lost, Given("gateway", vec![line("02", "b")])]).await;
         assert_eq!(merged, ["triton a", "p/triton: cut off", "gateway b"]);
     }
 }

@@ -1,0 +1,58 @@
+//! Nodes without GPUs are a deployment like any other.
+
+use tritondeploy::config::Config;
+
+use crate::local_aws::LocalAws;
+use crate::{down, up, walk};
+
+fn on(instance_type: &str) -> Config {
+    let mut config = Config::default();
+    config.nodes.instance_type = instance_type.to_owned();
+    config
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_without_a_gpu_is_brought_up_without_label_taint_and_driver() {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(on("c7i.xlarge")).await;
+    let before = local.dump();
+    up(&cloud).await;
+    let (eks, name) = (&cloud.aws.eks, cloud.config.name.as_str());
+    let group = eks.describe_nodegroup().cluster_name(name).nodegroup_name("cpu").send().await.unwrap().nodegroup.unwrap();
+    assert_eq!(group.ami_type().unwrap().as_str(), "AL2023_x86_64_STANDARD");
+    assert_eq!((group.instance_types(), group.taints().len()), (&["c7i.xlarge".to_owned()][..], 0));
+    assert!(group.labels().is_none_or(std::collections::HashMap::is_empty), "{:?}", group.labels());
+    let dns = eks.describe_addon().cluster_name(name).addon_name("coredns").send().await.unwrap().addon.unwrap();
+    assert_eq!(dns.configuration_values(), None);
+    local.reset_calls();
+    assert_eq!((up(&cloud).await.changed, local.mutating()), (0, 0));
+    down(&cloud).await;
+    assert_eq!(local.dump(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_a_gpu_to_none_and_back_is_refused_and_makes_no_second_group() {
+    let local = LocalAws::pretending(600);
+    for (from, to) in [("g4dn.xlarge", "t3.xlarge"), ("t3.xlarge", "g4dn.xlarge")] {
+        let cloud = local.cloud(on(from)).await;
+        let before = local.dump();
+        up(&cloud).await;
+        let other = local.cloud(on(to)).await;
+        local.reset_calls();
+        let refused = walk(&other).await.up().await;
+        let told: Vec<_> = refused.troubles.iter().map(|trouble| (trouble.node.as_ref(), trouble.why.as_str())).collect();
+        assert!(matches!(&*told, [("node-group", why)] if why.contains(from) && why.contains(to)), "{told:?}");
+        assert_eq!(local.mutating(), 0);
+        // Whatever the configuration says by then, `down` takes the group that there is.
+        down(&other).await;
+        assert_eq!(local.dump(), before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_that_ec2_does_not_have_is_told() {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(on("t3.humongous")).await;
+    let told = tritondeploy::cloud::inventory::Inventory::read(&cloud.aws, &cloud.config).await.unwrap_err().to_string();
+    assert!(told.contains("nodes.instance_type: EC2 has no instance type t3.humongous in us-east-1; write"), "{told}");
+}
