@@ -8,6 +8,7 @@ mod bad_input;
 mod cpu_nodes;
 mod crashes;
 mod interrupts;
+mod looking;
 mod main_job;
 mod sandbox;
 mod user;

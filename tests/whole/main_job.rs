@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::looking;
 use crate::sandbox::{Sandbox, root};
 use crate::user::User;
 
@@ -24,6 +25,9 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     a_photo_of_ones_own_is_classified(&user);
     a_photo_is_classified_where_it_is(&sandbox, &user, &up);
     status_says_that_it_is_healthy(&user);
+    looking::the_logs_of_all_containers_are_one(&user);
+    looking::the_logs_are_followed_until_ctrl_c(&user);
+    looking::the_report_for_support_has_everything_but_secrets(&user);
     the_test_of_todays_users_passes(&user, &up);
     every_check_from_outside_passes(&user);
     a_port_that_closes_is_planned_in_place(&user);

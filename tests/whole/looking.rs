@@ -1,0 +1,81 @@
+//! Looking into a deployment that runs: the logs of its pods, and the report for support.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::sandbox::root;
+use crate::user::User;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tritondeploy");
+
+/// Those of all containers, by time.
+pub fn the_logs_of_all_containers_are_one(user: &User) {
+    let all = lines(&user.does(&["logs", "--json", "--tail", "50"]).out);
+    let containers: BTreeSet<&str> = all.iter().filter_map(|line| line["container"].as_str()).collect();
+    assert_eq!(containers, BTreeSet::from(["gateway", "sync", "triton"]));
+    let times: Vec<jiff::Timestamp> = all.iter().map(|line| line["time"].as_str().unwrap().parse().unwrap()).collect();
+    assert!(times.is_sorted(), "{all:?}");
+
+    let one = user.does(&["logs", "--container", "gateway", "--tail", "1"]).out;
+    assert!(one.lines().count() == 1 && one.contains("/gateway  {"), "{one}");
+    let no_container = user.run(&["logs", "--container", "nobody"]);
+    assert!(no_container.code == Some(2) && no_container.err.contains("gateway"), "{}", no_container.err);
+    let no_pod = user.run(&["logs", "--pod", "nobody"]);
+    assert!(no_pod.code == Some(1) && no_pod.err.contains("there is no pod nobody"), "{}", no_pod.err);
+    let head = user.other("bash", &["-c", "set -o pipefail; \"$0\" logs | head -n 1", PROGRAM]);
+    assert!(head.code == Some(0) && head.out.lines().count() == 1 && head.err.is_empty(), "{:?}: {}", head.code, head.err);
+}
+
+/// What is logged from now on, until Ctrl-C.
+pub fn the_logs_are_followed_until_ctrl_c(user: &User) {
+    let shown = || lines(&std::fs::read_to_string(user.path("out")).unwrap_or_default());
+    let mut following = user.start(&["logs", "--follow", "--tail", "0", "--container", "gateway", "--json"]);
+    let photo = root().join("assets/cat.png");
+    let photo = photo.to_str().unwrap();
+    let begun = Instant::now();
+    while shown().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "nothing is shown of what the gateway logs");
+        user.does(&["infer", photo, "--json"]);
+        sleep(Duration::from_millis(500));
+    }
+    let began = &shown()[0];
+    assert_eq!(began["container"], "gateway", "{began}");
+    assert!(Command::new("kill").args(["-INT", &following.id().to_string()]).status().unwrap().success());
+    assert_eq!(following.wait().unwrap().code(), Some(130));
+}
+
+/// It has everything of a deployment that is well, and nothing that must not be pasted.
+pub fn the_report_for_support_has_everything_but_secrets(user: &User) {
+    let status = user.does(&["status", "--report", "report.md", "--json"]).json();
+    assert_eq!((&status["healthy"], &status["report"]), (&true.into(), &"report.md".into()), "{status}");
+    let report = std::fs::read_to_string(user.path("report.md")).unwrap();
+    for told in [
+        "- health: healthy\n",
+        "| 8080 | 0.0.0.0 |",
+        "| 8081 | 127.0.0.1 |",
+        "| 8000 | 127.0.0.1 |",
+        "| efficientnet_lite0 | 1 | READY |",
+        "- Kubernetes: v1.",
+        "- GPUs that Triton sees in triton-server-",
+        "| kube/deployment | ready |",
+        "    instance_type = ",
+        "## What could not be read\n\nNothing: all of it was read.\n",
+    ] {
+        assert!(report.contains(told), "no {told:?} in {report}");
+    }
+    let account = status["account"].as_str().unwrap();
+    for secret in [account, &user.env["AWS_SECRET_ACCESS_KEY"], &user.env["AWS_ACCESS_KEY_ID"]] {
+        assert!(!report.contains(secret), "{secret:?} is in {report}");
+    }
+    let screen = user.does(&["status", "--report", "-"]).out;
+    assert!(screen.starts_with("# tritondeploy status report\n"), "{screen}");
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    // The last one may not be whole yet.
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
