@@ -63,6 +63,9 @@ impl Videos {
         let (sender, receiver) = mpsc::channel(WAITING);
         let mut workers = JoinSet::new();
         if let Able::Yes(tool) = &able {
+            let place = scratch::place();
+            // Also where this run downloads nothing: the killed one may have been through with its downloads.
+            scratch::clean(&place);
             let largest_model = context.server.greeting().map_or(ANY_SIZE, |greeting| largest(greeting, &infer.models));
             let bytes = context.server.largest_image().min(LARGEST_FRAME);
             let at_once = usize::from(infer.videos);
@@ -79,7 +82,7 @@ impl Videos {
                 frames: usize::from(infer.frames),
                 s3,
                 begun: Arc::default(),
-                place: scratch::place(),
+                place,
                 scratch: Arc::default(),
             };
             let receiver = Arc::new(Mutex::new(receiver));

@@ -48,12 +48,11 @@ pub(super) fn place() -> PathBuf {
 }
 
 impl Scratch {
-    /// Removes what killed runs of this user left in `place`, and makes a folder that only we may read.
+    /// Makes a folder in `place` that only we may read.
     ///
     /// # Errors
     /// When no folder can be made there.
     pub(super) fn open(place: &Path) -> io::Result<Self> {
-        clean(place);
         let unique = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));
         let new = place.join(format!("{NEW}{unique}"));
         DirBuilder::new().mode(0o700).create(&new)?;
@@ -122,7 +121,7 @@ impl Drop for Temporary {
 }
 
 /// Removes the folders of this user's runs that live no more.
-fn clean(place: &Path) {
+pub(super) fn clean(place: &Path) {
     let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
     let ours = |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with(PREFIX));
     for path in entries.filter(|entry| ours(&entry.file_name())).map(|entry| entry.path()) {
@@ -157,6 +156,7 @@ mod tests {
         let elsewhere = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(elsewhere.path(), place.path().join(format!("{PREFIX}link"))).unwrap();
 
+        clean(place.path());
         let second = Scratch::open(place.path()).unwrap();
         assert!(!killed.exists() && file.path.exists() && elsewhere.path().exists());
         assert_eq!(std::fs::metadata(file.path.parent().unwrap()).unwrap().mode() & 0o777, 0o700);
