@@ -4,15 +4,15 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use serde_json::json;
 
-use super::words::harmless;
+use super::words::{self, harmless};
 use crate::resources::kube::logs::{Entry, News, Source};
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// With colours, and without what a terminal would obey.
+    /// With colours.
     Terminal,
-    /// As they are, for files and other programs.
+    /// For files and other programs, which show lines on a terminal in their turn (`| grep`).
     Plain,
     /// One object a line.
     Json,
@@ -77,9 +77,9 @@ fn entry_line(form: Form, Entry { source, line }: &Entry) -> String {
             if line.cut > 0 {
                 object["bytes_cut"] = line.cut.into();
             }
-            object.to_string()
+            escaped(&object.to_string())
         }
-        Form::Plain => format!("{time} {name}  {}{cut}", line.text),
+        Form::Plain => format!("{time} {}  {}{cut}", harmless(&name), harmless(&line.text)),
         Form::Terminal => {
             let colour = match source.container.as_str() {
                 "gateway" => 36,
@@ -90,6 +90,19 @@ fn entry_line(form: Form, Entry { source, line }: &Entry) -> String {
             format!("\x1b[2m{time}\x1b[0m \x1b[{colour}m{name}\x1b[0m  {}{cut}", harmless(&line.text))
         }
     }
+}
+
+/// JSON without what a terminal would obey and JSON allows as it is; it stands in strings only, and means the same.
+fn escaped(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        if words::obeyed(c) {
+            shown.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -117,9 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_gets_the_line_as_it_is() {
-        let told = entry_line(Form::Plain, &entry("a\u{1b}[2Jb"));
-        assert_eq!(told, "2026-11-30T04:29:10.123Z x2x4z/gateway/previous  a\u{1b}[2Jb ... (7 bytes more)");
+    fn what_reaches_a_terminal_through_another_program_is_not_obeyed_either() {
+        let told = entry_line(Form::Plain, &entry("a\u{1b}[2J\tb"));
+        assert_eq!(told, "2026-11-30T04:29:10.123Z x2x4z/gateway/previous  a\\u{1b}[2J\tb ... (7 bytes more)");
+        let told = entry_line(Form::Json, &entry("a\u{9b}2J\u{7f}\u{202e}é\tb"));
+        assert!(told.contains(r#""line":"a\u009b2J\u007f\u202eé\tb""#), "{told}");
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["line"], "a\u{9b}2J\u{7f}\u{202e}é\tb");
     }
 
     #[test]

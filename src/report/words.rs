@@ -81,13 +81,16 @@ pub fn cause(why: &str) -> String {
     parts.fold(first, |cause, part| cause + part.split_once(')').map_or("", |(_, rest)| rest))
 }
 
-/// Without what would move a terminal's cursor, set its title, or turn text around: clients choose parts of what is
-/// logged. Such characters are shown as their escapes.
+/// What moves a terminal's cursor, sets its title, or turns text around; all of it below U+10000.
+#[must_use]
+pub fn obeyed(c: char) -> bool {
+    (c.is_control() && c != '\t') || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Without what a terminal would obey: clients choose parts of what is logged. Such characters are shown as their
+/// escapes.
 #[must_use]
 pub fn harmless(text: &str) -> String {
-    let obeyed = |c: char| {
-        (c.is_control() && c != '\t') || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if obeyed(c) {

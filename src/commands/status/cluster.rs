@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::ports;
+use super::{ports, redact};
 use crate::cloud::Cloud;
 use crate::cloud::kube::{OrFault, Serving, exec};
 use crate::engine::Fault;
@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SEARCHED: u32 = 1000;
 /// Errors of each log that are shown.
 const SHOWN: usize = 20;
+/// Characters of each of them that are shown.
+const WIDEST: usize = 1000;
 
 /// What was read, or why it was not.
 pub(super) type Read<T> = Result<T, String>;
@@ -163,8 +165,7 @@ async fn errors(cloud: &Arc<Cloud>, cluster: &ClusterOutput, source: Arc<Source>
             match news {
                 News::Entry(entry) if tells_of_trouble(&entry.line.text) => {
                     let at = entry.line.at.map(|at| format!("{at:.3} ")).unwrap_or_default();
-                    let text: String = entry.line.text.chars().take(1000).collect();
-                    errors.push_back(format!("{at}{text}"));
+                    errors.push_back(format!("{at}{}", short(&entry.line.text)));
                 }
                 News::Entry(_) => {}
                 News::Note(why) => return Err(Fault::Fatal(why)),
@@ -176,6 +177,12 @@ async fn errors(cloud: &Arc<Cloud>, cluster: &ClusterOutput, source: Arc<Source>
         Ok(errors.into())
     };
     (name, soon(read).await)
+}
+
+/// First without secrets, then cut: half a key would not be known as one.
+fn short(line: &str) -> String {
+    let some: String = line.chars().take(4 * WIDEST).collect();
+    redact::safe(&some, None).chars().take(WIDEST).collect()
 }
 
 /// Levels as the gateway (JSON), Triton (`E1130 04:29:10.123 ...`) and programs that die have them.
@@ -191,6 +198,14 @@ fn tells_of_trouble(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_not_cut_in_half_but_taken_out() {
+        let key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        let told = short(&format!("{} {key} {}", "x ".repeat(490), "y ".repeat(5000)));
+        assert!(!told.contains(&key[..8]) && told.contains("[redacted]"), "{told}");
+        assert_eq!(told.chars().count(), WIDEST);
+    }
 
     #[test]
     fn lines_that_tell_of_trouble_are_found_in_every_log() {

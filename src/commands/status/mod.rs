@@ -42,7 +42,11 @@ pub(super) async fn run(start: &Start, status: Status) -> Result<(), Error> {
             cloud: cloud.as_ref().map(|cloud| &**cloud).map_err(told),
             survey: survey.as_ref().map_err(told),
             cluster: match &cloud {
-                Ok(cloud) => cluster::Cluster::read(cloud).await,
+                Ok(cloud) => tokio::select! {
+                    biased;
+                    () = start.cancel.cancelled() => return Err(Error::unchanged()),
+                    read = cluster::Cluster::read(cloud) => read,
+                },
                 Err(why) => Err(why.to_string()),
             },
             health: survey.as_ref().map_or_else(|_| "could not be told".to_owned(), in_words),

@@ -80,7 +80,10 @@ fn sections(page: &mut Page, known: &Known<'_>, cluster: &Cluster) {
     }
 
     page.heading("What listens where");
-    page.line(&rows::service(&cluster.service));
+    match &cluster.service {
+        Ok(service) => page.line(&rows::service(service.as_ref())),
+        Err(why) => page.missing("the Service", why),
+    }
     for (pod, inside) in &cluster.inside {
         page.line("");
         page.line(&format!("In the pod {pod}, whose containers share one network:"));
@@ -190,6 +193,30 @@ mod tests {
         assert!(text.contains("\n- AWS: no AWS credentials were found\n- the cluster: no AWS credentials"), "{text}");
         assert!(text.contains("    instance_type = \"g4dn.xlarge\"\n"), "{text}");
         assert!(text.contains("- tritondeploy: 0."), "{text}");
+    }
+
+    #[test]
+    fn what_kubernetes_does_not_show_is_told_where_it_belongs_and_again_at_the_end() {
+        let config = Config::default();
+        let denied = |what: &str| format!("{what} is forbidden");
+        let cluster = Cluster {
+            version: Err(denied("version")),
+            nodes: Err(denied("nodes")),
+            pods: Err(denied("pods")),
+            service: Err(denied("services")),
+            warnings: Err(denied("events")),
+            inside: Vec::new(),
+        };
+        let why = || "-".to_owned();
+        let known = Known { config: &config, cloud: Err(why()), survey: Err(why()), cluster: Ok(cluster), health: String::new() };
+        let text = text(&known);
+        let (there, end) = text.split_once("## What could not be read\n").unwrap();
+        for (name, what) in [("the Service", "services"), ("the pods", "pods"), ("the nodes", "nodes"), ("the events", "events")]
+        {
+            assert!(there.contains(&format!("Could not be read: {what} is forbidden\n")), "{what}: {there}");
+            assert!(end.contains(&format!("- {name}: {what} is forbidden\n")), "{what}: {end}");
+        }
+        assert!(there.contains("- Kubernetes: version is forbidden\n"), "{there}");
     }
 
     #[test]

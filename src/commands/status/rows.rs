@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Event, Node, Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::cluster::Read;
 use super::ports;
 use crate::engine::{Sighting, Standing};
 use crate::report::show;
@@ -27,12 +26,9 @@ pub(super) fn images(pods: &[Pod]) -> BTreeMap<String, String> {
 }
 
 /// What the Service opens to its source ranges.
-pub(super) fn service(service: &Read<Option<Service>>) -> String {
-    let spec = match service {
-        Ok(Some(service)) => service.spec.clone().unwrap_or_default(),
-        Ok(None) => return "There is no Service: nothing is open to the outside.".to_owned(),
-        Err(why) => return format!("The Service could not be read: {why}"),
-    };
+pub(super) fn service(service: Option<&Service>) -> String {
+    let Some(service) = service else { return "There is no Service: nothing is open to the outside.".to_owned() };
+    let spec = service.spec.clone().unwrap_or_default();
     let target = |port: &ServicePort| match &port.target_port {
         Some(IntOrString::Int(number)) => number.to_string(),
         Some(IntOrString::String(name)) => name.clone(),
