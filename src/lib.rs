@@ -11,5 +11,6 @@ pub mod deployment;
 pub mod engine;
 pub mod error;
 pub mod models;
+mod replace;
 pub mod report;
 pub mod resources;

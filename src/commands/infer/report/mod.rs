@@ -17,12 +17,13 @@ mod made;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::replace::replace;
 use journal::Journal;
 use page::Page;
 
@@ -69,9 +70,8 @@ pub(super) fn write(journal: &Path, to: &Path, took: Duration) -> Result<Summary
         Error::failed(format!("the report cannot be made: {}: {why}", journal.display()), "check the journal, and its folder")
     })?;
     let draft = draft(to);
-    let written = put(&draft, page.as_bytes()).and_then(|()| fs::rename(&draft, to));
-    written.map_err(|why| {
-        let _ = fs::remove_file(&draft);
+    let options = OpenOptions::new().write(true).create(true).truncate(true).clone();
+    replace(to, &draft, &options, |mut file| file.write_all(page.as_bytes())).map_err(|why| {
         let again = format!("tritondeploy infer --resume={} --report FILE", text::quoted(&journal.display().to_string()));
         Error::failed(format!("the report cannot be written to {}: {why}", to.display()), again)
     })?;
@@ -85,12 +85,6 @@ fn read(path: &Path, took: Duration) -> io::Result<(String, usize, u64)> {
     let unreadable = journal.unreadable;
     let (html, thumbnails) = page.html(&path.display().to_string(), took, unreadable);
     Ok((html, thumbnails, unreadable))
-}
-
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = fs::File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn folder(to: &Path) -> &Path {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::record::{Answer, Record};
 use super::{Results, Tally, plain};
+use crate::replace::replace;
 
 /// Writes it beside its place, and moves it there when it is whole.
 ///
@@ -22,17 +23,7 @@ pub(super) fn write(results: &Results, path: &Path, aliases: &[String]) -> io::R
 pub(crate) fn whole<T>(path: &Path, write: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
-    let beside = Path::new(&beside);
-    let made = File::create(beside).and_then(|file| {
-        let written = write(&file)?;
-        file.sync_all()?;
-        std::fs::rename(beside, path)?;
-        Ok(written)
-    });
-    if made.is_err() {
-        let _ = std::fs::remove_file(beside);
-    }
-    made
+    replace(path, Path::new(&beside), File::options().write(true).create(true).truncate(true), write)
 }
 
 /// A writer of the CSV files that Python's `csv` module writes, and reads.
