@@ -16,5 +16,5 @@ pub mod storage {
 #[path = "../../src/triton"]
 pub mod triton {
     mod config;
-    pub use config::{Config, Transport};
+    pub use config::{Config, Transport, authority};
 }
