@@ -8,6 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use super::videos::{Progress, Totals};
+use super::words::harmless;
 use super::{Mode, show};
 
 /// Failures that are told while it goes on; all of them are in the journal.
@@ -176,7 +177,7 @@ impl Batch {
         state.told += 1;
         if state.told <= FAILURES {
             if self.mode != Mode::Json {
-                self.note(&format!("{}: {}", printable(what), printable(why)));
+                self.note(&format!("{what}: {why}"));
             }
         } else if state.told == FAILURES + 1 {
             self.note("more failures: all of them are in the journal");
@@ -208,6 +209,7 @@ impl Batch {
 
     /// A line beside the bars.
     pub fn note(&self, line: &str) {
+        let line = harmless(line);
         match (&self.screen, self.mode) {
             (Some(screen), _) => drop(screen.println(format!("  {line}"))),
             (None, Mode::Json) => {}
@@ -286,9 +288,4 @@ fn style(is_all: bool) -> ProgressStyle {
         "  images [{bar:32}] {human_pos}/{human_len} or more  {per_sec}  {wide_msg}  {elapsed}"
     };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
-}
-
-/// Without what would move the cursor, or begin another line.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

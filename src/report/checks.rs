@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::words::obeyed;
+
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -44,16 +46,11 @@ const LONGEST: usize = 300;
 /// A server's words on one line: no control character reaches the terminal, and no more than people read.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    let mut shown: String = text.chars().map(|c| if is_harmless(c) { c } else { ' ' }).take(LONGEST).collect();
+    let mut shown: String = text.chars().map(|c| if c == '\t' || obeyed(c) { ' ' } else { c }).take(LONGEST).collect();
     if text.chars().nth(LONGEST).is_some() {
         shown.push_str("...");
     }
     shown.trim().to_owned()
-}
-
-/// No control character, and none that turns the direction of a line.
-fn is_harmless(c: char) -> bool {
-    !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// `12.3 ms`.

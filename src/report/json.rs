@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::words::harmless_json;
 use crate::engine::Event;
 use crate::error::Error;
 
@@ -17,7 +18,7 @@ pub(super) fn line(event: &Event) -> String {
             *duration = json!(seconds.round() / 1000.0);
         }
     }
-    value.to_string()
+    harmless_json(&value.to_string())
 }
 
 /// How a command ended badly: one object, with what was found all the same.
@@ -32,7 +33,7 @@ pub(super) fn error(error: &Error, log: Option<&Path>) -> String {
     if let (Some(value), Some(found)) = (value.as_object_mut(), error.found().as_object()) {
         value.extend(found.clone());
     }
-    value.to_string()
+    harmless_json(&value.to_string())
 }
 
 #[cfg(test)]

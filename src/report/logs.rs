@@ -4,7 +4,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use serde_json::json;
 
-use super::words::{self, harmless};
+use super::words::{harmless, harmless_json};
 use crate::resources::kube::logs::{Entry, News, Source};
 
 /// How lines are written.
@@ -39,7 +39,7 @@ impl Logs {
     pub fn show(&self, news: &News) -> bool {
         match news {
             News::Entry(entry) => written(&entry_line(self.form, entry)),
-            News::Note(note) if self.form == Form::Json => written(&json!({"note": note}).to_string()),
+            News::Note(note) if self.form == Form::Json => written(&harmless_json(&json!({"note": note}).to_string())),
             News::Note(note) => {
                 eprintln!("note: {}", harmless(note));
                 true
@@ -77,7 +77,7 @@ fn entry_line(form: Form, Entry { source, line }: &Entry) -> String {
             if line.cut > 0 {
                 object["bytes_cut"] = line.cut.into();
             }
-            escaped(&object.to_string())
+            harmless_json(&object.to_string())
         }
         Form::Plain => format!("{time} {}  {}{cut}", harmless(&name), harmless(&line.text)),
         Form::Terminal => {
@@ -90,19 +90,6 @@ fn entry_line(form: Form, Entry { source, line }: &Entry) -> String {
             format!("\x1b[2m{time}\x1b[0m \x1b[{colour}m{name}\x1b[0m  {}{cut}", harmless(&line.text))
         }
     }
-}
-
-/// JSON without what a terminal would obey and JSON allows as it is; it stands in strings only, and means the same.
-fn escaped(json: &str) -> String {
-    let mut shown = String::with_capacity(json.len());
-    for c in json.chars() {
-        if words::obeyed(c) {
-            shown.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

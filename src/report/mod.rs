@@ -108,7 +108,8 @@ pub fn error(error: &Error, as_json: bool) {
         return;
     }
     let label = if matches!(error, Error::Interrupted { .. }) { "" } else { "error: " };
-    eprintln!("{label}{error}");
+    let cause: Vec<String> = error.to_string().lines().map(words::harmless).collect();
+    eprintln!("{label}{}", cause.join("\n"));
     if !error.exists().is_empty() {
         eprintln!("exists now: {}", words::brief(error.exists()));
     }

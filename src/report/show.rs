@@ -12,7 +12,7 @@ use tritondeploy_client::v1::ModelResult;
 
 /// One JSON object, at the end of a command.
 pub fn json(value: &impl Serialize) {
-    println!("{}", serde_json::to_string(value).unwrap_or_default());
+    println!("{}", words::harmless_json(&serde_json::to_string(value).unwrap_or_default()));
 }
 
 /// A line.
@@ -202,10 +202,10 @@ pub fn classified(results: &[ModelResult], took: std::time::Duration) {
     for result in results {
         let Ok(classes) = result.classes() else { continue };
         let ModelResult { alias, model, .. } = result;
-        println!("{}", if alias == model { model.clone() } else { format!("{alias} ({model})") });
+        println!("{}", words::harmless(&if alias == model { model.clone() } else { format!("{alias} ({model})") }));
         for class in classes {
             let label = class.label.as_deref().unwrap_or("(the model has no labels)");
-            println!("  {:5.1} %  {:>4}  {label}", class.score * 100.0, class.index);
+            println!("  {:5.1} %  {:>4}  {}", class.score * 100.0, class.index, words::harmless(label));
         }
     }
     println!("in {} ms", took.as_millis());

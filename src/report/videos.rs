@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::batch::{Batch, printable};
+use super::batch::Batch;
+use super::words::harmless;
 
 /// What became of videos.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Batch {
         let bar = self.screen().map(|screen| {
             let bar = screen.add(ProgressBar::new(0));
             bar.set_style(style("  {prefix} [{bar:32}] {human_pos}/{human_len}  {wide_msg}"));
-            bar.set_prefix(short(&printable(uri)));
+            bar.set_prefix(short(&harmless(uri)));
             bar.set_message("looking at it");
             self.videos().begin(screen);
             bar
@@ -168,7 +169,7 @@ impl VideoBar {
             self.batch.told_failure(&self.uri, why);
         }
         let seconds = self.begun.elapsed().as_secs_f64();
-        self.batch.passed(&format!("{}: {frames} frames, {failed} errors, {seconds:.1} s", printable(&self.uri)), line);
+        self.batch.passed(&format!("{}: {frames} frames, {failed} errors, {seconds:.1} s", self.uri), line);
     }
 }
 

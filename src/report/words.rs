@@ -81,20 +81,35 @@ pub fn cause(why: &str) -> String {
     parts.fold(first, |cause, part| cause + part.split_once(')').map_or("", |(_, rest)| rest))
 }
 
-/// What moves a terminal's cursor, sets its title, or turns text around; all of it below U+10000.
+/// What moves a terminal's cursor, sets its title, begins another line, or turns text around; all of it below U+10000.
 #[must_use]
 pub fn obeyed(c: char) -> bool {
-    (c.is_control() && c != '\t') || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    (c.is_control() && c != '\t')
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Without what a terminal would obey: clients choose parts of what is logged. Such characters are shown as their
-/// escapes.
+/// Without what a terminal would obey: clients choose parts of what is logged, servers their messages and labels, anybody
+/// a file's name. Such characters are shown as their escapes.
 #[must_use]
 pub fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if obeyed(c) {
             shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// JSON without what a terminal would obey and JSON allows as it is; it stands in strings only, and means the same.
+#[must_use]
+pub fn harmless_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        if obeyed(c) {
+            shown.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             shown.push(c);
         }
