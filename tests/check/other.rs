@@ -16,6 +16,7 @@ async fn nothing_that_needs_the_gateway_runs_where_nothing_listens() {
     assert_eq!(checks.of("tcp", "detail"), format!("{}:8080: connection refused", host.0));
     assert!(checks.of("tcp", "meaning").contains("nothing listens"), "{}", checks.told);
     assert_eq!(checks.of("round-trips", "detail"), "because tcp failed");
+    assert_eq!(checks.of("bucket/read", "detail"), "--url names no bucket");
     assert_eq!(checks.told["next"], checks.of("tcp", "next"));
     let told = test(&["--level", "simple", "--url", &host.url()]).await;
     assert_eq!(told.code, Some(1));
@@ -63,6 +64,15 @@ async fn what_is_not_http_is_told_by_how_it_begins() {
     let checks = json(&plain.url().replace("ws://", "wss://"), &["--level", "simple"]).await;
     assert_eq!((checks.names("failed"), checks.of("tls", "meaning")), (vec!["tls"], "the port does not speak TLS"));
     assert_eq!(checks.of("websocket", "detail"), "because tls failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_server_of_http_1_0_is_told_as_one() {
+    let host = Host::new();
+    host.answer(8080, b"HTTP/1.0 200 OK\r\nServer: SimpleHTTP/0.6 Python/3.11.7\r\nContent-Length: 2\r\n\r\nhi", false).await;
+    let checks = json(&host.url(), &["--level", "simple"]).await;
+    assert_eq!(checks.names("failed"), ["websocket"], "{}", checks.told);
+    assert_eq!(checks.of("websocket", "detail"), "it answers with HTTP/1.0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -188,6 +188,7 @@ impl Round<'_> {
         if tally.is_planned("bucket/list") {
             let (Some(cloud), Some(ours)) = (self.cloud, self.side.ours()) else {
                 tally.skip("bucket/list", "--url names no bucket");
+                tally.skip("bucket/read", "--url names no bucket");
                 return Objects::unknown();
             };
             return tally.check("bucket/list", bucket::list(cloud, ours)).await.unwrap_or_else(Objects::unknown);
@@ -197,9 +198,6 @@ impl Round<'_> {
 
     /// What needs answers of models.
     async fn infer(&self, tally: &mut Tally, gateway: &Gateway, objects: &Objects, ip: Option<IpAddr>, models: &[String]) {
-        if self.cloud.is_none() && tally.is_planned("bucket/read") {
-            tally.skip("bucket/read", "--url names no bucket");
-        }
         match &gateway.spoken {
             None => tally.skip_all(&OF_GATEWAY, "greeting"),
             Some(_) if gateway.ready.nobody => tally.skip_all(&OF_GATEWAY, "readyz"),

@@ -138,6 +138,11 @@ impl Tally {
         self.push(name, Verdict::Skipped, Duration::ZERO, &why.to_string(), None);
     }
 
+    /// Says that a check's port was found closed by a check before it.
+    pub(super) fn close(&mut self, name: &str, why: &str) {
+        self.push(name, Verdict::Closed, Duration::ZERO, why, None);
+    }
+
     /// Skips those of `names` that are planned and have not ended, since `cause` did not pass.
     pub(super) fn skip_all(&mut self, names: &[&str], cause: &str) {
         for name in names {

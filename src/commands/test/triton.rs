@@ -88,28 +88,31 @@ impl<'a> Port<'a> {
 /// The checks of both ports; the READY models where the index tells them.
 pub(super) async fn checks(tally: &mut Tally, ip: IpAddr, target: &Target, side: &Side) -> Vec<String> {
     let (http, metrics) = (Port::http(ip, target, side), Port::metrics(ip, target, side));
-    // A port that is closed is tried once.
     let mut closed = None;
     let health = async {
         let door = http.door().await;
-        closed = door.as_ref().err().filter(|not| matches!(not, Not::Closed(_))).cloned();
+        if let Err(Not::Closed(why)) = &door {
+            closed = Some(why.clone());
+        }
         door?;
         self::health(&http).await
     };
     let is_open = tally.check("triton/health", health).await.is_some();
-    let shut = |closed: &Option<Not>| closed.clone().map_or(Ok(()), Err);
-    if is_open || closed.is_some() {
-        tally.check("triton/metadata", async { shut(&closed).map(|()| http.metadata())?.await }).await;
-    } else {
-        tally.skip_all(&["triton/metadata"], "triton/health");
+    // A port that is closed is tried once.
+    let without = |tally: &mut Tally, name| match &closed {
+        Some(why) => tally.close(name, why),
+        None => tally.skip_all(&[name], "triton/health"),
+    };
+    match is_open {
+        true => drop(tally.check("triton/metadata", http.metadata()).await),
+        false => without(tally, "triton/metadata"),
     }
     tally.check("triton/metrics", async { metrics.door().await.map(|()| metrics.samples())?.await }).await;
-    if is_open || closed.is_some() {
-        tally.check("triton/index", async { shut(&closed).map(|()| http.index())?.await }).await.unwrap_or_default()
-    } else {
-        tally.skip_all(&["triton/index"], "triton/health");
-        Vec::new()
+    if is_open {
+        return tally.check("triton/index", http.index()).await.unwrap_or_default();
     }
+    without(tally, "triton/index");
+    Vec::new()
 }
 
 async fn health(port: &Port<'_>) -> Found<()> {
