@@ -14,9 +14,18 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_tritondeploy");
 
 /// Those of all containers, by time.
 pub fn the_logs_of_all_containers_are_one(user: &User) {
-    let all = lines(&user.does(&["logs", "--json", "--tail", "50"]).out);
+    let all = lines(&user.does(&["logs", "--json", "--since", "2h"]).out);
     let containers: BTreeSet<&str> = all.iter().filter_map(|line| line["container"].as_str()).collect();
     assert_eq!(containers, BTreeSet::from(["gateway", "sync", "triton"]));
+    for (container, known) in [
+        ("sync", "the models are on disk"),
+        ("triton", "Started HTTPService at 127.0.0.1:8000"),
+        ("gateway", "ready: every required model is READY"),
+    ] {
+        let says =
+            |line: &Value| line["container"] == container && line["line"].as_str().is_some_and(|text| text.contains(known));
+        assert!(all.iter().any(says), "{container} does not say {known:?}");
+    }
     let times: Vec<jiff::Timestamp> = all.iter().map(|line| line["time"].as_str().unwrap().parse().unwrap()).collect();
     assert!(times.is_sorted(), "{all:?}");
 
@@ -37,15 +46,26 @@ pub fn the_logs_are_followed_until_ctrl_c(user: &User) {
     let photo = root().join("assets/cat.png");
     let photo = photo.to_str().unwrap();
     let begun = Instant::now();
-    while shown().is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(120), "nothing is shown of what the gateway logs");
+    let answered = || shown().iter().any(|line| line["line"].as_str().is_some_and(|text| text.contains(r#""answered""#)));
+    while !answered() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "the request is not shown");
         user.does(&["infer", photo, "--json"]);
         sleep(Duration::from_millis(500));
     }
-    let began = &shown()[0];
-    assert_eq!(began["container"], "gateway", "{began}");
+    assert!(shown().iter().all(|line| line["container"] == "gateway"), "{:?}", shown());
+    let begun = Instant::now();
     assert!(Command::new("kill").args(["-INT", &following.id().to_string()]).status().unwrap().success());
-    assert_eq!(following.wait().unwrap().code(), Some(130));
+    let ended = loop {
+        match following.try_wait().unwrap() {
+            Some(ended) => break ended,
+            None if begun.elapsed() > Duration::from_secs(20) => {
+                following.kill().unwrap();
+                panic!("it does not end at Ctrl-C");
+            }
+            None => sleep(Duration::from_millis(50)),
+        }
+    };
+    assert_eq!(ended.code(), Some(130));
 }
 
 /// It has everything of a deployment that is well, and nothing that must not be pasted.
@@ -55,9 +75,14 @@ pub fn the_report_for_support_has_everything_but_secrets(user: &User) {
     let report = std::fs::read_to_string(user.path("report.md")).unwrap();
     for told in [
         "- health: healthy\n",
-        "| 8080 | 0.0.0.0 |",
-        "| 8081 | 127.0.0.1 |",
-        "| 8000 | 127.0.0.1 |",
+        "| 8080 | 0.0.0.0 | gateway",
+        "| 8081 | 127.0.0.1 | gateway",
+        "| 8082 | 0.0.0.0 | gateway",
+        "| 8084 | 0.0.0.0 | gateway",
+        "| 8085 | 0.0.0.0 | gateway",
+        "| 8000 | 127.0.0.1 | Triton",
+        "| 8001 | 127.0.0.1 | Triton",
+        "| 8002 | 127.0.0.1 | Triton",
         "| efficientnet_lite0 | 1 | READY |",
         "- Kubernetes: v1.",
         "- GPUs that Triton sees in triton-server-",
@@ -73,6 +98,15 @@ pub fn the_report_for_support_has_everything_but_secrets(user: &User) {
     }
     let screen = user.does(&["status", "--report", "-"]).out;
     assert!(screen.starts_with("# tritondeploy status report\n"), "{screen}");
+}
+
+/// It is written of what does not exist, too, and says so.
+pub fn the_report_of_nothing_says_what_could_not_be_read(user: &User) {
+    user.does(&["status", "--report", "nothing.md"]);
+    let report = std::fs::read_to_string(user.path("nothing.md")).unwrap();
+    let (_, missing) = report.split_once("## What could not be read\n").unwrap_or_else(|| panic!("{report}"));
+    assert!(missing.contains("- the cluster: there is no cluster triton-streaming-cluster that answers\n"), "{report}");
+    assert!(report.contains("- health: nothing of it exists\n") && report.contains("    instance_type = "), "{report}");
 }
 
 fn lines(text: &str) -> Vec<Value> {

@@ -41,6 +41,7 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
 
     let down = user.does(&["down", "--yes", "--json"]).json();
     assert_eq!(down["left"], Value::Array(Vec::new()));
+    looking::the_report_of_nothing_says_what_could_not_be_read(&user);
     let after = sandbox.dump();
     assert_eq!(before, after, "down has left something, or taken something that was there before");
 }
