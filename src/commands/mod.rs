@@ -36,7 +36,12 @@ use crate::report::{Mode, show, words};
 /// # Errors
 /// What the command ends with when it does not end well.
 pub fn run(cli: Cli) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut runtime = match cli.command {
+        // Thousands of small answers a second: to hand each from thread to thread costs more than to read it.
+        Command::Infer(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|why| Error::failed(format!("no runtime: {why}"), ""))?;
     let ended = runtime.block_on(dispatch(cli));
     // A second Ctrl-C, or a call that never answers, must not hold the exit.

@@ -57,7 +57,7 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
         () = start.cancel.cancelled() => return Err(Error::unchanged()),
     };
     let found = finder.start(sources);
-    let able = Able::check(infer.protocol).await;
+    let able = Able::check(infer.protocol);
     able.ready(&found, &seen, &start.cancel).await?;
     let asked = asked(&infer, &question, &server, sampling);
     let output = infer.output.clone().unwrap_or_else(|| PathBuf::from("."));
@@ -68,9 +68,9 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     let report = Arc::new(Batch::start(start.mode, infer.quiet));
     let cancel = start.cancel.clone();
     let context = Context { server, results, seen, report, cancel, thumbnails: infer.report.is_some() };
-    let videos = Videos::start(able, context.clone(), &infer, sampling, s3);
+    let mut videos = Videos::new(able, context.clone(), &infer, sampling, s3);
     let all = async {
-        let ended = run::run(&context, found, &videos).await;
+        let ended = run::run(&context, found, &mut videos).await;
         // Also after a failure: what is under way ends by itself, or by the cancellation.
         let through = videos.end().await;
         ended.and_then(|ended| through.map(|videos| if ended == Ended::Whole { videos } else { ended }))

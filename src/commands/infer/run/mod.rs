@@ -60,7 +60,7 @@ pub(crate) enum Ended {
 ///
 /// # Errors
 /// When the results cannot be kept: what is under way is dropped.
-pub(crate) async fn run(context: &Context, mut found: mpsc::Receiver<Found>, videos: &Videos) -> Result<Ended, Error> {
+pub(crate) async fn run(context: &Context, mut found: mpsc::Receiver<Found>, videos: &mut Videos) -> Result<Ended, Error> {
     let images =
         Arc::new(Images { context: context.clone(), room: Semaphore::new(HELD_KIB as usize), thumbnails: AtomicU64::new(0) });
     let mut asked = JoinSet::new();

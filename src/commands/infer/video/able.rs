@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::super::sources::{Found, Seen};
-use super::tool::{self, Tool};
+use super::tool::{self, Programs};
 use crate::cli::Protocol;
 use crate::error::Error;
 
@@ -16,7 +16,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// What takes videos apart, or why nothing does.
 pub(crate) enum Able {
-    Yes(Tool),
+    Yes(Programs),
     /// A program is missing: why.
     NoTool(String),
     /// Protocol v0 has no way for pixels.
@@ -25,10 +25,10 @@ pub(crate) enum Able {
 
 impl Able {
     /// Looks for ffmpeg.
-    pub(crate) async fn check(protocol: Protocol) -> Self {
+    pub(crate) fn check(protocol: Protocol) -> Self {
         match protocol {
             Protocol::V0 => Self::V0,
-            Protocol::V1 => Tool::find(std::env::var_os("PATH").as_deref()).await.map_or_else(Self::NoTool, Self::Yes),
+            Protocol::V1 => Programs::find(std::env::var_os("PATH").as_deref()).map_or_else(Self::NoTool, Self::Yes),
         }
     }
 

@@ -18,7 +18,7 @@ use super::one;
 use super::sampling::Sampling;
 use super::scratch::{self, Scratch};
 use super::size::Bounds;
-use super::tool::Tool;
+use super::tool::{self, Tool};
 use crate::cli::Infer;
 use crate::error::Error;
 
@@ -37,9 +37,21 @@ const THREADS: usize = 8;
 /// All videos of a run.
 pub(crate) struct Videos {
     able: Able,
+    plan: Plan,
     context: Context,
     sender: mpsc::Sender<(Found, u64)>,
+    /// Until the first one comes.
+    receiver: Option<mpsc::Receiver<(Found, u64)>>,
     workers: JoinSet<Result<Ended, Error>>,
+}
+
+/// What is known of the work before there is any.
+struct Plan {
+    at_once: usize,
+    options: Options,
+    frames: usize,
+    s3: Option<aws_sdk_s3::Client>,
+    place: PathBuf,
 }
 
 /// What each worker has.
@@ -58,48 +70,40 @@ pub(super) struct Workshop {
 }
 
 impl Videos {
-    /// Begins to wait for videos. `s3` reads those of a bucket.
-    pub(crate) fn start(able: Able, context: Context, infer: &Infer, sampling: Sampling, s3: Option<aws_sdk_s3::Client>) -> Self {
+    /// Nothing is run before the first one comes. `s3` reads those of a bucket.
+    pub(crate) fn new(able: Able, context: Context, infer: &Infer, sampling: Sampling, s3: Option<aws_sdk_s3::Client>) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        let mut workers = JoinSet::new();
-        if let Able::Yes(tool) = &able {
-            let place = scratch::place();
+        let place = scratch::place();
+        if let Able::Yes(_) = &able {
             // Also where this run downloads nothing: the killed one may have been through with its downloads.
             scratch::clean(&place);
-            let largest_model = context.server.greeting().map_or(ANY_SIZE, |greeting| largest(greeting, &infer.models));
-            let bytes = context.server.largest_image().min(LARGEST_FRAME);
-            let at_once = usize::from(infer.videos);
-            let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-            let options = Options {
-                sampling,
-                bounds: Bounds { shorter_side: largest_model.saturating_mul(2), bytes },
-                threads: (processors / at_once).clamp(1, THREADS),
-            };
-            let workshop = Workshop {
-                context: context.clone(),
-                tool: tool.clone(),
-                options,
-                frames: usize::from(infer.frames),
-                s3,
-                begun: Arc::default(),
-                place,
-                scratch: Arc::default(),
-            };
-            let receiver = Arc::new(Mutex::new(receiver));
-            for _ in 0..at_once {
-                workers.spawn(work(workshop.clone(), receiver.clone()));
-            }
         }
-        Self { able, context, sender, workers }
+        let largest_model = context.server.greeting().map_or(ANY_SIZE, |greeting| largest(greeting, &infer.models));
+        let bytes = context.server.largest_image().min(LARGEST_FRAME);
+        let at_once = usize::from(infer.videos);
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let options = Options {
+            sampling,
+            bounds: Bounds { shorter_side: largest_model.saturating_mul(2), bytes },
+            threads: (processors / at_once).clamp(1, THREADS),
+        };
+        let plan = Plan { at_once, options, frames: usize::from(infer.frames), s3, place };
+        Self { able, plan, context, sender, receiver: Some(receiver), workers: JoinSet::new() }
     }
 
     /// A video that is to be asked for. Waits where very many wait already, and no longer than the run is not stopped.
     ///
     /// # Errors
     /// No video can be asked for; or the workers have ended early: [`Self::end`] tells why.
-    pub(crate) async fn take(&self, found: Found, place: u64) -> Result<(), Error> {
-        if !matches!(self.able, Able::Yes(_)) {
-            return Err(self.able.missing(&[found.item.uri], 1));
+    pub(crate) async fn take(&mut self, found: Found, place: u64) -> Result<(), Error> {
+        let Able::Yes(programs) = &self.able else { return Err(self.able.missing(&[found.item.uri], 1)) };
+        if let Some(receiver) = self.receiver.take() {
+            let tool = tokio::select! {
+                biased;
+                () = self.context.cancel.cancelled() => return Ok(()),
+                tool = programs.proven() => tool.map_err(|why| tool::missing(&why, std::slice::from_ref(&found.item.uri), 1))?,
+            };
+            self.work(tool, receiver);
         }
         tokio::select! {
             biased;
@@ -108,6 +112,24 @@ impl Videos {
             sent = self.sender.send((found, place)) => drop(sent),
         }
         Ok(())
+    }
+
+    fn work(&mut self, tool: Tool, receiver: mpsc::Receiver<(Found, u64)>) {
+        let Plan { at_once, options, frames, s3, place } = &self.plan;
+        let workshop = Workshop {
+            context: self.context.clone(),
+            tool,
+            options: *options,
+            frames: *frames,
+            s3: s3.clone(),
+            begun: Arc::default(),
+            place: place.clone(),
+            scratch: Arc::default(),
+        };
+        let receiver = Arc::new(Mutex::new(receiver));
+        for _ in 0..*at_once {
+            self.workers.spawn(work(workshop.clone(), receiver.clone()));
+        }
     }
 
     /// No more of them come: waits until all are through, or the run is stopped.

@@ -1,4 +1,5 @@
-//! Where ffmpeg and ffprobe are. Both are looked for before the first video, so that a run does not end halfway.
+//! Where ffmpeg and ffprobe are. Both are looked for before anything is asked, so that a run does not end halfway; ffmpeg is
+//! run once before the first video, for that takes as long as dozens of images.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
@@ -11,6 +12,13 @@ use crate::error::Error;
 const GET: &str = "install ffmpeg, which brings ffprobe: `sudo apt-get install ffmpeg` (Debian, Ubuntu), \
     `sudo dnf install ffmpeg-free` (Fedora), `brew install ffmpeg` (macOS)";
 
+/// Both programs, not run yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    ffmpeg: PathBuf,
+    ffprobe: PathBuf,
+}
+
 /// Both programs.
 #[derive(Clone, Debug)]
 pub(crate) struct Tool {
@@ -20,21 +28,29 @@ pub(crate) struct Tool {
     pub(super) passthrough: [&'static str; 2],
 }
 
-impl Tool {
-    /// Looks in the folders of `path` (the variable PATH), and runs `ffmpeg -version` once.
+impl Programs {
+    /// Looks in the folders of `path` (the variable PATH).
     ///
     /// # Errors
-    /// One of them is missing or does not run.
-    pub(crate) async fn find(path: Option<&OsStr>) -> Result<Self, String> {
+    /// One of them is missing.
+    pub(crate) fn find(path: Option<&OsStr>) -> Result<Self, String> {
         let found = |name| look(path, name).ok_or_else(|| format!("{name} is not in any folder of PATH"));
-        let (ffmpeg, ffprobe) = (found("ffmpeg")?, found("ffprobe")?);
+        Ok(Self { ffmpeg: found("ffmpeg")?, ffprobe: found("ffprobe")? })
+    }
+
+    /// Runs `ffmpeg -version`.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub(crate) async fn proven(&self) -> Result<Tool, String> {
+        let Self { ffmpeg, ffprobe } = self.clone();
         let version = process::output(&ffmpeg, &["-version".as_ref()]).await;
         let passthrough = match version {
             Ok(Ended { ok: true, stdout, .. }) => passthrough(&String::from_utf8_lossy(&stdout)),
             Ok(Ended { said, .. }) => return Err(format!("{} does not run: {said}", ffmpeg.display())),
             Err(why) => return Err(format!("{} does not run: {}", ffmpeg.display(), why.message)),
         };
-        Ok(Self { ffmpeg, ffprobe, passthrough })
+        Ok(Tool { ffmpeg, ffprobe, passthrough })
     }
 }
 
@@ -69,11 +85,11 @@ fn passthrough(version: &str) -> [&'static str; 2] {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn without_ffmpeg_the_error_says_how_to_get_it_and_which_videos_wait() {
+    #[test]
+    fn without_ffmpeg_the_error_says_how_to_get_it_and_which_videos_wait() {
         let empty = tempfile::tempdir().unwrap();
-        let why = Tool::find(Some(empty.path().as_os_str())).await.unwrap_err();
-        assert_eq!(Tool::find(None).await.unwrap_err(), why);
+        let why = Programs::find(Some(empty.path().as_os_str())).unwrap_err();
+        assert_eq!(Programs::find(None).unwrap_err(), why);
         let first = ["clips/1.mp4".to_owned(), "clips/2.mp4".to_owned()];
         let error = missing(&why, &first, 5);
         assert_eq!(error.exit_code(), 2);
@@ -95,7 +111,7 @@ mod tests {
             std::fs::write(&file, "#!/bin/sh\necho it lacks a library >&2\nexit 127\n").unwrap();
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let why = Tool::find(Some(folder.path().as_os_str())).await.unwrap_err();
+        let why = Programs::find(Some(folder.path().as_os_str())).unwrap().proven().await.unwrap_err();
         assert!(why.contains("does not run: it lacks a library"), "{why}");
     }
 

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 use super::super::probe::probe;
+use super::super::tool::Programs;
 use super::*;
 
 const EVERY_30: Sampling = Sampling::Every(30);
@@ -18,7 +19,8 @@ struct Studio {
 
 impl Studio {
     async fn new() -> Self {
-        let tool = Tool::find(std::env::var_os("PATH").as_deref()).await.expect("sandbox/setup installs ffmpeg");
+        let programs = Programs::find(std::env::var_os("PATH").as_deref()).expect("sandbox/setup installs ffmpeg");
+        let tool = programs.proven().await.expect("sandbox/setup installs ffmpeg");
         Self { folder: tempfile::tempdir().unwrap(), tool }
     }
 
