@@ -9,6 +9,7 @@ mod logs;
 mod plan;
 mod push_models;
 mod status;
+mod target;
 mod test;
 mod token;
 mod up;

@@ -6,8 +6,8 @@ use tokio::time::timeout;
 use tritondeploy_client::v1::{Client, Code, Error, Request};
 
 use super::inference::{INFERENCE, not_answered};
+use super::side::{Deployment, Side};
 use super::tally::{Found, Not};
-use super::target::{Deployment, Side};
 use crate::cloud::Cloud;
 use crate::cloud::aws::OrFault;
 use crate::resources::storage::photo;

@@ -13,9 +13,10 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
+use super::super::target::Target;
+use super::side::Side;
 use super::stream::{self, Fault, first_bytes};
 use super::tally::{Found, Not, Tally};
-use super::target::{Side, Target};
 
 /// For the resolver.
 const RESOLVE: Duration = Duration::from_secs(10);
@@ -217,8 +218,8 @@ fn unread(bytes: &[u8], target: &Target) -> (String, &'static str, Option<String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::test::side::Deployment;
     use crate::commands::test::stream::CONNECT;
-    use crate::commands::test::target::Deployment;
     use crate::config::Config;
 
     fn ours() -> Side {

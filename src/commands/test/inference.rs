@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use tritondeploy_client::v1::{Class, Client, Code, Error, ModelResult, Reply, Request};
 
+use super::super::target::Target;
 use super::readiness::Readiness;
+use super::side::Side;
 use super::tally::{Found, Not, Tally, because};
-use super::target::{Side, Target};
 use crate::report::checks::milliseconds;
 use crate::report::words;
 use crate::resources::storage::photo::PHOTO;
@@ -217,7 +218,7 @@ mod tests {
     use tritondeploy_client::v1::Failure;
 
     use super::*;
-    use crate::commands::test::target::Deployment;
+    use crate::commands::test::side::Deployment;
     use crate::config::Config;
 
     fn ours() -> Side {

@@ -12,10 +12,11 @@ use tritondeploy_client::{Answer, Client, Error, Object, Output, Request, Tensor
 use tritondeploy_wire::Datatype;
 use tritondeploy_wire::datatype::elements;
 
+use super::super::target::Target;
 use super::inference::{INFERENCE, told_times};
+use super::side::Side;
 use super::stream;
 use super::tally::{Found, Not, Tally};
-use super::target::{Side, Target};
 
 /// The most elements of a tensor that is made up: an image of 1,024 x 1,024.
 const LARGEST: usize = 3 << 20;

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use http::Method;
 use serde::Deserialize;
 
+use super::super::target::Target;
+use super::side::Side;
 use super::stream::{self, Fault, Page};
 use super::tally::{Found, Not};
-use super::target::{Side, Target};
 use crate::report::words;
 
 /// What is known of who can be asked.
@@ -106,7 +107,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::commands::test::target::Deployment;
+    use crate::commands::test::side::Deployment;
     use crate::config::Config;
 
     fn page(status: u16, body: &str) -> Result<Page, Fault> {

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::target::Target;
+use super::super::target::Target;
 
 /// For TCP's handshake, and as long again for that of TLS.
 pub(super) const CONNECT: Duration = Duration::from_secs(5);

@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+use super::super::target::Target;
+use super::side::Side;
 use super::stream::{self, Fault, Page};
 use super::tally::{Found, Not, Tally};
-use super::target::{Side, Target};
 use crate::report::words;
 
 /// To see that a port which must be closed is.
@@ -199,7 +200,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::commands::test::target::Deployment;
+    use crate::commands::test::side::Deployment;
     use crate::config::Config;
 
     /// What there is to say of a port where this answers.

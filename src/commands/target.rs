@@ -1,27 +1,26 @@
-//! What is tested: where it answers, and whose it is.
+//! A WebSocket's address, as `--url` names it.
 
 use http::Uri;
 
-use crate::config::{Config, Workload};
 use crate::error::Error;
 
 /// A WebSocket's address, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
+pub(in crate::commands) struct Target {
     /// As WebSocket clients want it.
-    pub(super) url: String,
+    pub(in crate::commands) url: String,
     /// A name, or an address without brackets.
-    pub(super) host: String,
+    pub(in crate::commands) host: String,
     /// Of the WebSocket.
-    pub(super) port: u16,
+    pub(in crate::commands) port: u16,
     /// `wss://`.
-    pub(super) tls: bool,
+    pub(in crate::commands) tls: bool,
 }
 
 impl Target {
     /// # Errors
     /// When it is no `ws://` or `wss://` address.
-    pub(super) fn parse(url: &str) -> Result<Self, Error> {
+    pub(in crate::commands) fn parse(url: &str) -> Result<Self, Error> {
         let wrong = |why: &str, next: String| Err(Error::usage(format!("--url {url}: {why}"), next));
         let example = || "write it as ws://HOST:8080/".to_owned();
         let Some((scheme, rest)) = url.split_once("://") else {
@@ -56,61 +55,8 @@ impl Target {
     }
 
     /// As the header `Host` says it.
-    pub(super) fn authority(&self, port: u16) -> String {
+    pub(in crate::commands) fn authority(&self, port: u16) -> String {
         if self.host.contains(':') { format!("[{}]:{port}", self.host) } else { format!("{}:{port}", self.host) }
-    }
-}
-
-/// Whose server it is: that decides what a failure means and what to do about it.
-#[derive(Clone, Debug)]
-pub(super) enum Side {
-    /// The configuration's own deployment.
-    Ours(Box<Deployment>),
-    /// Named by `--url`.
-    Any,
-}
-
-/// What is known of our own deployment.
-#[derive(Clone, Debug)]
-pub(super) struct Deployment {
-    /// Who may reach it, and what it opens.
-    pub(super) workload: Workload,
-    /// `tritondeploy up`, with the flags that lead to the same deployment.
-    pub(super) up: String,
-    /// `tritondeploy status`.
-    pub(super) status: String,
-    /// `tritondeploy test`.
-    pub(super) test: String,
-    /// `tritondeploy logs`.
-    pub(super) logs: String,
-}
-
-impl Deployment {
-    pub(super) fn new(config: &Config, again: impl Fn(&str) -> String) -> Self {
-        let [up, status, test, logs] = ["up", "status", "test", "logs"].map(again);
-        Self { workload: config.workload.clone(), up, status, test, logs }
-    }
-
-    /// Who may reach it, in words.
-    pub(super) fn ranges(&self) -> String {
-        match self.workload.source_ranges.as_slice() {
-            [] => "anybody (workload.public_without_auth)".to_owned(),
-            ranges => format!("only {} (workload.source_ranges)", ranges.join(", ")),
-        }
-    }
-}
-
-impl Side {
-    pub(super) fn ours(&self) -> Option<&Deployment> {
-        match self {
-            Self::Ours(deployment) => Some(deployment),
-            Self::Any => None,
-        }
-    }
-
-    /// What to do: this of our own deployment, that of any server.
-    pub(super) fn next<'a>(&'a self, ours: impl FnOnce(&'a Deployment) -> &'a str, any: &'a str) -> &'a str {
-        self.ours().map_or(any, ours)
     }
 }
 
