@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 #[command(name = "tritondeploy", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage or configuration, 130 interrupted.")]
 pub struct Cli {
-    /// The configuration; without the file, the reference deployment's defaults
+    /// The configuration; without tritondeploy.toml, the reference deployment's defaults
     #[arg(
         short,
         long,
@@ -28,7 +28,7 @@ pub struct Cli {
     /// JSON for scripts: one object a line while it runs, one object at the end
     #[arg(long, global = true, help_heading = "For every command")]
     pub json: bool,
-    /// Log file with every AWS call and its request id [default: a new one in $XDG_STATE_HOME/tritondeploy/NAME, which keeps 20; none for `token`]
+    /// Log file with every AWS call and its request id [default: a new one in $XDG_STATE_HOME/tritondeploy/NAME, which keeps 20 of each command; none for `token` and `test --url`]
     #[arg(long, global = true, help_heading = "For every command", value_name = "FILE")]
     pub log: Option<PathBuf>,
     #[command(subcommand)]
@@ -81,7 +81,7 @@ pub struct Init {
 /// What `infer` is asked for. Images and videos may stand together; which one a file is, its content tells.
 #[derive(Debug, Args)]
 pub struct Infer {
-    /// Images and videos: files, folders, globs, s3://BUCKET/PREFIX, or - for a list on standard input [default: images/ and videos/ of the deployment's bucket]
+    /// Images and videos: files, folders, patterns, s3://BUCKET/PREFIX, or - for a list on standard input [default: images/ and videos/ of the deployment's bucket]
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
     /// Ask this model, by its Triton name; may be repeated [default: the pipeline]
@@ -105,7 +105,7 @@ pub struct Infer {
     /// Folder in which the folders of results are made [default: the current one; for a single image, no files are written]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Go on with a run that was interrupted: its journal [default: the newest in the folder of results]
+    /// Go on with a run: its journal [default: the newest in the folder of results that asked the same]
     #[arg(long, value_name = "JOURNAL", num_args = 0..=1, require_equals = true)]
     pub resume: Option<Option<PathBuf>>,
     /// Say nothing but errors and the closing summary
@@ -195,7 +195,7 @@ pub struct Logs {
     /// The last lines of each container [default: 100; all with --since]
     #[arg(long, value_name = "N")]
     pub tail: Option<u32>,
-    /// Only one pod: its name, or what is behind the last - of it
+    /// Only one pod: its name, or the last part of it, such as x2x4z
     #[arg(long, value_name = "POD")]
     pub pod: Option<String>,
     /// Only one container: gateway, triton or sync
@@ -205,7 +205,7 @@ pub struct Logs {
 
 #[derive(Debug, Args)]
 pub struct Kubeconfig {
-    /// Write here instead of printing; only we may read it
+    /// Write here instead of printing; readable only by you (0600)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

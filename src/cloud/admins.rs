@@ -56,6 +56,7 @@ impl Admins {
             let (call, ours) = (eks.describe_access_entry().cluster_name(cluster).principal_arn(&principal), &ours);
             async move {
                 let entry = call.send().await.fault_or_absent(&NONE)?.and_then(|answer| answer.access_entry);
+                let entry = entry.filter(|entry| is_persons(entry.r#type()));
                 let tags = entry.and_then(|entry| entry.tags).unwrap_or_default();
                 Ok::<_, Fault>(Tags::from(&tags).same_owner(ours).then_some(principal))
             }
@@ -87,6 +88,12 @@ impl Admins {
             stream::iter(own.map(|admin| unknown(aws, admin))).buffered(AT_ONCE).try_collect().await?;
         Ok(looked.into_iter().flatten().collect())
     }
+}
+
+/// Whether an access entry of this type is somebody's; nodes have others, without which they lose the cluster.
+#[must_use]
+pub fn is_persons(kind: Option<&str>) -> bool {
+    kind.is_none_or(|kind| kind == "STANDARD")
 }
 
 /// Why IAM does not know a principal by this ARN; None: it does, or does not tell us.

@@ -12,7 +12,7 @@ use crate::report;
 /// A target is matched by how it begins: `aws_` takes the SDK's own lines out of `aws`, our calls.
 const WHAT: &str = "info,aws=debug,aws_=warn,kubernetes=debug";
 
-/// So many logs of a deployment are kept, the new one among them.
+/// So many logs of a deployment's command are kept, the new one among them: many runs of `infer` leave a failed `up` its own.
 const KEPT: usize = 20;
 
 /// Opens the log of this run. `TRITONDEPLOY_LOG` says what goes in, as `RUST_LOG` would.
@@ -26,7 +26,7 @@ pub(super) fn open(path: Option<&Path>, deployment: &str, command: &str) -> Resu
     // A second start in one process (tests) keeps the first log.
     let _ = log.try_init();
     if let (true, Some(folder)) = (usual, path.parent()) {
-        prune(folder);
+        prune(folder, command);
     }
     report::logged_at(path);
     Ok(())
@@ -40,9 +40,9 @@ fn file(path: &Path) -> std::io::Result<File> {
 }
 
 /// Removes all but the newest. That one cannot be removed is no reason to stop.
-fn prune(folder: &Path) {
+fn prune(folder: &Path, command: &str) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let ours = entries.filter(|entry| entry.file_name().to_str().is_some_and(ours));
+    let ours = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| ours(name, command)));
     let mut logs: Vec<_> = ours.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
     logs.sort_unstable();
     let old = logs.len().saturating_sub(KEPT);
@@ -52,9 +52,10 @@ fn prune(folder: &Path) {
 }
 
 /// A name as [`place`] makes them: whatever else is in the folder is not ours.
-fn ours(name: &str) -> bool {
+fn ours(name: &str, command: &str) -> bool {
     let shape = name.bytes().take(16).map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
-    shape.eq(*b"00000000-000000-") && name.ends_with(".log")
+    let of = name.get(16..).and_then(|rest| rest.strip_prefix(command)?.strip_prefix('-')?.strip_suffix(".log"));
+    shape.eq(*b"00000000-000000-") && of.is_some_and(|pid| pid.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn place(deployment: &str, command: &str) -> PathBuf {
@@ -83,16 +84,20 @@ mod tests {
         make("20260101-000000-up-1.txt", 0);
         // The clock was put back: what counts is when it was last written.
         (0..25).for_each(|i| make(&format!("20260101-0000{:02}-status-7.log", 59 - i), i));
-        prune(folder.path());
+        // However many another command leaves.
+        (0..25).for_each(|i| make(&format!("20260102-0000{i:02}-infer-7.log"), 60 + i));
+        make("20260101-000000-up-7.log", 0);
+        prune(folder.path(), "status");
         let left = |name: &str| folder.path().join(name).exists();
-        assert!(left("mine.log") && left("20260101-000000-up-1.txt"));
+        assert!(left("mine.log") && left("20260101-000000-up-1.txt") && left("20260101-000000-up-7.log"));
         let logs: Vec<u64> = (0..25).filter(|i| left(&format!("20260101-0000{:02}-status-7.log", 59 - i))).collect();
         assert_eq!(logs, (5..25).collect::<Vec<u64>>());
     }
 
     #[test]
     fn the_name_of_a_log_is_ours() {
-        assert!(ours(place("d", "push-models").file_name().unwrap().to_str().unwrap()));
-        assert!(!ours("20260101-000000.log") && !ours("notes-of-the-day.log"));
+        assert!(ours(place("d", "push-models").file_name().unwrap().to_str().unwrap(), "push-models"));
+        assert!(!ours("20260101-000000.log", "up") && !ours("notes-of-the-day.log", "up"));
+        assert!(!ours("20260101-000000-up-1-2.log", "up") && !ours("20260101-000000-status-7.log", "up"));
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         ("cluster.public_access_cidrs", &config.cluster.public_access_cidrs),
     ] {
         for range in ranges.iter().filter(|range| cidr(range).is_none()) {
-            say(true, &format!("{key}: {range:?} is no IPv4 CIDR such as 203.0.113.7/32"));
+            say(true, &format!("{key}: {}", no_cidr(range)));
         }
     }
     problems.extend(expose(&config.workload.expose));
@@ -124,7 +124,7 @@ fn network(config: &Config) -> Vec<String> {
     let net = &config.network;
     let mut problems = Vec::new();
     let Some((base, bits)) = cidr(&net.cidr) else {
-        return vec![format!("network.cidr: {:?} is no IPv4 CIDR", net.cidr)];
+        return vec![format!("network.cidr: {}", no_cidr(&net.cidr))];
     };
     if !(16..=28).contains(&bits) {
         problems.push("network.cidr: a VPC is from /16 to /28 large".to_owned());
@@ -138,7 +138,7 @@ fn network(config: &Config) -> Vec<String> {
     let mut taken: Vec<(u32, u32)> = Vec::new();
     for subnet in net.private.iter().chain(&net.public) {
         match cidr(subnet) {
-            None => problems.push(format!("network: {subnet:?} is no IPv4 CIDR")),
+            None => problems.push(format!("network: {}", no_cidr(subnet))),
             Some((at, of)) => {
                 let (first, last) = (at, at + (u32::MAX.checked_shr(of).unwrap_or(0)));
                 let inside = of >= bits && (at ^ base) & mask(bits) == 0;
@@ -177,10 +177,24 @@ fn pipeline(config: &Config) -> Vec<String> {
 
 /// Address and prefix length, with no bit set beyond the prefix.
 fn cidr(text: &str) -> Option<(u32, u32)> {
+    parts(text).filter(|(address, bits)| address & !mask(*bits) == 0)
+}
+
+/// Address and prefix length.
+fn parts(text: &str) -> Option<(u32, u32)> {
     let (address, bits) = text.split_once('/')?;
     let address = u32::from(address.parse::<Ipv4Addr>().ok()?);
-    let bits: u32 = bits.parse().ok().filter(|bits| *bits <= 32)?;
-    (address & !mask(bits) == 0).then_some((address, bits))
+    Some((address, bits.parse().ok().filter(|bits| *bits <= 32)?))
+}
+
+/// Why it is no CIDR, and what may be meant.
+fn no_cidr(text: &str) -> String {
+    let meant = match parts(text) {
+        Some((address, bits)) => format!("bits are set beyond its prefix; write {}/{bits}", Ipv4Addr::from(address & mask(bits))),
+        None if text.parse::<Ipv4Addr>().is_ok() => format!("write {text}/32 for this one address"),
+        None => "write it as 203.0.113.7/32".to_owned(),
+    };
+    format!("{text:?} is no IPv4 CIDR: {meant}")
 }
 
 fn mask(bits: u32) -> u32 {

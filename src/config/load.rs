@@ -62,24 +62,39 @@ pub fn checked(text: &str) -> Result<(), String> {
 fn parse(text: &str) -> Result<Config, String> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        let key = error.span().and_then(|span| key(text, span.start)).map(|key| format!(", {key}")).unwrap_or_default();
+        let place = line.map(|line| format!("line {line}{key}: ")).unwrap_or_default();
         format!("{place}{}", with_nearest(error.message()))
     })
 }
 
-/// serde names the unknown key and all that it knows; a person wants the one that was meant.
+/// The key whose value stands at a place of the text, with its table; none where a key itself stands there.
+fn key(text: &str, at: usize) -> Option<String> {
+    let (before, after) = text.split_at_checked(at)?;
+    let begin = before.rfind('\n').map_or(0, |end| end + 1);
+    let line = &text[begin..begin + text[begin..].find('\n').unwrap_or(text.len() - begin)];
+    let (key, _) = line.split_once('=').filter(|(key, _)| begin + key.len() < at && !after.is_empty())?;
+    let header = |line: &str| line.trim().strip_prefix('[').map(|name| name.trim_matches(['[', ']', ' ']).to_owned());
+    let table = before.lines().rev().skip(1).find_map(header).map(|table| format!("{table}.")).unwrap_or_default();
+    Some(format!("{table}{}", key.trim()))
+}
+
+/// serde names the unknown key or value and all that it knows; a person wants the one that was meant.
 fn with_nearest(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let (Some(unknown), true) = (quoted.next(), message.starts_with("unknown field")) else {
-        return message.to_owned();
+    let what = match () {
+        () if message.starts_with("unknown field") => "key",
+        () if message.starts_with("unknown variant") => "value",
+        () => return message.to_owned(),
     };
+    let Some(unknown) = quoted.next() else { return message.to_owned() };
     let known: Vec<&str> = quoted.collect();
     let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b)));
     match nearest {
         Some(nearest) if strsim::jaro_winkler(unknown, nearest) > 0.7 => {
-            format!("there is no key `{unknown}`; did you mean `{nearest}`?")
+            format!("there is no {what} `{unknown}`; did you mean `{nearest}`?")
         }
-        _ => format!("there is no key `{unknown}`; there are {}", known.join(", ")),
+        _ => format!("there is no {what} `{unknown}`; there are {}", known.join(", ")),
     }
 }
 
@@ -104,7 +119,9 @@ mod tests {
     #[test]
     fn a_wrong_type_names_its_line() {
         let why = parse("\n[nodes]\ndisk_gib = \"large\"\n").unwrap_err();
-        assert!(why.starts_with("line 3: invalid type"), "{why}");
+        assert!(why.starts_with("line 3, nodes.disk_gib: invalid type"), "{why}");
+        let why = parse("[[pipeline]]\nalias = \"a\"\npreset = \"imagnet\"\n").unwrap_err();
+        assert_eq!(why, "line 3, pipeline.preset: there is no value `imagnet`; did you mean `imagenet`?");
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::Value;
 
 use super::videos::{Progress, Totals};
-use super::words::harmless;
+use super::words::{self, harmless};
 use super::{Mode, show};
 
 /// Failures that are told while it goes on; all of them are in the journal.
@@ -16,6 +16,9 @@ const FAILURES: u64 = 20;
 
 /// Where nobody watches, a line tells how far it is this often.
 const LINE: Duration = Duration::from_secs(10);
+
+/// A server that says nothing for longer is worth a word.
+const SILENT: Duration = Duration::from_secs(5);
 
 /// A run that is told.
 pub struct Batch {
@@ -41,6 +44,8 @@ struct State {
     lines: u64,
     /// Failures that were told.
     told: u64,
+    /// For so long nothing was heard of the server that owes answers, where that is worth a word.
+    silent: Option<Duration>,
 }
 
 /// What a run ends with.
@@ -152,7 +157,7 @@ impl Batch {
             Mode::Json => {}
             Mode::Bars => {
                 if let Some(bar) = &self.images {
-                    bar.set_message(format!("{} errors, {} at once", state.failed, state.at_once));
+                    bar.set_message(state.message());
                     bar.inc(1);
                 }
             }
@@ -165,10 +170,13 @@ impl Batch {
         let lines = (self.begun.elapsed().as_secs() / LINE.as_secs().max(1)).max(state.lines);
         if lines > state.lines && !self.quiet {
             state.lines = lines;
-            eprintln!("  {}", state.line(self.begun.elapsed()));
+            if state.totals.0 > 0 || state.totals.1 == 0 {
+                errln!("  {}", state.line(self.begun.elapsed()));
+            }
             let Progress { frames, failed, videos, .. } = &*self.videos();
-            if *frames > 0 {
-                eprintln!("  {videos} of {} videos, {frames} frames, {failed} errors", state.totals.1);
+            if state.totals.1 > 0 {
+                let silence = state.silence();
+                errln!("  {videos} of {} videos, {frames} frames, {}{silence}", state.totals.1, errors(*failed));
             }
         }
     }
@@ -198,6 +206,20 @@ impl Batch {
         }
     }
 
+    /// Time passes, and the server that owes answers has said nothing for `silent`.
+    pub fn tick(&self, silent: Duration) {
+        let mut state = self.lock();
+        let was_silent = state.silent.is_some();
+        state.silent = (silent >= SILENT).then_some(silent);
+        if self.mode == Mode::Lines {
+            self.line(&mut state);
+        }
+        if let Some(bar) = self.images.as_ref().filter(|_| was_silent || state.silent.is_some()) {
+            bar.set_message(state.message());
+            bar.set_style(style(state.totals.2 && state.silent.is_none()));
+        }
+    }
+
     /// A video is through.
     pub(super) fn passed(&self, text: &str, line: impl FnOnce() -> Value) {
         match self.mode {
@@ -213,7 +235,7 @@ impl Batch {
         match (&self.screen, self.mode) {
             (Some(screen), _) => drop(screen.println(format!("  {line}"))),
             (None, Mode::Json) => {}
-            (None, _) => eprintln!("  {line}"),
+            (None, _) => errln!("  {line}"),
         }
     }
 
@@ -249,43 +271,69 @@ impl Batch {
         }
         let has_images = summary.total > 0 || summary.videos.videos == 0;
         if has_images {
-            println!("Total images: {}", summary.total);
-            println!("Successful: {}", summary.successful);
-            println!("Failed: {}", summary.failed);
+            outln!("Total images: {}", summary.total);
+            outln!("Successful: {}", summary.successful);
+            outln!("Failed: {}", summary.failed);
         }
-        summary.codes.iter().for_each(|(code, count)| println!("  {code}: {count}"));
+        summary.codes.iter().for_each(|(code, count)| outln!("  {code}: {count}"));
         let skipped: u64 = summary.skipped.iter().map(|(_, count)| count).sum();
         if skipped > 0 {
-            println!("Skipped: {skipped}");
-            summary.skipped.iter().for_each(|(why, count)| println!("  {why}: {count}"));
+            outln!("Skipped: {skipped}");
+            summary.skipped.iter().for_each(|(why, count)| outln!("  {why}: {count}"));
         }
-        summary.videos.lines().iter().for_each(|line| println!("{line}"));
-        println!("Total time: {:.2}s", summary.took.as_secs_f64());
+        summary.videos.lines().iter().for_each(|line| outln!("{line}"));
+        outln!("Total time: {:.2}s", summary.took.as_secs_f64());
         if has_images {
-            println!("Average time per image: {:.3}s", summary.average());
+            outln!("Average time per image: {:.3}s", summary.average());
         }
-        summary.files.iter().for_each(|(what, path)| println!("{what}: {path}"));
+        summary.files.iter().for_each(|(what, path)| outln!("{what}: {path}"));
     }
 }
 
 impl State {
+    fn silence(&self) -> String {
+        self.silent.map_or_else(String::new, |silent| format!(", no answer for {}", words::took(silent)))
+    }
+
+    fn message(&self) -> String {
+        format!("{}, {} at once{}", errors(self.failed), self.at_once, self.silence())
+    }
+
     fn line(&self, elapsed: Duration) -> String {
         let (images, _, is_all) = self.totals;
         let rate = self.done as f64 / elapsed.as_secs_f64().max(0.001);
         let left = images.saturating_sub(self.done + self.known);
-        let eta = if is_all && rate > 0.0 { format!(", about {:.0} s left", left as f64 / rate) } else { String::new() };
+        let eta = if is_all && rate > 0.0 && self.silent.is_none() {
+            format!(", about {:.0} s left", left as f64 / rate)
+        } else {
+            String::new()
+        };
         let more = if is_all { "" } else { " or more" };
         let (done, failed) = (self.done + self.known, self.failed);
-        format!("{done} of {images}{more} images, {rate:.1}/s, {failed} errors, {} at once{eta}", self.at_once)
+        let (failed, silence) = (errors(failed), self.silence());
+        format!("{done} of {images}{more} images, {rate:.1}/s, {failed}, {} at once{eta}{silence}", self.at_once)
     }
 }
 
 /// The time that is left is only told when all is counted.
 fn style(is_all: bool) -> ProgressStyle {
     let template = if is_all {
-        "  images [{bar:32}] {human_pos}/{human_len}  {per_sec}  {wide_msg}  {elapsed}, {eta} left"
+        "  images [{bar:32}] {human_pos}/{human_len}  {rate}  {wide_msg}  {elapsed}, {eta} left"
     } else {
-        "  images [{bar:32}] {human_pos}/{human_len} or more  {per_sec}  {wide_msg}  {elapsed}"
+        "  images [{bar:32}] {human_pos}/{human_len} or more  {rate}  {wide_msg}  {elapsed}"
     };
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = write!(out, "{:.1}/s", state.per_sec());
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("rate", rate).progress_chars("=> ")
+}
+
+/// `no errors`, `1 error`, `2 errors`.
+pub(super) fn errors(count: u64) -> String {
+    match count {
+        0 => "no errors".to_owned(),
+        1 => "1 error".to_owned(),
+        count => format!("{count} errors"),
+    }
 }

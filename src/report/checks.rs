@@ -61,7 +61,7 @@ pub fn milliseconds(took: Duration) -> String {
 
 /// A check on a line of its own; what a failure means, and what to do about it, below it.
 pub fn line(check: &Check) {
-    println!("{}", text(check, std::io::stdout().is_terminal()));
+    outln!("{}", text(check, std::io::stdout().is_terminal()));
 }
 
 fn text(check: &Check, colours: bool) -> String {

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use serde_json::json;
 
+use super::show;
 use super::words::{harmless, harmless_json};
 use crate::resources::kube::logs::{Entry, News, Source};
 
@@ -41,7 +42,7 @@ impl Logs {
             News::Entry(entry) => written(&entry_line(self.form, entry)),
             News::Note(note) if self.form == Form::Json => written(&harmless_json(&json!({"note": note}).to_string())),
             News::Note(note) => {
-                eprintln!("note: {}", harmless(note));
+                show::note(note);
                 true
             }
         }
@@ -56,7 +57,7 @@ fn written(line: &str) -> bool {
     if let Err(why) = &done
         && why.kind() != ErrorKind::BrokenPipe
     {
-        eprintln!("error: standard output cannot be written: {why}");
+        errln!("error: standard output cannot be written: {why}");
     }
     done.is_ok()
 }

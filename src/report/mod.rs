@@ -2,6 +2,9 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the place that prints")]
 
+#[macro_use]
+mod out;
+
 mod bars;
 pub mod batch;
 pub mod checks;
@@ -25,6 +28,7 @@ use crate::engine::{Event, Events};
 use crate::error::Error;
 
 pub use logs::Logs;
+pub use out::stop_when_closed;
 pub use work::Work;
 
 /// Where this run's log is.
@@ -92,8 +96,8 @@ async fn draw(mode: Mode, mut receiver: UnboundedReceiver<Event>) {
     while let Some(event) = receiver.recv().await {
         tracing::info!(target: "walk", event = %json::line(&event));
         match mode {
-            Mode::Json => println!("{}", json::line(&event)),
-            Mode::Lines => lines.of(&event).into_iter().for_each(|line| eprintln!("{line}")),
+            Mode::Json => outln!("{}", json::line(&event)),
+            Mode::Lines => lines.of(&event).into_iter().for_each(|line| errln!("{line}")),
             Mode::Bars => bars.show(&event),
         }
     }
@@ -104,20 +108,20 @@ async fn draw(mode: Mode, mut receiver: UnboundedReceiver<Event>) {
 pub fn error(error: &Error, as_json: bool) {
     let log = LOG.get().map(PathBuf::as_path);
     if as_json {
-        println!("{}", json::error(error, log));
+        outln!("{}", json::error(error, log));
         return;
     }
     let label = if matches!(error, Error::Interrupted { .. }) { "" } else { "error: " };
     let cause: Vec<String> = error.to_string().lines().map(words::harmless).collect();
-    eprintln!("{label}{}", cause.join("\n"));
+    errln!("{label}{}", cause.join("\n"));
     if !error.exists().is_empty() {
-        eprintln!("exists now: {}", words::brief(error.exists()));
+        errln!("exists now: {}", words::brief(error.exists()));
     }
     if !error.next().is_empty() {
-        eprintln!("next: {}", error.next());
+        errln!("next: {}", error.next());
     }
     if let (Some(log), Error::Failed { .. }) = (log, error) {
-        eprintln!("log: {}", log.display());
+        errln!("log: {}", log.display());
     }
 }
 
@@ -151,7 +155,7 @@ pub async fn ask(question: &str, hint: &str, otherwise: &str, cancel: &Cancellat
     });
     tokio::select! {
         () = cancel.cancelled() => {
-            eprintln!();
+            errln!();
             Err(Error::unchanged())
         }
         answer = answer => Ok(answer.unwrap_or_default()),

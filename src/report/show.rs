@@ -8,16 +8,20 @@ use serde::Serialize;
 use super::words;
 use crate::engine::{Change, Fact, How, Sighting, Standing, Survey};
 use crate::models::Report;
-use tritondeploy_client::v1::ModelResult;
 
 /// One JSON object, at the end of a command.
 pub fn json(value: &impl Serialize) {
-    println!("{}", words::harmless_json(&serde_json::to_string(value).unwrap_or_default()));
+    outln!("{}", words::harmless_json(&serde_json::to_string(value).unwrap_or_default()));
 }
 
 /// A line.
 pub fn line(text: impl AsRef<str>) {
-    println!("{}", text.as_ref());
+    outln!("{}", text.as_ref());
+}
+
+/// Something to know beside what was asked for.
+pub fn note(text: &str) {
+    errln!("note: {}", words::harmless(text));
 }
 
 /// What `up` would do to each node, and the sum.
@@ -40,8 +44,8 @@ pub fn plan(survey: &Survey) {
             Standing::Present if seen.changes.is_empty() || goes(&seen) => {}
             Standing::Present => {
                 change += 1;
-                println!("  ~ {}", seen.node);
-                seen.changes.iter().for_each(|(change, how)| println!("      {}", changed(change, *how)));
+                outln!("  ~ {}", seen.node);
+                seen.changes.iter().for_each(|(change, how)| outln!("      {}", changed(change, *how)));
             }
             _ => other += 1,
         }
@@ -51,16 +55,16 @@ pub fn plan(survey: &Survey) {
     }
     let other = if other == 0 { String::new() } else { format!(", {other} to look at") };
     let gone = if gone.is_empty() { String::new() } else { format!(", {} to delete", gone.len()) };
-    println!("{} to create, {change} to change{gone}{other}.", absent.len());
+    outln!("{} to create, {change} to change{gone}{other}.", absent.len());
 }
 
 /// Names with a sign before them; those of a kind on one line.
 pub fn grouped<'a>(sign: char, names: impl IntoIterator<Item = &'a str>) {
     for (group, members) in words::groups(names) {
         match (group, members.as_slice()) {
-            ("", [name]) => println!("  {sign} {name}"),
-            (group, [name]) => println!("  {sign} {group}/{name}"),
-            (group, members) => println!("  {sign} {group}: {}", members.join(", ")),
+            ("", [name]) => outln!("  {sign} {name}"),
+            (group, [name]) => outln!("  {sign} {group}/{name}"),
+            (group, members) => outln!("  {sign} {group}: {}", members.join(", ")),
         }
     }
 }
@@ -125,12 +129,12 @@ pub fn standings<'a>(seen: impl IntoIterator<Item = &'a Sighting>) {
     let mut told = HashSet::new();
     for (words, members) in &alike {
         let names: Vec<&str> = members.iter().map(|seen| &*seen.node).collect();
-        println!("  {}: {words}", words::brief(&names));
+        outln!("  {}: {}", words::brief(&names), words::harmless(words));
         let changes = members.iter().flat_map(|seen| &seen.changes).filter(|(change, _)| !change.removes());
-        changes.for_each(|(change, how)| println!("      {}", changed(change, *how)));
+        changes.for_each(|(change, how)| outln!("      {}", changed(change, *how)));
         let evidence = members.iter().flat_map(|seen| &seen.evidence);
         let new = evidence.filter(|line| !words.contains(line.as_str()) && told.insert(line.as_str()));
-        new.take(EVIDENCE).for_each(|line| println!("      {line}"));
+        new.take(EVIDENCE).for_each(|line| outln!("      {}", words::harmless(line)));
     }
 }
 
@@ -158,15 +162,15 @@ pub fn facts<'a>(facts: impl IntoIterator<Item = &'a Fact>) {
     let values = values(facts);
     let (proof, values): (Vec<_>, Vec<_>) =
         values.into_iter().partition(|(key, _)| ["label", "score", "answered_in"].contains(key));
-    println!();
+    outln!();
     for (key, value) in values {
-        println!("  {key:<18} {}", without_digest(&value));
+        outln!("  {key:<18} {}", without_digest(&value));
     }
     let of = |wanted: &str| proof.iter().find(|(key, _)| *key == wanted).map(|(_, value)| value.as_str());
     if let Some(label) = of("label") {
         let (bold, plain) = if std::io::stdout().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
         let aside = ["score", "answered_in"].into_iter().filter_map(of).collect::<Vec<_>>().join(", ");
-        println!("\n  the bundled photo  {bold}{label}{plain} ({aside})\n");
+        outln!("\n  the bundled photo  {bold}{label}{plain} ({aside})\n");
     }
 }
 
@@ -178,7 +182,7 @@ fn without_digest(value: &str) -> &str {
 /// What a release changed, and what each pod says of it.
 pub fn released(report: &Report) {
     if report.changed.is_empty() && report.removed.is_empty() {
-        println!("Nothing differs from what is released.");
+        outln!("Nothing differs from what is released.");
     }
     for pod in &report.pods {
         for model in &pod.models {
@@ -191,24 +195,10 @@ pub fn released(report: &Report) {
             let reason = model.reason.as_deref().filter(|reason| !reason.is_empty() && model.action != "failed");
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             let (loaded, asked) = (took("loaded", model.load_ms), took("answered", model.infer_ms));
-            println!("  {:<24} {:<20} {}{version} {state}{reason}{loaded}{asked}", pod.pod, model.name, model.action);
+            outln!("  {:<24} {:<20} {}{version} {state}{reason}{loaded}{asked}", pod.pod, model.name, model.action);
         }
     }
-    report.removed.iter().for_each(|name| println!("  {name}: no longer served"));
-}
-
-/// The classes that each model gives a picture; a failure is told where the command ends.
-pub fn classified(results: &[ModelResult], took: std::time::Duration) {
-    for result in results {
-        let Ok(classes) = result.classes() else { continue };
-        let ModelResult { alias, model, .. } = result;
-        println!("{}", words::harmless(&if alias == model { model.clone() } else { format!("{alias} ({model})") }));
-        for class in classes {
-            let label = class.label.as_deref().unwrap_or("(the model has no labels)");
-            println!("  {:5.1} %  {:>4}  {}", class.score * 100.0, class.index, words::harmless(label));
-        }
-    }
-    println!("in {} ms", took.as_millis());
+    report.removed.iter().for_each(|name| outln!("  {name}: no longer served"));
 }
 
 #[cfg(test)]

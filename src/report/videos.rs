@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::batch::Batch;
+use super::batch::{Batch, errors};
 use super::words::harmless;
 
 /// What became of videos.
@@ -142,7 +142,7 @@ impl VideoBar {
         self.step();
         if let Some(all) = &self.batch.videos().bar {
             let rate = frames as f64 / self.batch.elapsed().as_secs_f64().max(0.001);
-            all.set_message(format!("{rate:.1}/s  {failed} errors"));
+            all.set_message(format!("{rate:.1}/s  {}", errors(failed)));
         }
         if let Some(why) = failure {
             self.batch.told_failure(&format!("{}, frame {frame}", self.uri), why);
@@ -165,11 +165,16 @@ impl VideoBar {
     /// It is through, and the journal has it.
     pub fn end(&self, frames: u64, failed: u64, error: Option<&str>, line: impl FnOnce() -> Value) {
         self.batch.videos().videos += 1;
-        if let Some(why) = error {
-            self.batch.told_failure(&self.uri, why);
-        }
         let seconds = self.begun.elapsed().as_secs_f64();
-        self.batch.passed(&format!("{}: {frames} frames, {failed} errors, {seconds:.1} s", self.uri), line);
+        let through = format!("{frames} frames, {}, {seconds:.1} s", errors(failed));
+        match error {
+            None => self.batch.passed(&format!("{}: {through}", self.uri), line),
+            Some(why) => {
+                let why = if frames == 0 { why.to_owned() } else { format!("{through}; {why}") };
+                self.batch.told_failure(&self.uri, &why);
+                self.batch.tell(line);
+            }
+        }
     }
 }
 

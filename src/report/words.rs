@@ -117,6 +117,25 @@ pub fn harmless_json(json: &str) -> String {
     shown
 }
 
+/// A word for a POSIX shell that means exactly this text.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "_-./:@%+=,".contains(char);
+    match text.chars().all(plain) && !text.is_empty() {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+/// The address without what may be a secret in it: user, password and query.
+#[must_use]
+pub fn address(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    format!("{scheme}://{}{path}", host.rsplit('@').next().unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +160,19 @@ mod tests {
         assert_eq!(cause("Expired: gone (request a-1)"), cause("Expired: gone (request b-2)"));
         assert_eq!(cause("x (request a): y"), "x: y");
         assert_eq!(cause("no request"), "no request");
+    }
+
+    #[test]
+    fn a_shell_reads_back_what_was_quoted() {
+        for text in ["run/journal.jsonl", "my run/it's $HOME.jsonl", "", "a;b"] {
+            let told = std::process::Command::new("sh").arg("-c").arg(format!("printf %s {}", quoted(text))).output().unwrap();
+            assert_eq!(String::from_utf8(told.stdout).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_secrets() {
+        assert_eq!(address("wss://me:secret@host:8080/path?token=secret#x"), "wss://host:8080/path");
+        assert_eq!(address("ws://host"), "ws://host");
     }
 }

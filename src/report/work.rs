@@ -36,7 +36,7 @@ impl Work {
             // A line for every tenth is enough where nothing moves.
             let tenth = (done * 10).checked_div(total).map_or(0, |tenth| tenth + 1);
             if self.told.swap(tenth, Ordering::Relaxed) != tenth {
-                eprintln!("  {}: {text}", self.name);
+                errln!("  {}: {text}", self.name);
             }
         }
     }

@@ -12,11 +12,13 @@ mod local_aws;
 #[path = "../gateway/metrics.rs"]
 mod metrics;
 mod million;
+mod odd;
 mod pictures;
 #[path = "../../gateway/tests/triton/process.rs"]
 mod process;
 mod proxy;
 mod report;
+mod stand_in;
 mod studio;
 mod user;
 mod videos;

@@ -60,7 +60,7 @@ impl Client {
     /// # Errors
     /// When nothing answers there as a WebSocket within ten seconds.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        let failed = |why: String| Error::Connect { url: url.to_owned(), why };
+        let failed = |why: String| Error::Connect { url: socket::shown(url), why };
         Ok(Self { socket: socket::connect(url).await.map_err(|why| failed(why.into_words()))? })
     }
 
@@ -87,7 +87,7 @@ impl Client {
             match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => return Ok(text.to_string()),
                 Some(Ok(Message::Close(frame))) => {
-                    let why = frame.map_or_else(|| "closed".to_owned(), |frame| format!("closed: {frame}"));
+                    let why = socket::closed(frame.as_ref());
                     return Err(Error::Lost(why));
                 }
                 Some(Ok(_)) => {}

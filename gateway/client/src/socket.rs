@@ -1,13 +1,15 @@
 //! From an address to an open WebSocket.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::{Response, StatusCode};
-use tokio_tungstenite::tungstenite::{Error, protocol::WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 /// From the first packet to the end of the upgrade.
@@ -49,10 +51,44 @@ pub(crate) async fn connect(request: impl IntoClientRequest + Unpin) -> Result<S
             _ => Failed::Otherwise(told(&answer)),
         }),
         // A server that does not know the subprotocol may take the connection without a word on it.
-        Ok(Err(why @ Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)))) => Err(Failed::Unspoken(why.to_string())),
-        Ok(Err(why)) => Err(Failed::Otherwise(why.to_string())),
+        Ok(Err(why @ Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)))) => Err(Failed::Unspoken(in_words(&why))),
+        Ok(Err(why)) => Err(Failed::Otherwise(in_words(&why))),
         Err(_) => Err(Failed::Otherwise(format!("nothing within {} s", CONNECT.as_secs()))),
     }
+}
+
+/// The cause without the number that the system has for it.
+pub(crate) fn in_words(why: &Error) -> String {
+    match why {
+        Error::Io(why) => match why.kind() {
+            ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+            ErrorKind::ConnectionReset => "the connection was reset".to_owned(),
+            ErrorKind::UnexpectedEof => "the connection was closed".to_owned(),
+            _ => why.to_string(),
+        },
+        Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => {
+            "it took the connection without the subprotocol".to_owned()
+        }
+        why => why.to_string(),
+    }
+}
+
+/// An address without what may be a secret in it: user, password and query.
+pub(crate) fn shown(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let host = rest.split_once('/').map_or(rest, |(host, _)| host);
+    let user = host.rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", &rest[user..])
+}
+
+/// How a server ended the connection.
+pub(crate) fn closed(frame: Option<&CloseFrame>) -> String {
+    let Some(CloseFrame { code, reason }) = frame else { return "the server closed the connection".to_owned() };
+    let reason: String = reason.chars().filter(|c| !c.is_control()).take(TOLD).collect();
+    let code = u16::from(*code);
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    format!("the server closed the connection ({code}{reason})")
 }
 
 /// The status, and the first line of what was said with it.
@@ -61,4 +97,25 @@ fn told(answer: &Response<Option<Vec<u8>>>) -> String {
     let said: String = body.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(TOLD).collect();
     let status = answer.status();
     if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_told_without_its_secrets() {
+        assert_eq!(shown("ws://joe:word@h:8080/a?token=x#y"), "ws://h:8080/a");
+        assert_eq!(shown("wss://h/a@b?x"), "wss://h/a@b");
+        assert_eq!(shown("ws://h?token=x"), "ws://h");
+        assert_eq!(shown("nothing"), "nothing");
+    }
+
+    #[test]
+    fn how_it_was_closed_is_told_with_what_was_said() {
+        let frame = |reason: &str| CloseFrame { code: 1000.into(), reason: reason.into() };
+        assert_eq!(closed(Some(&frame(""))), "the server closed the connection (1000)");
+        assert_eq!(closed(Some(&frame("bye\u{1b}[2J"))), "the server closed the connection (1000: bye[2J)");
+        assert_eq!(closed(None), "the server closed the connection");
+    }
 }

@@ -18,7 +18,7 @@ pub(in crate::commands) async fn of(start: &Start, cloud: &Arc<Cloud>) -> Result
     let found = seen.iter().flat_map(|seen| &seen.facts).find(|fact| fact.key == "websocket");
     found.map(|fact| fact.value.clone()).ok_or_else(|| match seen.map(|seen| seen.standing) {
         Some(Standing::Unknown { why }) => {
-            Error::failed(format!("it cannot be told where the WebSocket is: {why}"), start.again("status"))
+            Error::failed(format!("the address of the WebSocket cannot be read: {why}"), start.again("status"))
         }
         None | Some(Standing::Absent) => Error::failed("the deployment has no WebSocket yet", start.again("up")),
         Some(standing) => {

@@ -1,22 +1,28 @@
 //! Many images and videos, or one whose results are to be kept.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::super::{Start, log};
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::super::Start;
 use super::results::record::Run;
 use super::results::{Results, Tally, VideoTally};
-use super::run::{self, Context, Ended, Meaning, Question, Server};
+use super::run::{self, Context, Ended, Question, Server};
 use super::sources::{Counts, Finder, Seen, Source};
 use super::video::{Able, Sampling, Videos};
-use super::{address, dry_run};
+use super::{connect, dry_run};
 use crate::cli::{Infer, Protocol};
 use crate::cloud::Cloud;
-use crate::config::{Config, Scores};
 use crate::error::Error;
 use crate::report::batch::{Batch, Summary};
 use crate::report::show;
 use crate::report::videos::Totals;
+use crate::report::words::{address, quoted};
 
 pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     let sampling = Sampling::new(infer.every, infer.fps)?;
@@ -28,6 +34,8 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     if let Some(page) = &infer.report {
         super::report::check(page)?;
     }
+    let output = infer.output.clone().unwrap_or_else(|| PathBuf::from("."));
+    Results::check(&output, infer.resume.as_ref().and_then(Option::as_deref))?;
     let cloud = cloud(start, &infer, &sources).await?;
     let bucket = cloud.as_ref().map(|cloud| cloud.bucket());
     if let (true, Some(bucket)) = (sources.is_empty(), &bucket) {
@@ -42,25 +50,11 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     if infer.dry_run {
         return dry_run::run(start, finder, sources, cloud.as_deref()).await;
     }
-    let url = match (&infer.url, &cloud) {
-        (Some(url), _) => url.clone(),
-        (None, Some(cloud)) => address::of(start, cloud).await?,
-        (None, None) => return Err(Error::usage("there is no server to ask", "name one with --url")),
-    };
-    let meanings = meanings(&config(start, cloud.as_deref())?);
-    let Infer { models, top, concurrency, protocol, .. } = &infer;
-    let question =
-        Question { url, protocol: *protocol, models: models.clone(), top: *top, concurrency: *concurrency, bucket, meanings };
-    let next = start.again("status");
-    let server = tokio::select! {
-        server = Server::connect(question.clone(), start.cancel.clone(), &next) => server?,
-        () = start.cancel.cancelled() => return Err(Error::unchanged()),
-    };
+    let (server, question) = connect::connect(start, &infer, cloud.as_ref()).await?;
     let found = finder.start(sources);
     let able = Able::check(infer.protocol);
     able.ready(&found, &seen, &start.cancel).await?;
     let asked = asked(&infer, &question, &server, sampling);
-    let output = infer.output.clone().unwrap_or_else(|| PathBuf::from("."));
     let results = match &infer.resume {
         Some(named) => Results::resume(&output, named.as_deref(), asked)?,
         None => Results::create(&output, asked)?,
@@ -78,9 +72,50 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     let ended = tokio::select! {
         ended = all => ended,
         never = context.results.sync() => match never {},
+        never = ticks(&context) => match never {},
     };
     context.report.end();
+    if context.results.is_empty() && context.seen.counts().is_nothing() {
+        context.results.discard();
+        return Err(nothing(&context, ended));
+    }
     finish(start, &context, ended, infer.report.as_deref())
+}
+
+/// Nothing was found, and nothing is left of the run.
+fn nothing(context: &Context, ended: Result<Ended, Error>) -> Error {
+    let counts = context.seen.counts();
+    let found = json!({"total": 0, "successful": 0, "failed": 0, "skipped": skipped(&counts)});
+    match ended {
+        Err(why) => why,
+        Ok(Ended::Stopped) => Error::unchanged(),
+        Ok(Ended::Whole | Ended::Silent) if counts.problems.is_empty() => {
+            let skipped: u64 = counts.skipped.values().sum();
+            let skipped = if skipped > 0 { format!(" ({skipped} skipped)") } else { String::new() };
+            let why = format!("the sources have neither images nor videos{skipped}");
+            Error::failed(why, "look at them with --dry-run, or name others").with(found)
+        }
+        Ok(Ended::Whole | Ended::Silent) => Error::failed(problems(&counts).join("\n  "), "name other sources").with(found),
+    }
+}
+
+/// What could not be looked at.
+pub(super) fn problems(counts: &Counts) -> Vec<String> {
+    let more = (counts.more_problems > 0).then(|| format!("and {} more", counts.more_problems));
+    counts.problems.iter().cloned().chain(more).collect()
+}
+
+/// What was passed over, by reason.
+pub(super) fn skipped(counts: &Counts) -> BTreeMap<String, u64> {
+    counts.skipped.iter().filter(|(_, count)| **count > 0).map(|(why, count)| (why.to_string(), *count)).collect()
+}
+
+/// Tells how far it is also where no answer comes.
+async fn ticks(context: &Context) -> Infallible {
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        context.report.tick(context.server.owes_for());
+    }
 }
 
 /// AWS, unless nothing needs it.
@@ -89,34 +124,8 @@ async fn cloud(start: &Start, infer: &Infer, sources: &[Source]) -> Result<Optio
     if needs_address || sources.is_empty() || sources.iter().any(Source::is_listed_by_s3) {
         return start.cloud("infer").await.map(Some);
     }
-    log(start)?;
+    connect::log(start)?;
     Ok(None)
-}
-
-/// The log file, where no AWS is needed.
-pub(super) fn log(start: &Start) -> Result<(), Error> {
-    log::open(start.log.as_deref(), &start.config()?.name, "infer")
-}
-
-fn config(start: &Start, cloud: Option<&Cloud>) -> Result<Config, Error> {
-    cloud.map_or_else(|| start.config(), |cloud| Ok(cloud.config.clone()))
-}
-
-/// What the configuration and the local model repository tell of the models, which protocol v0 does not.
-fn meanings(config: &Config) -> Vec<Meaning> {
-    let meaning = |alias: &str, model: &str, scores: Scores, is_in_pipeline: bool| {
-        let labels = std::fs::read_to_string(config.models.directory.join(model).join("labels.txt")).unwrap_or_default();
-        Meaning {
-            is_in_pipeline,
-            alias: alias.to_owned(),
-            model: model.to_owned(),
-            are_probabilities: scores == Scores::Probabilities,
-            labels: labels.lines().map(str::to_owned).collect(),
-        }
-    };
-    let pipeline = config.pipeline.iter().map(|known| meaning(&known.alias, &known.model, known.scores, true));
-    let proof = config.proof.model.iter().map(|model| meaning(model, model, config.proof.scores, false));
-    pipeline.chain(proof).collect()
 }
 
 fn asked(infer: &Infer, question: &Question, server: &Server, sampling: Sampling) -> Run {
@@ -124,7 +133,8 @@ fn asked(infer: &Infer, question: &Question, server: &Server, sampling: Sampling
     Run {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: jiff::Timestamp::now().to_string(),
-        url: question.url.clone(),
+        // What follows a `?` may be a secret, and journals are shared.
+        url: address(&question.url),
         protocol: protocol.to_owned(),
         models: question.models.clone(),
         aliases: server.aliases(),
@@ -152,35 +162,36 @@ fn finish(start: &Start, context: &Context, ended: Result<Ended, Error>, page: O
     context.report.summary(&summary);
     let found = summary.json();
     let ended = ended.and_then(|ended| paged.transpose().map(|_| ended)).map_err(|why| why.with(found.clone()))?;
-    let resume = format!("the same command with --resume={}", context.results.journal().display());
+    let resume = format!("the same command with --resume={}", quoted(&context.results.journal().display().to_string()));
     if ended == Ended::Stopped {
         let why = "stopped; what was answered is kept";
         return Err(Error::Interrupted { why, exists: Vec::new(), next: resume, found: Box::new(found) });
     }
-    let mut why = counts.problems.clone();
-    if counts.more_problems > 0 {
-        why.push(format!("and {} more", counts.more_problems));
-    }
+    let mut why = problems(&counts);
     if ended == Ended::Silent {
-        why.push("the server does not answer any more: not everything was asked for".to_owned());
+        let left = (counts.images + counts.videos).saturating_sub(tally.total + videos.totals.videos);
+        let more = if counts.ended { "" } else { " or more" };
+        why.push(format!("the server does not answer any more: {left}{more} of the images and videos were not asked for"));
     }
     if tally.failed > 0 {
         why.push(format!("{} of {} images failed; the reasons are in the journal", tally.failed, tally.total));
     }
     let Totals { videos: all, failed, partly, frames, failed_frames } = videos.totals;
-    if failed + partly > 0 {
-        why.push(format!("{failed} of {all} videos failed, and {partly} could be read only in part; the reasons are in the CSV"));
-    }
+    let (failed, partly) = (
+        (failed > 0).then(|| format!("{failed} of {all} videos failed")),
+        (partly > 0).then(|| format!("{partly} of {all} videos could be read only in part")),
+    );
+    why.extend(failed.into_iter().chain(partly).map(|words| format!("{words}; the reasons are in the CSV of videos")));
     if failed_frames > 0 {
         why.push(format!("{failed_frames} of {frames} frames have no answer; the reasons are in the journal"));
     }
-    if counts.images + counts.videos == 0 && why.is_empty() {
-        let why = "the sources have neither images nor videos";
-        return Err(Error::failed(why, "look at them with --dry-run, or name others").with(found));
-    }
     if !why.is_empty() {
         let is_worth_it = tally.retryable + videos.retryable > 0 || ended == Ended::Silent || !counts.problems.is_empty();
-        let next = if is_worth_it { format!("{resume} asks again for what may succeed") } else { String::new() };
+        let journal = quoted(&context.results.journal().display().to_string());
+        let next = match is_worth_it {
+            true => format!("{resume} asks again for what may succeed"),
+            false => format!("read the reasons: grep '\"error\":' {journal}"),
+        };
         return Err(Error::failed(why.join("\n  "), next).with(found));
     }
     if start.json() {
@@ -190,8 +201,6 @@ fn finish(start: &Start, context: &Context, ended: Result<Ended, Error>, page: O
 }
 
 fn summary(context: &Context, tally: &Tally, videos: &VideoTally, counts: &Counts) -> Summary {
-    let mut skipped: Vec<(String, u64)> = counts.skipped.iter().map(|(why, count)| (why.to_string(), *count)).collect();
-    skipped.retain(|(_, count)| *count > 0);
     let mut files = vec![("csv", tally.csv.display().to_string()), ("journal", context.results.journal().display().to_string())];
     files.extend(videos.csv.iter().map(|csv| ("video_csv", csv.display().to_string())));
     Summary {
@@ -200,7 +209,7 @@ fn summary(context: &Context, tally: &Tally, videos: &VideoTally, counts: &Count
         successful: tally.successful,
         failed: tally.failed,
         codes: tally.codes.clone(),
-        skipped,
+        skipped: skipped(counts).into_iter().collect(),
         took: context.report.elapsed(),
         asked: context.report.asked(),
         files,

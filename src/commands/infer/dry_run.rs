@@ -1,9 +1,12 @@
 //! `--dry-run`: what would be asked for, and what S3 charges for it.
 
+use indicatif::DecimalBytes;
 use serde_json::json;
 
 use super::super::Start;
-use super::sources::{Counts, Finder, Kind, Location, Source};
+use super::batch;
+use super::results::{Index, Meeting};
+use super::sources::{Counts, Finder, Kind, Location, Skip, Source};
 use crate::cloud::Cloud;
 use crate::cost;
 use crate::error::Error;
@@ -13,13 +16,19 @@ pub(super) async fn run(start: &Start, finder: Finder, sources: Vec<Source>, clo
     let seen = finder.seen.clone();
     let mut found = finder.start(sources);
     // Each image that is an object is read once by the gateway, each such video once by us.
-    let (mut gets, mut downloaded) = (0, 0);
+    let (mut gets, mut downloaded, mut bytes) = (0, 0, 0);
+    let mut index = Index::new();
     loop {
         let one = tokio::select! {
             () = start.cancel.cancelled() => return Err(Error::unchanged()),
             one = found.recv() => one,
         };
         let Some(one) = one else { break };
+        if index.meet(&one.item) == Meeting::Twice {
+            seen.skip_found(one.kind, Skip::Twice);
+            continue;
+        }
+        bytes += one.bytes;
         if matches!(one.location, Location::Object { .. }) {
             gets += 1;
             downloaded += if one.kind == Kind::Video { one.bytes } else { 0 };
@@ -27,25 +36,23 @@ pub(super) async fn run(start: &Start, finder: Finder, sources: Vec<Source>, clo
     }
     let counts = seen.counts();
     let cost = cost::S3 { lists: counts.lists, gets, downloaded };
-    tell(start, &counts, &cost, cloud)?;
-    let mut problems = counts.problems;
-    if counts.more_problems > 0 {
-        problems.push(format!("and {} more", counts.more_problems));
-    }
+    tell(start, &counts, bytes, &cost, cloud);
+    let problems = batch::problems(&counts);
     if problems.is_empty() { Ok(()) } else { Err(Error::failed(problems.join("\n  "), "name other sources")) }
 }
 
-fn tell(start: &Start, counts: &Counts, cost: &cost::S3, cloud: Option<&Cloud>) -> Result<(), Error> {
-    let skipped: serde_json::Map<_, _> = counts.skipped.iter().map(|(why, count)| (why.to_string(), (*count).into())).collect();
+fn tell(start: &Start, counts: &Counts, bytes: u64, cost: &cost::S3, cloud: Option<&Cloud>) {
+    let skipped = batch::skipped(counts);
     if start.json() {
         show::json(&json!({
-            "images": counts.images, "videos": counts.videos, "bytes": counts.bytes, "skipped": skipped, "problems": counts.problems,
+            "images": counts.images, "videos": counts.videos, "bytes": bytes, "skipped": skipped, "problems": counts.problems,
             "s3": cost.json(),
         }));
-        return Ok(());
+        return;
     }
-    show::line(format!("{} images and {} videos, {} bytes", counts.images, counts.videos, counts.bytes));
+    show::line(format!("{} images and {} videos, {}", counts.images, counts.videos, DecimalBytes(bytes)));
     skipped.iter().for_each(|(why, count)| show::line(format!("skipped: {count} ({why})")));
-    show::line(cost.line(cloud.map_or(cost::PRICED_IN, |cloud| &cloud.aws.region)));
-    Ok(())
+    if cost.lists + cost.gets > 0 {
+        show::line(cost.line(cloud.map_or(cost::PRICED_IN, |cloud| &cloud.aws.region)));
+    }
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod address;
 mod batch;
+mod connect;
 mod dry_run;
 mod report;
 mod results;
@@ -12,10 +13,16 @@ mod told;
 mod video;
 
 use super::Start;
+use super::target::Target;
 use crate::cli::Infer;
 use crate::error::Error;
+use crate::report::stop_when_closed;
 
 pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
+    stop_when_closed(&start.cancel);
+    if let Some(url) = &infer.url {
+        Target::parse(url)?;
+    }
     match single::named(&infer) {
         Some(image) => single::run(start, &infer, image).await,
         None => batch::run(start, infer).await,

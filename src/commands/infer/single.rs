@@ -1,17 +1,24 @@
 //! One image: its classes on the screen, and no files.
 
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::fmt::Display;
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
 
-use serde_json::{Value, json};
-use tritondeploy_client::v1::{Class, Client, Error as ClientError, ModelResult, Request};
+use serde_json::json;
+use tokio::time::sleep;
 
 use super::super::Start;
+use super::results::record::{Answer, Image, Item};
+use super::run::{Payload, Server};
 use super::sources::{self, Kind};
-use super::{address, batch};
+use super::{connect, told};
 use crate::cli::{Infer, Protocol};
 use crate::error::Error;
-use crate::report::show;
+use crate::report::{show, words};
+
+/// Who waits for longer is told so.
+const SOON: Duration = Duration::from_secs(5);
 
 /// The one image that is asked for, where it is one and nothing asks for files.
 pub(super) fn named(infer: &Infer) -> Option<&str> {
@@ -22,117 +29,147 @@ pub(super) fn named(infer: &Infer) -> Option<&str> {
     }
     let kind = match image.strip_prefix("s3://") {
         Some(address) => sources::promised(address),
-        None => Path::new(image).is_file().then(|| sources::kind_of(Path::new(image)).unwrap_or(Kind::Image)),
+        // What its name calls a video has a row that says what is wrong with it.
+        None => Path::new(image).is_file().then(|| {
+            let by_name = || sources::promised(image).filter(|kind| *kind == Kind::Video).unwrap_or(Kind::Image);
+            sources::kind_of(Path::new(image)).unwrap_or_else(by_name)
+        }),
     };
     (kind == Some(Kind::Image)).then_some(image)
 }
 
 pub(super) async fn run(start: &Start, infer: &Infer, image: &str) -> Result<(), Error> {
-    let request = photo(image)?.top(u32::from(infer.top)).once();
-    let request = if infer.models.is_empty() { request } else { request.models(&infer.models) };
-    let url = match &infer.url {
-        Some(url) => {
-            batch::log(start)?;
-            url.clone()
-        }
-        None => address::of(start, &start.cloud("infer").await?).await?,
+    check(image)?;
+    let cloud = if infer.url.is_some() {
+        connect::log(start)?;
+        None
+    } else {
+        Some(start.cloud("infer").await?)
     };
-    let begun = Instant::now();
-    let asked = async { Client::connect(&url).await?.ask(request).await };
-    let results = asked.await.map_err(|why| told(start, why))?.results;
-    let took = begun.elapsed();
-    let models: Vec<Value> = results.iter().map(as_json).collect();
-    let found = json!({"image": image, "models": models, "seconds": took.as_secs_f64()});
-    let failure = |result: &ModelResult| result.classes().err().map(|why| format!("{}: {why}", result.alias));
-    let failures: Vec<String> = results.iter().filter_map(failure).collect();
+    let (server, _) = connect::connect(start, infer, cloud.as_ref()).await?;
+    let payload = photo(image, server.largest_image())?;
+    let answer = asked(start, &server, &payload).await.ok_or_else(Error::unchanged)?;
+    let (why, next) = failure(image, &answer, &connect::look(start, infer)).unzip();
     if !start.json() {
-        show::classified(&results, took);
+        told::lines(&answer).iter().for_each(|line| show::line(words::harmless(line)));
     }
-    if !failures.is_empty() {
-        return Err(Error::failed(failures.join("\n  "), start.again("status")).with(found));
-    }
-    if start.json() {
-        show::json(&found);
-    }
-    Ok(())
-}
-
-/// A local photo goes along; one in the bucket is named.
-fn photo(image: &str) -> Result<Request, Error> {
-    if let Some(rest) = image.strip_prefix("s3://") {
-        let (bucket, key) = rest
-            .split_once('/')
-            .filter(|(_, key)| !key.is_empty())
-            .ok_or_else(|| Error::usage(format!("{image} names no object"), "write s3://BUCKET/KEY"))?;
-        return Ok(Request::object_of(bucket, key));
-    }
-    let bytes = sources::read(&PathBuf::from(image), u64::MAX)
-        .map_err(|why| Error::usage(format!("{image}: {}", why.message), "name a photo, or s3://BUCKET/KEY"))?;
-    Ok(Request::image(bytes))
-}
-
-fn told(start: &Start, why: ClientError) -> Error {
-    match why {
-        ClientError::Unspoken { .. } => {
-            Error::failed(format!("the running gateway is older than this tritondeploy: {why}"), start.again("up"))
+    let item = Item { uri: image.to_owned(), version: String::new() };
+    let mut found = told::image(&Image { item, place: 0, answer });
+    let Some(why) = why else {
+        if start.json() {
+            show::json(&found);
         }
-        // It was the gateway's answer: nothing is wrong with the deployment.
-        ClientError::Refused(failure) if failure.retryable => Error::failed(failure.to_string(), "run it again in a moment"),
-        ClientError::Refused(failure) => Error::failed(failure.to_string(), "name another photo or --model"),
-        why => Error::failed(why.to_string(), start.again("status")),
+        return Ok(());
+    };
+    // The key of the cause in words is taken.
+    if let Some(found) = found.as_object_mut()
+        && let Some(error) = found.remove("error")
+    {
+        found.extend([("code".to_owned(), error["code"].clone()), ("retryable".to_owned(), json!(error["retryable"]))]);
+    }
+    Err(Error::failed(why, next.unwrap_or_default()).with(found))
+}
+
+/// None: it was stopped.
+async fn asked(start: &Start, server: &Server, payload: &Payload) -> Option<Answer> {
+    let answer = server.ask(payload, None);
+    tokio::pin!(answer);
+    tokio::select! {
+        answer = &mut answer => return answer,
+        () = sleep(SOON) => {}
+    }
+    if !start.json() {
+        show::note("no answer yet; it is asked again while that may help, for two minutes at most");
+    }
+    answer.await
+}
+
+/// What can be known before anything is asked.
+fn check(image: &str) -> Result<(), Error> {
+    match image.strip_prefix("s3://") {
+        Some(rest) => {
+            object(rest).map(drop).ok_or_else(|| Error::usage(format!("{image} names no object"), "write s3://BUCKET/KEY"))
+        }
+        None => File::open(image).map(drop).map_err(|why| unreadable(image, &why)),
     }
 }
 
-fn as_json(result: &ModelResult) -> Value {
-    let (alias, model) = (&result.alias, &result.model);
-    let classes = match result.classes() {
-        Ok(classes) => classes,
-        Err(error) => return json!({"alias": alias, "model": model, "error": error}),
+fn unreadable(image: &str, why: impl Display) -> Error {
+    Error::usage(format!("{image}: {why}"), "name a photo, or s3://BUCKET/KEY")
+}
+
+/// Bucket and key.
+fn object(rest: &str) -> Option<(&str, &str)> {
+    rest.split_once('/').filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
+}
+
+/// A local photo of at most so many bytes goes along; one in the bucket is named.
+fn photo(image: &str, most: u64) -> Result<Payload, Error> {
+    if let Some((bucket, key)) = image.strip_prefix("s3://").and_then(object) {
+        return Ok(Payload::Object { bucket: bucket.to_owned(), key: key.to_owned() });
+    }
+    let bytes = sources::read(Path::new(image), most).map_err(|why| unreadable(image, why.message))?;
+    Ok(Payload::Image(bytes.into()))
+}
+
+/// Why there is no answer, or none of some models; and what to do about it. `look`: the command that tells what is wrong
+/// with the server.
+fn failure(image: &str, answer: &Answer, look: &str) -> Option<(String, String)> {
+    let whole = answer.error.iter().map(|error| (format!("{image}: {}", error.message), error));
+    let parts = answer.results.iter().filter_map(|outcome| Some((&outcome.alias, outcome.error.as_ref()?)));
+    let parts = parts.map(|(alias, error)| (format!("{image}, {alias}: {}", error.message), error));
+    let all: Vec<_> = whole.chain(parts).collect();
+    let (_, first) = all.first()?;
+    let next = match &*first.code {
+        "lost" | "timed_out" => look.to_owned(),
+        "unknown_model" => "name another --model".to_owned(),
+        // It was the gateway's answer: nothing is wrong with the server.
+        _ if first.retryable => "run it again in a moment".to_owned(),
+        _ => "name another photo".to_owned(),
     };
-    let class = |class: &Class| json!({"index": class.index, "label": class.label, "probability": class.score});
-    let top: Vec<Value> = classes.iter().map(class).collect();
-    json!({"alias": alias, "model": model, "version": result.version(), "top": top})
+    let words: Vec<&str> = all.iter().map(|(words, _)| words.as_str()).collect();
+    Some((words.join("\n  "), next))
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio_util::sync::CancellationToken;
-    use tritondeploy_client::v1::{Code, Failure, Outcome};
-
+    use super::super::results::record::{Class, Failure, Outcome};
     use super::*;
-    use crate::report::Mode;
-
-    fn next(why: ClientError) -> String {
-        let (name, region, log) = (None, Some("eu-west-1".to_owned()), None);
-        let cancel = CancellationToken::new();
-        let start = Start { config: "tritondeploy.toml".into(), name, region, mode: Mode::Json, log, cancel };
-        told(&start, why).next().to_owned()
-    }
 
     #[test]
-    fn each_failure_says_what_to_do_about_it() {
-        let refused = |code| ClientError::Refused(Failure::new(code, "because"));
-        let (url, why) = ("ws://x/".to_owned(), "HTTP 400".to_owned());
-        assert_eq!(next(ClientError::Unspoken { url, why }), "tritondeploy up --region eu-west-1");
-        assert_eq!(next(refused(Code::UnknownModel)), "name another photo or --model");
-        assert_eq!(next(refused(Code::ModelUnavailable)), "run it again in a moment");
-        assert!(next(ClientError::Protocol(String::new())).starts_with("tritondeploy status"));
+    fn each_failure_names_the_image_and_says_what_to_do_about_it() {
+        let told = |code, retryable| {
+            let answer = Answer::failed(Failure::new(code, "because", retryable), 0.5);
+            failure("a.jpg", &answer, "look").unwrap()
+        };
+        assert_eq!(told("unknown_model", false), ("a.jpg: because".to_owned(), "name another --model".to_owned()));
+        assert_eq!(told("unsupported_image", false).1, "name another photo");
+        assert_eq!(told("model_unavailable", true).1, "run it again in a moment");
+        assert_eq!(told("lost", true).1, "look");
     }
 
     #[test]
     fn one_model_that_failed_is_told_beside_one_that_answered() {
-        let result = |outcome| as_json(&ModelResult { alias: "a".to_owned(), model: "m".to_owned(), outcome });
+        let outcome = |alias: &str, top, error| {
+            let (alias, model) = (alias.to_owned(), "m".to_owned());
+            Outcome { alias, model, version: Some("2".to_owned()), top, error }
+        };
         let top = vec![Class { index: 285, score: 0.5, label: None }];
+        let error = Failure::new("model_error", "because", false);
+        let results = vec![outcome("a", top, None), outcome("b", Vec::new(), Some(error))];
+        let answer = Answer { results, error: None, seconds: 0.5, thumbnail: None };
+        assert_eq!(failure("a.jpg", &answer, "look").unwrap().0, "a.jpg, b: because");
+        let item = Item { uri: "a.jpg".to_owned(), version: String::new() };
+        let told = told::image(&Image { item, place: 0, answer });
         let answered =
             json!({"alias": "a", "model": "m", "version": "2", "top": [{"index": 285, "label": null, "probability": 0.5}]});
-        assert_eq!(result(Outcome::Top { version: "2".to_owned(), top }), answered);
-        let failed = result(Outcome::Error { error: Failure::new(Code::ModelError, "because") });
-        assert_eq!((&failed["model"], &failed["error"]["code"]), (&"m".into(), &"model_error".into()));
+        assert_eq!((&told["models"][0], &told["models"][1]["error"]["code"]), (&answered, &"model_error".into()));
+        assert_eq!((&told["status"], &told["image"]), (&"error".into(), &"a.jpg".into()));
     }
 
     #[test]
     fn what_cannot_be_a_photo_is_told_before_anything_is_asked() {
-        assert!(photo("s3://bucket").is_err() && photo("s3://bucket/").is_err() && photo("/no/photo.jpg").is_err());
-        assert!(photo("s3://bucket/images/a.png").is_ok());
+        assert!(check("s3://bucket").is_err() && check("s3://bucket/").is_err() && check("/no/photo.jpg").is_err());
+        assert!(check("s3://bucket/images/a.png").is_ok());
     }
 }

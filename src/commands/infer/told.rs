@@ -9,6 +9,22 @@ pub(crate) fn image(image: &Image) -> Value {
     answered(json!({"image": image.item.uri}), &image.answer)
 }
 
+/// An image's classes, for people; a failure is told where the command ends.
+pub(crate) fn lines(answer: &Answer) -> Vec<String> {
+    let mut lines = Vec::new();
+    for Outcome { alias, model, top, .. } in answer.results.iter().filter(|outcome| outcome.error.is_none()) {
+        lines.push(if alias == model { model.clone() } else { format!("{alias} ({model})") });
+        for Class { index, score, label } in top {
+            let label = label.as_deref().unwrap_or("(the model has no labels)");
+            lines.push(format!("  {:5.1} %  {index:>4}  {label}", score * 100.0));
+        }
+    }
+    if !answer.results.is_empty() {
+        lines.push(format!("in {:.0} ms", answer.seconds * 1000.0));
+    }
+    lines
+}
+
 /// A frame of a video.
 pub(crate) fn frame(frame: &Frame) -> Value {
     answered(json!({"video": frame.item.uri, "frame": frame.frame, "at": frame.at}), &frame.answer)

@@ -18,6 +18,7 @@ use crate::cli::Status;
 use crate::cloud::Cloud;
 use crate::engine::{Change, Sighting, Standing, Survey};
 use crate::error::Error;
+use crate::replace;
 use crate::report::{show, words};
 
 pub(super) async fn run(start: &Start, status: Status) -> Result<(), Error> {
@@ -26,6 +27,9 @@ pub(super) async fn run(start: &Start, status: Status) -> Result<(), Error> {
     let file = status.report.as_deref();
     if start.json() && file == Some(Path::new("-")) {
         return Err(Error::usage("--json and --report - both want standard output", "name a file with --report"));
+    }
+    if let Some(file) = file.filter(|file| *file != Path::new("-")) {
+        replace::check("--report", file, "report.md")?;
     }
     let cloud = start.cloud("status").await;
     let survey = match &cloud {
@@ -49,7 +53,7 @@ pub(super) async fn run(start: &Start, status: Status) -> Result<(), Error> {
                 },
                 Err(why) => Err(why.to_string()),
             },
-            health: survey.as_ref().map_or_else(|_| "could not be told".to_owned(), in_words),
+            health: survey.as_ref().map_or_else(|_| "unknown".to_owned(), in_words),
         };
         written(start, file, &report::text(&known))?;
     }

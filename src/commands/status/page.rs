@@ -50,6 +50,10 @@ impl Page {
 
     /// What could not be read, here and at the end.
     pub(super) fn missing(&mut self, what: &str, why: &str) {
+        // Else it would be a part of the list's last point.
+        if self.text.lines().last().is_some_and(|line| line.starts_with("- ")) {
+            self.line("");
+        }
         self.line(&format!("Could not be read: {why}"));
         self.missing.push(format!("{what}: {why}"));
     }

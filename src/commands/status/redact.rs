@@ -29,6 +29,8 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?", GONE),
         (r"\b(?:A3T[A-Z0-9]|AKIA|ASIA|AGPA|AIDA|AROA|ANPA|ANVA|ABIA|ACCA)[A-Z0-9]{12,}\b", GONE),
         (r"\b(?:gh[pousr]_|glpat-|xox[abprs]-|hf_|nvapi-)[A-Za-z0-9_-]{10,}", GONE),
+        // An account's number where names have it, for it need not be known which one is ours.
+        (r"\b\d{8}(\d{4})(\.dkr\.ecr\.|-[a-z]{2}(?:-[a-z]+)+-\d\b)", "********$1$2"),
         (r"\barn:(aws[a-z-]*):([a-z0-9-]*):([a-z0-9-]*):\d{8}(\d{4}):", "arn:$1:$2:$3:********$4:"),
     ];
     rules.into_iter().filter_map(|(pattern, with)| Some((Regex::new(pattern).ok()?, with))).collect()
@@ -136,5 +138,8 @@ mod tests {
         let text = "arn:aws:iam::123456789012:role/x in bucket demo-123456789012-us-east-1, arn:aws:sts::999999990000:x";
         let wanted = "arn:aws:iam::********9012:role/x in bucket demo-********9012-us-east-1, arn:aws:sts::********0000:x";
         assert_eq!(safe(text, Some("123456789012")), wanted);
+        assert_eq!(safe(text, None), wanted, "where nobody knows the account");
+        let image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/x:1 at 1764480000123 ms, 123456789012 bytes";
+        assert_eq!(safe(image, None), image.replacen("12345678", "********", 1));
     }
 }

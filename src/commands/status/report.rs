@@ -10,7 +10,7 @@ use super::{redact, rows};
 use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::engine::Survey;
-use crate::replace::replace;
+use crate::replace;
 use crate::report::show;
 
 /// What is known: each part may be missing, with the reason.
@@ -166,10 +166,9 @@ fn models(page: &mut Page, pod: &str, inside: &Inside) {
 pub(super) fn write(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let name = path.file_name().ok_or_else(|| std::io::Error::other("it names no file"))?;
-    let beside = path.with_file_name(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
+    let path = replace::behind_links(path);
     let options = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).clone();
-    replace(path, &beside, &options, |mut file| file.write_all(text.as_bytes()))
+    replace::replace(&path, &replace::draft(&path), &options, |mut file| file.write_all(text.as_bytes()))
 }
 
 #[cfg(test)]

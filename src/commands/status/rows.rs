@@ -35,10 +35,10 @@ pub(super) fn service(service: Option<&Service>) -> String {
         None => port.port.to_string(),
     };
     let ports: Vec<String> =
-        spec.ports.iter().flatten().map(|port| format!("{} to the pods' port {}", port.port, target(port))).collect();
+        spec.ports.iter().flatten().map(|port| format!("{} (the pods' port {})", port.port, target(port))).collect();
     let ranges = spec.load_balancer_source_ranges.unwrap_or_default();
     let ranges = if ranges.is_empty() { "anybody".to_owned() } else { ranges.join(", ") };
-    format!("The load balancer leads port {}, for {ranges}. All else is reached by a port-forward only.", ports.join(", "))
+    format!("Open to {ranges}: port {}. All else is reached by a port-forward only.", ports.join(", "))
 }
 
 pub(super) fn listeners(open: &BTreeMap<u16, Vec<IpAddr>>) -> Vec<Vec<String>> {

@@ -147,8 +147,16 @@ async fn one(client: &Client, model: &str, picture: &Picture, side: &Side) -> Fo
         answer => answer,
     };
     let reply = answer.map_err(|why| not_answered(&why, side))?;
+    if reply.results.is_empty() {
+        return Err(no_results(side));
+    }
     let told = reply.results.iter().map(|result| told(result, side)).collect::<Result<Vec<_>, _>>()?;
     Ok(((), format!("{}, of {}{}", told.join(", "), picture.name(), inferred(&reply))))
+}
+
+fn no_results(side: &Side) -> Not {
+    let next = side.next(|ours| ours.logs.as_str(), "look at the server's log");
+    Not::failed("the answer has no results", "the server answers, and no model did", next)
 }
 
 /// Triton's part of the time.
@@ -173,6 +181,9 @@ pub(super) async fn pipeline(client: &Client, picture: &Picture, side: &Side) ->
         return Err(Not::Skipped("the server has no pipeline \"default\"".to_owned()));
     }
     let reply = client.ask(picture.request().top(1)).await.map_err(|why| not_answered(&why, side))?;
+    if reply.results.is_empty() {
+        return Err(no_results(side));
+    }
     let one = |result: &ModelResult| told(result, side).map(|told| format!("{}: {told}", result.alias));
     let told = reply.results.iter().map(one).collect::<Result<Vec<_>, _>>()?;
     Ok(((), told.join("; ")))

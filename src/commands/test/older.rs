@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use http::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tokio::time::timeout;
 use tritondeploy_client::v1::Client as V1;
@@ -17,6 +17,9 @@ use super::inference::{INFERENCE, told_times};
 use super::side::Side;
 use super::stream;
 use super::tally::{Found, Not, Tally};
+
+/// All but RFC 3986's unreserved characters: Triton takes an escape of one of them for a part of the name.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The most elements of a tensor that is made up: an image of 1,024 x 1,024.
 const LARGEST: usize = 3 << 20;
@@ -83,7 +86,7 @@ struct Input {
 pub(super) async fn of_triton(ready: &[String], ip: IpAddr, target: &Target) -> Vec<Sample> {
     let mut samples = Vec::new();
     for model in ready.iter().take(MODELS) {
-        let path = format!("/v2/models/{}", utf8_percent_encode(model, NON_ALPHANUMERIC));
+        let path = format!("/v2/models/{}", utf8_percent_encode(model, ESCAPED));
         let Ok(stream) = stream::connect((ip, 8000).into()).await else { break };
         let page = stream::ask(Box::new(stream), &target.authority(8000), Method::GET, &path).await;
         let Some(metadata) = page.ok().and_then(|page| serde_json::from_slice::<Metadata>(&page.body).ok()) else { continue };

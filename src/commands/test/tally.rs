@@ -153,8 +153,7 @@ impl Tally {
     }
 
     fn has(&self, name: &str) -> bool {
-        let is_part = |check: &Check| check.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        self.checks.iter().any(is_part)
+        self.checks.iter().any(|check| is_part(&check.name, name))
     }
 
     /// All together took too long: the check that runs has failed, and the others are skipped.
@@ -197,11 +196,18 @@ impl Tally {
     /// How it ended, in one line.
     pub(super) fn verdict(&self) -> String {
         let counts = checks::counts(&self.checks);
+        let asked = self.checks.iter().any(|check| check.verdict == Verdict::Passed && is_part(&check.name, "inference"));
         match self.failures().count() {
+            0 if self.is_planned("inference") && !asked => format!("Nothing failed, and no model answered: {counts}."),
             0 => format!("All is well: {counts}."),
             _ => format!("Not all is well: {counts}."),
         }
     }
+}
+
+/// A check of this name, or one of its parts.
+fn is_part(check: &str, name: &str) -> bool {
+    check.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Why a check is skipped.
@@ -250,6 +256,16 @@ mod tests {
         assert_eq!((&json["failed"], &json["skipped"], &json["passed"]), (&json!(1), &json!(7), &json!(2)));
         assert_eq!(tally.failures().next().unwrap().next.as_deref(), Some("start it"));
         assert!(tally.verdict().starts_with("Not all is well: 2 passed, 1 failed"));
+    }
+
+    #[tokio::test]
+    async fn all_is_well_only_where_a_model_answered() {
+        let mut tally = tally();
+        tally.check("tcp", async { Ok(((), String::new())) }).await;
+        tally.skip("inference", "no model is known");
+        assert!(tally.verdict().starts_with("Nothing failed, and no model answered: 1 passed"), "{}", tally.verdict());
+        tally.check("inference/m", async { Ok(((), String::new())) }).await;
+        assert!(tally.verdict().starts_with("All is well"), "{}", tally.verdict());
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::ABSENT;
 use super::cluster::{Cluster, ClusterOutput};
-use crate::cloud::admins::{ADMIN, caller};
+use crate::cloud::admins::{ADMIN, caller, is_persons};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::{DEPLOYMENT, Tags};
 use crate::cloud::{Cloud, Cx};
@@ -81,6 +81,12 @@ impl Resource for AccessEntry {
         let call = cx.world.aws.eks.describe_access_entry().cluster_name(&cluster.name).principal_arn(&principal);
         let answer = call.send().await.fault_or_absent(&ABSENT)?;
         let Some(entry) = answer.and_then(|answer| answer.access_entry) else { return Ok(Seen::Absent) };
+        if let (Some(_), false) = (&self.0, is_persons(entry.r#type())) {
+            let kind = entry.r#type().unwrap_or_default();
+            let why =
+                format!("access.admins: {principal} is the role of nodes (its access entry is {kind}); take it off the list");
+            return Err(Fault::Fatal(why));
+        }
         let tags = entry.tags().map(Tags::from).unwrap_or_default();
         let deployment = tags.get(DEPLOYMENT).map(str::to_owned);
         Ok(Seen::Present(Found::one(Entry { principal, arn: entry.access_entry_arn.unwrap_or_default() }, State { deployment })))

@@ -36,8 +36,8 @@ pub(super) struct Opened {
 /// # Errors
 /// When nothing at `url` says hello in protocol v1 within ten seconds.
 pub(super) async fn open(url: &str) -> Result<Opened, Error> {
-    let failed = |why: String| Error::Connect { url: url.to_owned(), why };
-    let unspoken = |why: String| Error::Unspoken { url: url.to_owned(), why };
+    let failed = |why: String| Error::Connect { url: socket::shown(url), why };
+    let unspoken = |why: String| Error::Unspoken { url: socket::shown(url), why };
     let mut request = url.into_client_request().map_err(|e| failed(e.to_string()))?;
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
     let mut socket = socket::connect(request).await.map_err(|why| match why {
@@ -169,7 +169,7 @@ impl Connection {
             tokio::select! {
                 message = source.next() => match message {
                     Some(Ok(Message::Close(frame))) => {
-                        return End::Lost(frame.map_or_else(|| "closed".to_owned(), |frame| format!("closed: {frame}")));
+                        return End::Lost(socket::closed(frame.as_ref()));
                     }
                     Some(Ok(message)) => {
                         (self.quiet, self.pinged) = (Instant::now(), false);

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::super::results::record::{Class, Outcome};
-use super::text::visible;
+use super::text::{json, visible};
 
 /// Names that are kept; models with more classes than this share one name for the rest.
 const NAMES: usize = 30_000;
+/// Of these, as JSON: ImageNet's thousand take 25 kB, and a server may choose names of the greatest length.
+const NAMES_BYTES: usize = 2_000_000;
 /// Labels that a model's chart shows.
 const SHOWN: usize = 12;
 /// Of the histogram of confidence, from 0 to 1.
@@ -26,17 +28,21 @@ pub(super) type Scored = (u32, Option<f32>);
 pub(super) struct Names {
     numbers: HashMap<String, u32>,
     pub(super) names: Vec<String>,
+    /// Of them, as JSON.
+    bytes: usize,
 }
 
 impl Names {
     fn number(&mut self, class: &Class) -> u32 {
         let name = class.label.as_deref().map_or_else(|| format!("class {}", class.index), visible);
-        self.of(if self.names.len() < NAMES || self.numbers.contains_key(&name) { name } else { "(another label)".to_owned() })
+        let is_kept = self.numbers.contains_key(&name) || self.names.len() < NAMES && self.bytes < NAMES_BYTES;
+        self.of(if is_kept { name } else { "(another label)".to_owned() })
     }
 
     fn of(&mut self, name: String) -> u32 {
-        let Self { numbers, names } = self;
+        let Self { numbers, names, bytes } = self;
         *numbers.entry(name).or_insert_with_key(|name| {
+            *bytes += json(name).len() + 1;
             names.push(name.clone());
             names.len() as u32 - 1
         })

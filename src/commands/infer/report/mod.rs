@@ -17,13 +17,14 @@ mod made;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::replace::replace;
+use crate::replace;
+use crate::report::words::quoted;
 use journal::Journal;
 use page::Page;
 
@@ -48,17 +49,7 @@ pub(super) struct Summary {
 /// # Errors
 /// When it is a folder, or nothing can be written beside it.
 pub(super) fn check(to: &Path) -> Result<(), Error> {
-    let unusable = |why: String| Error::usage(why, "name a file in a folder that exists, such as --report report.html");
-    if to.is_dir() || to.file_name().is_none() {
-        return Err(unusable(format!("--report {} is a folder", to.display())));
-    }
-    let folder = folder(to);
-    if !folder.is_dir() {
-        return Err(unusable(format!("--report {}: there is no folder {}", to.display(), folder.display())));
-    }
-    let draft = draft(to);
-    let tried = fs::File::create(&draft).and_then(|_| fs::remove_file(&draft));
-    tried.map_err(|why| unusable(format!("--report {}: cannot write to {}: {why}", to.display(), folder.display())))
+    replace::check("--report", to, "report.html")
 }
 
 /// Makes the report of a journal, whose last run took `took`. The file is there whole, or as it was.
@@ -69,10 +60,11 @@ pub(super) fn write(journal: &Path, to: &Path, took: Duration) -> Result<Summary
     let (page, thumbnails, unreadable) = read(journal, took).map_err(|why| {
         Error::failed(format!("the report cannot be made: {}: {why}", journal.display()), "check the journal, and its folder")
     })?;
-    let draft = draft(to);
+    let to = &replace::behind_links(to);
+    let draft = replace::draft(to);
     let options = OpenOptions::new().write(true).create(true).truncate(true).clone();
-    replace(to, &draft, &options, |mut file| file.write_all(page.as_bytes())).map_err(|why| {
-        let again = format!("tritondeploy infer --resume={} --report FILE", text::quoted(&journal.display().to_string()));
+    replace::replace(to, &draft, &options, |mut file| file.write_all(page.as_bytes())).map_err(|why| {
+        let again = format!("the same command with --resume={} and another --report", quoted(&journal.display().to_string()));
         Error::failed(format!("the report cannot be written to {}: {why}", to.display()), again)
     })?;
     Ok(Summary { bytes: page.len() as u64, thumbnails, unreadable })
@@ -85,14 +77,4 @@ fn read(path: &Path, took: Duration) -> io::Result<(String, usize, u64)> {
     let unreadable = journal.unreadable;
     let (html, thumbnails) = page.html(&path.display().to_string(), took, unreadable);
     Ok((html, thumbnails, unreadable))
-}
-
-fn folder(to: &Path) -> &Path {
-    to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Beside the report, so that a rename puts it into place.
-fn draft(to: &Path) -> PathBuf {
-    let name = to.file_name().unwrap_or_default().to_string_lossy();
-    folder(to).join(format!(".{name}.{}", std::process::id()))
 }

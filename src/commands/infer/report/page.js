@@ -94,7 +94,7 @@
     const tile = (name, value, kind) => $("tiles").append(make(kind ? `div.${kind}` : "div", {}, make("dt", {}, name), make("dd", {}, value)));
     const requests = about.images + about.frames;
     const broken = about.failed - (requests - about.answered);
-    tile("Total", count(requests));
+    tile("Requests", count(requests));
     tile("Successful", count(about.answered), "good");
     tile("Failed", count(requests - about.answered), requests > about.answered ? "bad" : "");
     if (broken > 0) tile("Broken videos", count(broken), "bad");
@@ -104,7 +104,7 @@
       if (about.seconds > 0) tile(about.frames ? "Answers / s" : "Images / s", rate >= 100 ? count(Math.round(rate)) : rate.toFixed(1));
     }
     if (!about.latency) return;
-    tile("Average", time(about.latency.average));
+    tile("Mean latency", time(about.latency.average));
     for (const name of ["p50", "p95", "p99"]) tile(name, time(about.latency[name]));
   }
 

@@ -12,8 +12,9 @@ use super::super::results::record::{Answer, Failure, Frame, Image, Record, Run};
 use super::failures::{self, Failures};
 use super::labels::{self, MODELS, Model, Names, Scored};
 use super::latency::{self, Latency};
-use super::text::{address, jpeg, json, quoted, visible};
+use super::text::{jpeg, json, visible};
 use super::videos::{self, Videos};
+use crate::report::words::{address, quoted};
 
 /// The whole file, in bytes.
 pub(super) const PAGE: usize = 15_000_000;

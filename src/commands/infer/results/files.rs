@@ -1,10 +1,11 @@
 //! The names of the files of results.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::journal::Journal;
-use super::record::Run;
+use super::record::{Record, Run};
 use crate::error::Error;
 
 /// Where the results of images lie, below `--output`.
@@ -14,6 +15,9 @@ pub(super) const FOLDER: &str = "inference_results";
 const PREFIX: &str = "inference_";
 
 const SUFFIX: &str = ".jsonl";
+
+/// No command line makes a longer first line.
+const LONGEST_RUN: u64 = 4 << 20;
 
 /// A new journal, and the time in its name. One that is there already belongs to a run that began in the same second: the
 /// next free second is taken.
@@ -34,19 +38,33 @@ pub(super) fn new(folder: &Path) -> io::Result<(Journal, String)> {
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many runs began here within a minute"))
 }
 
-/// The newest journal of a folder, by its name.
+/// The newest journal of a folder, by its name, of those that asked the same; where there are only others, the newest of
+/// them, whose difference can be told.
 ///
 /// # Errors
 /// When there is none.
-pub(super) fn newest(folder: &Path) -> Result<PathBuf, Error> {
+pub(super) fn newest(folder: &Path, run: &Run) -> Result<PathBuf, Error> {
     let none = |why: String| {
         let next = "begin a run without --resume, or name the journal with --resume=FILE or its folder with --output";
         Error::usage(format!("there is no journal in {}{why}", folder.display()), next)
     };
     let entries = std::fs::read_dir(folder).map_err(|why| none(format!(": {why}")))?;
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let newest = names.filter(|name| stamp_of(name).is_some()).max();
-    newest.map(|name| folder.join(name)).ok_or_else(|| none(String::new()))
+    let mut names: Vec<String> = names.filter(|name| stamp_of(name).is_some()).collect();
+    names.sort_unstable_by(|one, other| other.cmp(one));
+    let paths: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
+    let asked = |path: &&PathBuf| first(path).is_some_and(|former| same_question(path, &former, run).is_ok());
+    paths.iter().find(asked).or(paths.first()).cloned().ok_or_else(|| none(String::new()))
+}
+
+/// What a journal's run asked, by its first line.
+fn first(path: &Path) -> Option<Run> {
+    let mut line = String::new();
+    BufReader::new(File::open(path).ok()?).take(LONGEST_RUN).read_line(&mut line).ok()?;
+    match serde_json::from_str(&line).ok()? {
+        Record::Run(run) => Some(run),
+        _ => None,
+    }
 }
 
 /// The time in a journal's name.
@@ -80,6 +98,13 @@ pub(super) fn same_question(journal: &Path, former: &Run, run: &Run) -> Result<(
             ("the sampling of videos", run.sampling.clone()),
         ]
     };
+    // Protocol v0 tells them with its answers only.
+    let is_known = [former, run].iter().all(|run| run.protocol == "v1" && !run.aliases.is_empty());
+    if is_known && former.aliases != run.aliases && former.models == run.models {
+        let (former, now) = (former.aliases.join(", "), run.aliases.join(", "));
+        let why = format!("the journal {} has answers of {former}, and the server now has {now}", journal.display());
+        return Err(Error::usage(why, "begin a new run without --resume"));
+    }
     let differs = asked(former).into_iter().zip(asked(run)).find(|(former, now)| former != now);
     differs.map_or(Ok(()), |((what, former), (_, now))| {
         let why = format!("the journal {} was made with another question: {what} was {former}, and is {now}", journal.display());

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::os::unix::ffi::OsStrExt;
 
 use super::record::Item;
 
@@ -65,7 +66,10 @@ impl Index {
     }
 
     fn key(&self, uri: &str) -> (usize, u128) {
-        let [high, low] = [0, 1].map(|half| self.hashes[half].hash_one(uri));
+        // `a.jpg`, `./a.jpg` and `/its/folder/a.jpg` are one file.
+        let whole = (!uri.contains("://")).then(|| std::path::absolute(uri).ok()).flatten();
+        let name = whole.as_ref().map_or(uri.as_bytes(), |path| path.as_os_str().as_bytes());
+        let [high, low] = [0, 1].map(|half| self.hashes[half].hash_one(name));
         (high as usize % SHARDS, u128::from(high) << 64 | u128::from(low))
     }
 
@@ -81,14 +85,14 @@ impl Index {
         let (shard, key) = self.key(&item.uri);
         let version = self.hashes[2].hash_one(&item.version);
         let known = self.shards[shard].insert(key, Known { version, record: Last::MET });
-        // Of another content, the record says nothing.
-        let record = known.filter(|known| known.version == version || known.record == Last::MET).map(|known| known.record);
-        if record == Some(Last::MET) {
+        if known.as_ref().is_some_and(|known| known.record == Last::MET) {
             return Meeting::Twice;
         }
         let place = self.places.len() as u64;
-        self.places.push(record.map_or(NONE, Last::offset));
-        if record.is_some_and(Last::is_final) { Meeting::Answered } else { Meeting::Ask(place) }
+        // The record of another content stands until there is a new one, and does not keep from asking.
+        self.places.push(known.as_ref().map_or(NONE, |known| known.record.offset()));
+        let is_answered = known.is_some_and(|known| known.version == version && known.record.is_final());
+        if is_answered { Meeting::Answered } else { Meeting::Ask(place) }
     }
 
     /// The journal has its record, at `offset`.
@@ -131,9 +135,10 @@ mod tests {
         assert_eq!(met, [Meeting::Ask(0), Meeting::Answered, Meeting::Ask(2), Meeting::Twice]);
         assert_eq!(index.meet(&item("changed", "2")), Meeting::Ask(3));
         index.answered(2, 500);
-        assert_eq!(index.in_order().collect::<Vec<_>>(), [0, 500], "the older content's record is of no use");
+        assert_eq!(index.in_order().collect::<Vec<_>>(), [0, 500, 200], "the older content's record, until there is a new one");
         index.answered(0, 400);
-        assert_eq!(index.in_order().collect::<Vec<_>>(), [400, 0, 500]);
+        index.answered(3, 600);
+        assert_eq!(index.in_order().collect::<Vec<_>>(), [400, 0, 500, 600]);
         assert_eq!(index.not_met(), [300]);
     }
 

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use super::record::Record;
 use crate::error::Error;
 
+/// What the first line of a journal begins with.
+const BEGIN: &[u8] = br#"{"record":"run""#;
+
 /// A journal that only we may write.
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -67,7 +70,10 @@ impl Journal {
             line += 1;
             let bytes = reader.read_until(b'\n', &mut text).map_err(Unread::Io)?;
             if text.last() != Some(&b'\n') {
-                return Ok(());
+                // What a killed run was writing is cut off; what nobody of ours wrote is left alone.
+                let is_ours = self.length > 0 || text.starts_with(BEGIN) || BEGIN.starts_with(&text);
+                let why = || "it does not begin as a journal does".to_owned();
+                return if is_ours { Ok(()) } else { Err(Unread::Record { line, why: why() }) };
             }
             let record = serde_json::from_slice(&text).map_err(|why| Unread::Record { line, why: why.to_string() })?;
             each(self.length, record).map_err(Unread::Refused)?;
@@ -184,6 +190,23 @@ mod tests {
         assert!(refused.contains("another tritondeploy writes"), "{refused}");
         drop(first);
         assert!(Journal::open(&path, |_, _| Ok(())).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_is_no_journal_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.txt");
+        for text in ["a token, without a line's end", "{\"record\":\"image\",\"uri\":\"a\"", "a\nb"] {
+            std::fs::write(&path, text).unwrap();
+            let refused = Journal::open(&path, |_, _| Ok(())).unwrap_err().to_string();
+            assert!(refused.contains("line 1 of the journal"), "{refused}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "it was changed");
+        }
+        for torn in ["", "{\"rec", "{\"record\":\"run\",\"vers"] {
+            std::fs::write(&path, torn).unwrap();
+            assert!(Journal::open(&path, |_, _| Ok(())).is_ok(), "{torn}");
+            assert_eq!(std::fs::read(&path).unwrap(), b"");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a run leaves: its journal, and what is made from that.
 
+mod columns;
 mod files;
 mod index;
 mod journal;
@@ -17,8 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::Error;
-use index::Index;
-pub(crate) use index::Meeting;
+use columns::Columns;
+pub(crate) use index::{Index, Meeting};
 use journal::Journal;
 use record::{Item, Record, Run};
 pub(crate) use tally::Tally;
@@ -41,9 +42,12 @@ struct Shared {
     /// Frames of this run that a resumption asks for again.
     retryable_frames: u64,
     run: Run,
+    columns: Columns,
     folder: PathBuf,
     /// `YYYYmmdd_HHMMSS`, local time: what the names of this run's files end with.
     stamp: String,
+    /// It was made by this run, which has added nothing yet.
+    is_empty: bool,
 }
 
 /// The frames of one content of a video.
@@ -55,33 +59,63 @@ struct Frames {
 }
 
 impl Results {
+    /// What can be known before anything is asked: whether there can be results, and whether a journal that is named is there.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(crate) fn check(output: &Path, resumed: Option<&Path>) -> Result<(), Error> {
+        if let Some(journal) = resumed {
+            let next = "name another journal with --resume=FILE, or begin a new run without --resume";
+            let read = std::fs::File::open(journal).map(drop);
+            return read.map_err(|why| Error::usage(format!("the journal {} cannot be opened: {why}", journal.display()), next));
+        }
+        let there = std::path::absolute(output).unwrap_or_else(|_| output.to_owned());
+        let Some(folder) = there.ancestors().find(|folder| folder.exists()) else { return Ok(()) };
+        if !folder.is_dir() {
+            return Err(unusable(folder, &io::Error::from(io::ErrorKind::NotADirectory)));
+        }
+        let access = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK);
+        access.map_err(|why| unusable(folder, &why.into()))
+    }
+
     /// A new journal in `output`'s folder of results, which is made where it is missing.
     ///
     /// # Errors
     /// When it cannot be made.
     pub(crate) fn create(output: &Path, run: Run) -> Result<Self, Error> {
         let folder = output.join(files::FOLDER);
-        let (journal, stamp) = files::new(&folder).map_err(|why| unwritable(&folder, &why))?;
+        let (journal, stamp) = files::new(&folder).map_err(|why| unusable(&folder, &why))?;
         let frames = HashMap::new();
-        Self::begin(Shared { journal, index: Index::new(), frames, retryable_frames: 0, run, folder, stamp })
+        let (index, columns) = (Index::new(), Columns::new(&run.aliases));
+        Self::begin(Shared { journal, index, frames, retryable_frames: 0, run, columns, folder, stamp, is_empty: true })
     }
 
-    /// Goes on with a journal: with the one that is named, or with the newest of `output`'s folder of results.
+    /// Goes on with a journal: with the one that is named, or with the newest of `output`'s folder of results that asked
+    /// the same.
     ///
     /// # Errors
     /// When there is none, it cannot be read, another run writes it, or it asked something else.
     pub(crate) fn resume(output: &Path, named: Option<&Path>, run: Run) -> Result<Self, Error> {
-        let path = named.map_or_else(|| files::newest(&output.join(files::FOLDER)), |named| Ok(named.to_owned()))?;
+        let path = named.map_or_else(|| files::newest(&output.join(files::FOLDER), &run), |named| Ok(named.to_owned()))?;
         let (mut index, mut frames) = (Index::new(), HashMap::<String, Frames>::new());
+        let mut columns = Columns::new(&run.aliases);
         let mut asked = None;
         let journal = Journal::open(&path, |offset, record| {
             match record {
                 Record::Run(former) if asked.is_none() => {
                     files::same_question(&path, &former, &run)?;
+                    columns = Columns::new(&former.aliases);
                     asked = Some(former);
                 }
                 Record::Run(_) => {}
-                Record::Image(image) => index.read(&image.item, offset, image.answer.is_final()),
+                _ if asked.is_none() => {
+                    let why = format!("{} is no journal: its first line does not tell what was asked", path.display());
+                    return Err(Error::usage(why, "name another journal, or begin a new run without --resume"));
+                }
+                Record::Image(image) => {
+                    columns.see(&image.answer);
+                    index.read(&image.item, offset, image.answer.is_final());
+                }
                 Record::Frame(frame) => {
                     let known = frames.entry(frame.item.uri).or_default();
                     if known.version != frame.item.version {
@@ -106,7 +140,7 @@ impl Results {
         // Killed before its first line was whole: nothing was asked yet.
         let run = Run { aliases: asked.map_or(run.aliases, |former| former.aliases), ..run };
         let (folder, stamp) = files::of(&path);
-        Self::begin(Shared { journal, index, frames, retryable_frames: 0, run, folder, stamp })
+        Self::begin(Shared { journal, index, frames, retryable_frames: 0, run, columns, folder, stamp, is_empty: false })
     }
 
     fn begin(mut shared: Shared) -> Result<Self, Error> {
@@ -140,8 +174,12 @@ impl Results {
     pub(crate) fn add(&self, record: &Record) -> Result<(), Error> {
         let mut shared = self.lock();
         let offset = shared.journal.append(record).map_err(|why| unwritable(shared.journal.path(), &why))?;
+        shared.is_empty = false;
         match record {
-            Record::Image(image) => shared.index.answered(image.place, offset),
+            Record::Image(image) => {
+                shared.columns.see(&image.answer);
+                shared.index.answered(image.place, offset);
+            }
             Record::Video(video) => shared.index.answered(video.place, offset),
             Record::Frame(frame) => shared.retryable_frames += u64::from(!frame.answer.is_final()),
             Record::Run(_) => {}
@@ -179,7 +217,7 @@ impl Results {
         let (path, aliases) = {
             let shared = self.lock();
             shared.journal.handle().and_then(|file| file.sync_data()).map_err(|why| unwritable(shared.journal.path(), &why))?;
-            (shared.folder.join(format!("inference_results_{}.csv", shared.stamp)), shared.run.aliases.clone())
+            (shared.folder.join(format!("inference_results_{}.csv", shared.stamp)), shared.columns.aliases())
         };
         table::write(self, &path, &aliases).map_err(|why| unwritable(&path, &why))
     }
@@ -208,10 +246,26 @@ impl Results {
         }
     }
 
+    /// This run began the journal, and has added nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty
+    }
+
+    /// Leaves nothing behind.
+    pub(crate) fn discard(&self) {
+        // One that cannot be removed is of no harm.
+        let _ = std::fs::remove_file(self.journal());
+    }
+
     /// Where the journal is.
     pub(crate) fn journal(&self) -> PathBuf {
         self.lock().journal.path().to_owned()
     }
+}
+
+/// No results can be there.
+fn unusable(folder: &Path, why: &io::Error) -> Error {
+    Error::usage(format!("{} cannot take results: {why}", folder.display()), "name another folder with --output")
 }
 
 /// The disk does not take it.

@@ -114,6 +114,9 @@ pub(crate) struct Answer {
     pub(crate) thumbnail: Option<String>,
 }
 
+/// The code of an answer in which nothing is.
+pub(crate) const NO_RESULT: &str = "no_result";
+
 /// The code of what is no image as the gateway says, where nothing promised that it is one.
 pub(crate) const NO_IMAGE: &str = "not_an_image";
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
-use super::record::{Answer, Record};
+use super::record::{Answer, NO_RESULT, Record};
 use super::{Results, Tally, plain};
 use crate::replace::replace;
 
@@ -33,7 +33,8 @@ pub(crate) fn writer(file: &File) -> csv::Writer<BufWriter<&File>> {
 
 fn rows(results: &Results, file: &File, aliases: &[String]) -> io::Result<Tally> {
     let mut table = writer(file);
-    let columns = aliases.iter().flat_map(|alias| [format!("{alias}_top1_class"), format!("{alias}_top1_confidence")]);
+    let columns = aliases.iter().map(|alias| plain::text(alias));
+    let columns = columns.flat_map(|alias| [format!("{alias}_top1_class"), format!("{alias}_top1_confidence")]);
     let head = ["image_key", "status"].map(str::to_owned).into_iter().chain(columns);
     table.write_record(head.chain(["processing_time".to_owned()]))?;
     let mut tally = Tally::default();
@@ -44,17 +45,19 @@ fn rows(results: &Results, file: &File, aliases: &[String]) -> io::Result<Tally>
             tally.not_images += 1;
             return Ok(());
         }
-        tally.add(answer);
-        let status = if answer.is_success() { "success" } else { "error" };
-        let mut row = vec![plain::key(&image.item.uri).to_owned(), status.to_owned()];
+        let mut row = vec![plain::key(&image.item.uri).to_owned(), String::new()];
+        let mut is_whole = answer.is_success();
         for (at, alias) in aliases.iter().enumerate() {
             // In the order of the request; an older server's by their names.
             let named = || answer.results.iter().find(|outcome| outcome.alias == *alias);
             let outcome = answer.results.get(at).filter(|outcome| outcome.alias == *alias).or_else(named);
             let best = outcome.and_then(|outcome| outcome.top.first());
+            is_whole &= best.is_some();
             row.push(best.map(|class| class.index.to_string()).unwrap_or_default());
             row.push(best.map(|class| class.score.to_string()).unwrap_or_default());
         }
+        row[1] = if is_whole { "success" } else { "error" }.to_owned();
+        tally.add(answer, is_whole);
         row.push(format!("{:.6}", answer.seconds));
         table.write_record(row)?;
         Ok(())
@@ -64,16 +67,17 @@ fn rows(results: &Results, file: &File, aliases: &[String]) -> io::Result<Tally>
 }
 
 impl Tally {
-    fn add(&mut self, answer: &Answer) {
+    /// `is_whole`: there is a result for each of the columns.
+    fn add(&mut self, answer: &Answer, is_whole: bool) {
         self.total += 1;
         self.seconds += answer.seconds;
-        if answer.is_success() {
+        if is_whole {
             self.successful += 1;
             return;
         }
         self.failed += 1;
         self.retryable += u64::from(!answer.is_final());
-        let code = answer.failure().map_or("no_result", |failure| &failure.code);
+        let code = answer.failure().map_or(NO_RESULT, |failure| &failure.code);
         *self.codes.entry(code.to_owned()).or_default() += 1;
     }
 }

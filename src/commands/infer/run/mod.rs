@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use super::report::THUMBNAILS;
@@ -21,7 +21,7 @@ use super::sources::{self, Found, Kind, Location, Seen, Skip};
 use super::video::Videos;
 use crate::error::Error;
 use crate::report::batch::Batch;
-pub(crate) use server::{Payload, Question, Server};
+pub(crate) use server::{Payload, Question, Server, Unreached};
 pub(crate) use v0::Meaning;
 
 /// Of files that are read and not answered yet, so many KiB are held.
@@ -71,9 +71,17 @@ pub(crate) async fn run(context: &Context, mut found: mpsc::Receiver<Found>, vid
         }
         tokio::select! {
             biased;
-            () = context.cancel.cancelled() => return Ok(Ended::Stopped),
-            Some(done) = asked.join_next() => if done.unwrap_or(Ok(false))? && context.server.silent_for() >= SILENCE {
-                return Ok(Ended::Silent);
+            () = context.cancel.cancelled() => {
+                // Those under way end by it, each with what came of it.
+                while let Some(done) = asked.join_next().await {
+                    ended(done)?;
+                }
+                return Ok(Ended::Stopped);
+            },
+            Some(done) = asked.join_next() => {
+                if ended(done)? && context.server.silent_for() >= SILENCE {
+                    return Ok(Ended::Silent);
+                }
             },
             turn = context.server.turn(), if next.is_some() => if let Some((found, place)) = next.take() {
                 asked.spawn(images.clone().one(found, place, turn));
@@ -90,6 +98,11 @@ pub(crate) async fn run(context: &Context, mut found: mpsc::Receiver<Found>, vid
         }
         context.report.totals(context.seen.totals());
     }
+}
+
+/// What a task found; one that panicked has lost its item.
+fn ended(done: Result<Result<bool, Error>, JoinError>) -> Result<bool, Error> {
+    done.unwrap_or_else(|why| Err(Error::failed(format!("an image's task ended: {why}"), "run it again with --resume")))
 }
 
 struct Images {

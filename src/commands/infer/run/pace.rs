@@ -51,6 +51,11 @@ impl Pace {
         self.lock().limit as usize
     }
 
+    /// Requests that run.
+    pub(crate) fn running(&self) -> usize {
+        self.lock().running
+    }
+
     /// Waits until one more may run; it runs until the turn is dropped.
     pub(crate) async fn turn(self: &Arc<Self>) -> Turn {
         loop {

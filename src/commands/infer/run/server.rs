@@ -1,7 +1,8 @@
 //! Asks a server, again where that may help, for a bounded time.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +16,6 @@ use super::pace::{Pace, Turn};
 use super::v0::{Meaning, V0};
 use super::v1::V1;
 use crate::cli::{Concurrency, Protocol};
-use crate::error::Error;
 
 /// For so long an item is asked for again: as long as a gateway or a Triton takes to restart with its models loaded.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -57,6 +57,16 @@ pub(crate) enum Payload {
     Rgb8 { width: u32, height: u32, pixels: Bytes },
 }
 
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreached {
+    /// Something answers, and does not speak the protocol.
+    #[error("{0}")]
+    Unspoken(String),
+    #[error("{0}")]
+    Otherwise(String),
+}
+
 /// Why a try has no answer.
 pub(super) struct Refusal {
     pub(super) error: Failure,
@@ -65,7 +75,12 @@ pub(super) struct Refusal {
     pub(super) is_overload: bool,
     /// The server said nothing at all.
     pub(super) is_silence: bool,
+    /// It is not asked more often, though it may be worth it later.
+    pub(super) tries: u32,
 }
+
+/// As often as there is time for.
+pub(super) const ANY: u32 = u32::MAX;
 
 /// A server; clones share its connections and its pace.
 #[derive(Clone)]
@@ -81,6 +96,8 @@ struct Shared {
     begun: Instant,
     /// Milliseconds since `begun` of the last sign of life.
     heard: AtomicU64,
+    /// Models that have no answer for now, and since when.
+    down: Mutex<HashMap<String, Instant>>,
 }
 
 enum Spoken {
@@ -92,27 +109,25 @@ impl Server {
     /// Connects. `cancel` stops what is asked later.
     ///
     /// # Errors
-    /// The client's own, where nothing at the address speaks the protocol: `next` is what to do about it.
-    pub(crate) async fn connect(question: Question, cancel: CancellationToken, next: &str) -> Result<Self, Error> {
+    /// Nothing at the address speaks the protocol.
+    pub(crate) async fn connect(question: Question, cancel: CancellationToken) -> Result<Self, Unreached> {
         let (protocol, most) = match question.protocol {
             Protocol::V1 => {
                 let connected = V1::connect(question.clone()).await.map_err(|why| match why {
-                    v1::Error::Unspoken { .. } => {
-                        let next = "ask with --protocol v0, or bring the deployment up to date with `tritondeploy up`";
-                        Error::failed(format!("the gateway is older than this tritondeploy: {why}"), next)
-                    }
-                    why => Error::failed(why.to_string(), next),
+                    v1::Error::Unspoken { .. } => Unreached::Unspoken(why.to_string()),
+                    why => Unreached::Otherwise(why.to_string()),
                 })?;
                 let most = connected.client().greeting().window.requests;
                 (Spoken::V1(connected), most)
             }
             Protocol::V0 => {
                 let connected = V0::connect(question.clone()).await;
-                (Spoken::V0(connected.map_err(|why| Error::failed(why.to_string(), next))?), V0_CONNECTIONS)
+                (Spoken::V0(connected.map_err(|why| Unreached::Otherwise(why.to_string()))?), V0_CONNECTIONS)
             }
         };
         let pace = Arc::new(Pace::new(question.concurrency, most));
-        let shared = Shared { protocol, question, pace, cancel, begun: Instant::now(), heard: AtomicU64::new(0) };
+        let shared =
+            Shared { protocol, question, pace, cancel, begun: Instant::now(), heard: AtomicU64::new(0), down: Mutex::default() };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -163,6 +178,11 @@ impl Server {
         self.shared.pace.turn().await
     }
 
+    /// For how long the server has said nothing at all, while it owes an answer.
+    pub(crate) fn owes_for(&self) -> Duration {
+        if self.shared.pace.running() == 0 { Duration::ZERO } else { self.silent_for() }
+    }
+
     /// For how long the server has said nothing at all.
     pub(crate) fn silent_for(&self) -> Duration {
         let heard = Duration::from_millis(self.shared.heard.load(Ordering::Relaxed));
@@ -171,19 +191,22 @@ impl Server {
 
     /// Asks, and again while that may help: not longer than two minutes. None: it was stopped.
     pub(crate) async fn ask(&self, payload: &Payload, thumbnail: Option<u32>) -> Option<Answer> {
-        let asked = self.ask_until(payload, thumbnail);
+        let partial = Mutex::new(None);
+        let asked = self.ask_until(payload, thumbnail, &partial);
         tokio::select! {
             // What came is kept.
             biased;
-            answer = asked => Some(answer),
-            () = self.shared.cancel.cancelled() => None,
+            answer = asked => return Some(answer),
+            () = self.shared.cancel.cancelled() => {}
         }
+        partial.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask_until(&self, payload: &Payload, thumbnail: Option<u32>) -> Answer {
+    /// `partial`: the last answer that some models gave while others are asked again.
+    async fn ask_until(&self, payload: &Payload, thumbnail: Option<u32>, partial: &Mutex<Option<Answer>>) -> Answer {
         let begun = Instant::now();
         let mut pause = PAUSE;
-        loop {
+        for tries in 1.. {
             let answer = match &self.shared.protocol {
                 Spoken::V1(v1) => v1.ask(payload, thumbnail).await,
                 Spoken::V0(v0) => v0.ask(payload).await,
@@ -191,11 +214,14 @@ impl Server {
             let refusal = match answer {
                 Ok(answer) => {
                     self.heard();
-                    // A model that is not there just now is there in a moment.
-                    if answer.is_final() || begun.elapsed() + pause >= PATIENCE {
+                    let answer = Answer { seconds: begun.elapsed().as_secs_f64(), ..answer };
+                    // A model that is not there just now is there in a moment; one that has been away for long may stay so.
+                    let is_down = self.is_down(&answer);
+                    if answer.is_final() || is_down || begun.elapsed() + pause >= PATIENCE {
                         self.shared.pace.answered();
-                        return Answer { seconds: begun.elapsed().as_secs_f64(), ..answer };
+                        return answer;
                     }
+                    *partial.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
                     None
                 }
                 Err(refusal) => Some(refusal),
@@ -211,7 +237,8 @@ impl Server {
                     false => {}
                 }
                 wait = refusal.retry_after_ms.map_or(pause, |ms| Duration::from_millis(ms).max(PAUSE / 4));
-                if !refusal.error.retryable || begun.elapsed() + wait >= PATIENCE {
+                let is_last = !refusal.error.retryable || tries >= refusal.tries || begun.elapsed() + wait >= PATIENCE;
+                if is_last {
                     return Answer::failed(refusal.error, begun.elapsed().as_secs_f64());
                 }
             }
@@ -219,6 +246,24 @@ impl Server {
             sleep(wait + wait.mul_f64(fastrand::f64())).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+        Answer::failed(Failure::new("lost", "it was asked for too often", true), begun.elapsed().as_secs_f64())
+    }
+
+    /// Notes which models answer, and which are away for now; whether all of those have been for as long as anything is
+    /// waited for, so that each further item need not wait as long again.
+    fn is_down(&self, answer: &Answer) -> bool {
+        let mut down = self.shared.down.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = true;
+        for outcome in &answer.results {
+            match &outcome.error {
+                Some(error) if error.retryable => {
+                    let since = *down.entry(outcome.model.clone()).or_insert_with(Instant::now);
+                    all &= since.elapsed() >= PATIENCE;
+                }
+                _ => drop(down.remove(&outcome.model)),
+            }
+        }
+        all && !answer.is_final()
     }
 
     fn heard(&self) {

@@ -6,7 +6,10 @@ use tritondeploy_client::{Answer as Said, Client, Error, Object, Output, Request
 
 use super::super::results::record::{Answer, Failure, Outcome};
 use super::scores;
-use super::server::{Payload, Question, Refusal};
+use super::server::{ANY, Payload, Question, Refusal};
+
+/// So often something is asked for that the server refuses: over a third of a second.
+const REFUSED: u32 = 4;
 
 pub(super) struct V0 {
     question: Question,
@@ -41,7 +44,7 @@ impl V0 {
     pub(super) async fn ask(&self, payload: &Payload) -> Result<Answer, Refusal> {
         let Payload::Object { bucket, key } = payload else {
             let error = Failure::new("bad_request", "protocol v0 takes objects of the bucket only", false);
-            return Err(Refusal { error, retry_after_ms: None, is_overload: false, is_silence: false });
+            return Err(Refusal { error, retry_after_ms: None, is_overload: false, is_silence: false, tries: 1 });
         };
         let object = Object { bucket: bucket.clone(), key: key.clone() };
         if self.question.models.is_empty() {
@@ -102,16 +105,18 @@ fn made(results: Vec<Outcome>) -> Answer {
 
 fn unknown() -> Refusal {
     let error = Failure::new("not_the_protocol", "the answer is none to this request", false);
-    Refusal { error, retry_after_ms: None, is_overload: false, is_silence: false }
+    Refusal { error, retry_after_ms: None, is_overload: false, is_silence: false, tries: 1 }
 }
 
 fn refusal(why: Error) -> Refusal {
-    let (code, retryable) = match &why {
-        Error::Connect { .. } | Error::Lost(_) => ("lost", true),
-        Error::TimedOut(_) => ("timed_out", true),
-        Error::Refused(_) => ("refused", false),
-        Error::Protocol(_) => ("not_the_protocol", false),
+    let (code, retryable, tries) = match &why {
+        Error::Connect { .. } | Error::Lost(_) => ("lost", true, ANY),
+        Error::TimedOut(_) => ("timed_out", true, ANY),
+        // This protocol does not say whether it may pass: a few tries, and again when the run is resumed.
+        Error::Refused(_) => ("refused", true, REFUSED),
+        Error::Protocol(_) => ("not_the_protocol", false, 1),
     };
+    let is_silence = matches!(why, Error::Connect { .. } | Error::Lost(_) | Error::TimedOut(_));
     let message = if let Error::Refused(why) = &why { why.clone() } else { why.to_string() };
-    Refusal { error: Failure::new(code, message, retryable), retry_after_ms: None, is_overload: false, is_silence: retryable }
+    Refusal { error: Failure::new(code, message, retryable), retry_after_ms: None, is_overload: false, is_silence, tries }
 }

@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tritondeploy_client::v1::{self, Client, Code, ModelResult, Reply, Request};
 
-use super::super::results::record::{Answer, Class, Failure, Outcome};
-use super::server::{Payload, Question, Refusal};
+use super::super::results::record::{Answer, Class, Failure, NO_RESULT, Outcome};
+use super::server::{ANY, Payload, Question, Refusal};
+use crate::report::words::brief;
 
 /// What the gateway reads of its bucket (`storage.prefixes`).
 const READABLE: [&str; 2] = ["images/", "temp_frames/"];
@@ -50,7 +51,7 @@ impl V1 {
                 let message = format!("{}{}", failure.message, self.hint(failure, payload));
                 let error = Failure::new(failure.code.as_str(), message, failure.retryable);
                 let is_overload = matches!(failure.code, Code::Overloaded | Code::RateLimited | Code::FlowControl);
-                return Refusal { error, retry_after_ms: failure.retry_after_ms, is_overload, is_silence: false };
+                return Refusal { error, retry_after_ms: failure.retry_after_ms, is_overload, is_silence: false, tries: ANY };
             }
         };
         Refusal {
@@ -58,11 +59,16 @@ impl V1 {
             retry_after_ms: None,
             is_overload: false,
             is_silence: retryable,
+            tries: ANY,
         }
     }
 
-    /// What to do about an object that the gateway may not read.
+    /// What to do about an object that the gateway may not read, or a model that it does not have.
     fn hint(&self, failure: &v1::Failure, payload: &Payload) -> String {
+        if failure.code == Code::UnknownModel {
+            let known: Vec<&str> = self.client.greeting().models.iter().map(|model| model.name.as_str()).collect();
+            return if known.is_empty() { String::new() } else { format!("; the server has {}", brief(&known)) };
+        }
         let Payload::Object { bucket, key } = payload else { return String::new() };
         let is_other = self.question.bucket.as_ref().is_some_and(|own| own != bucket);
         let is_readable = READABLE.iter().any(|prefix| key.starts_with(prefix));
@@ -78,13 +84,15 @@ impl V1 {
 fn answer(reply: Reply) -> Answer {
     let thumbnail = reply.thumbnail.and_then(|thumbnail| reply.parts.get(thumbnail.part as usize));
     let thumbnail = thumbnail.map(|bytes| STANDARD.encode(bytes));
-    let results = reply.results.into_iter().map(outcome).collect();
-    Answer { results, error: None, seconds: 0.0, thumbnail }
+    let results: Vec<Outcome> = reply.results.into_iter().map(outcome).collect();
+    let error = results.is_empty().then(|| Failure::new(NO_RESULT, "the server answered without any model's result", false));
+    Answer { results, error, seconds: 0.0, thumbnail }
 }
 
 fn outcome(result: ModelResult) -> Outcome {
     let version = result.version().map(str::to_owned);
     let (top, error) = match result.classes() {
+        Ok([]) => (Vec::new(), Some(Failure::new(NO_RESULT, "the model answered without classes", false))),
         Ok(classes) => {
             let class = |class: &v1::Class| Class { index: class.index, score: class.score, label: class.label.clone() };
             (classes.iter().map(class).collect(), None)

@@ -29,7 +29,7 @@ pub(super) async fn all(
     to: &mpsc::Sender<Found>,
 ) -> ControlFlow<()> {
     let Some(s3) = s3 else {
-        seen.problem(format!("s3://{bucket}/{prefix}: without AWS it cannot be listed"));
+        seen.problem(format!("s3://{bucket}/{prefix}: with --url, AWS is not asked on account of a list: name it on the command line"));
         return ControlFlow::Continue(());
     };
     let (mut next, mut any) = (None, false);
@@ -48,7 +48,8 @@ pub(super) async fn all(
         for object in page.contents() {
             let key = object.key().unwrap_or_default();
             let key = if is_encoded { decoded(key) } else { key.to_owned() };
-            let is_it = !any && key == prefix;
+            // A folder's marker has the name of what it stands for, and says nothing of what else is there.
+            let is_it = !any && key == prefix && !prefix.ends_with('/');
             any = true;
             listed(bucket, key, object, is_it, seen, to).await?;
             if is_it {

@@ -70,6 +70,13 @@ pub(crate) struct Counts {
     pub(crate) ended: bool,
 }
 
+impl Counts {
+    /// No image and no video.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.images + self.videos == 0
+    }
+}
+
 /// So many problems are kept.
 const PROBLEMS: usize = 20;
 
