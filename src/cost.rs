@@ -1,6 +1,6 @@
 //! What a deployment costs while it stands idle.
 //!
-//! On-demand prices of us-east-1 as AWS published them up to 2025; other regions differ, so the
+//! On-demand prices of us-east-1 as AWS published them up to January 2026; other regions differ, so the
 //! region is always said with the number.
 
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::config::Config;
 /// The region that the prices are of.
 pub const PRICED_IN: &str = "us-east-1";
 /// Until when they were read.
-pub const PRICED_UNTIL: &str = "2025";
+pub const PRICED_UNTIL: &str = "January 2026";
 
 /// Hours in the average month, as AWS counts them.
 const MONTH: f64 = 730.0;
@@ -66,7 +66,8 @@ pub fn of(config: &Config) -> Cost {
     cost
 }
 
-/// Linux, on demand (<https://aws.amazon.com/ec2/pricing/on-demand/>). T3 is launched as `unlimited`: what runs above its
+/// Linux, on demand (<https://aws.amazon.com/ec2/pricing/on-demand/>), as in the list that Karpenter generates from AWS's price
+/// API, of 2026-01-19. T3 is launched as `unlimited`: what runs above its
 /// baseline for long costs 0.05 a vCPU and hour more.
 const INSTANCES: [(&str, f64); 33] = [
     ("g4dn.xlarge", 0.526),

@@ -138,7 +138,11 @@ async fn what_cannot_be_read_is_told_and_the_rest_is_done(world: &World) {
     }
     assert_eq!(row("=5 ,\"good\n.mp4")[1..5], ["success", "4", "4", "0"]);
     assert_eq!(csv.len(), 7, "{csv:?}");
-    assert!(ran.err.contains("4 of 6 videos failed;") && ran.err.contains("1 of 6 videos could be read only in part"), "{}", ran.err);
+    assert!(
+        ran.err.contains("4 of 6 videos failed;") && ran.err.contains("1 of 6 videos could be read only in part"),
+        "{}",
+        ran.err
+    );
 
     // Nothing is asked where no frame could be taken, or sent.
     let mut without = self::user(world);

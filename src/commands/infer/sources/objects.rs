@@ -29,7 +29,9 @@ pub(super) async fn all(
     to: &mpsc::Sender<Found>,
 ) -> ControlFlow<()> {
     let Some(s3) = s3 else {
-        seen.problem(format!("s3://{bucket}/{prefix}: with --url, AWS is not asked on account of a list: name it on the command line"));
+        seen.problem(format!(
+            "s3://{bucket}/{prefix}: with --url, AWS is not asked on account of a list: name it on the command line"
+        ));
         return ControlFlow::Continue(());
     };
     let (mut next, mut any) = (None, false);
