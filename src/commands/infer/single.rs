@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::super::Start;
-use super::results::record::{Answer, Image, Item};
+use super::results::record::{Answer, Failure, Image, Item};
 use super::run::{Payload, Server};
 use super::sources::{self, Kind};
 use super::{connect, told};
@@ -115,9 +115,12 @@ fn photo(image: &str, most: u64) -> Result<Payload, Error> {
 /// Why there is no answer, or none of some models; and what to do about it. `look`: the command that tells what is wrong
 /// with the server.
 fn failure(image: &str, answer: &Answer, look: &str) -> Option<(String, String)> {
-    let whole = answer.error.iter().map(|error| (format!("{image}: {}", error.message), error));
+    let of = |error: &Failure| format!("{} ({})", error.message, error.code);
+    // Some messages name it already.
+    let named = |error: &Failure| if error.message.contains(image) { of(error) } else { format!("{image}: {}", of(error)) };
+    let whole = answer.error.iter().map(|error| (named(error), error));
     let parts = answer.results.iter().filter_map(|outcome| Some((&outcome.alias, outcome.error.as_ref()?)));
-    let parts = parts.map(|(alias, error)| (format!("{image}, {alias}: {}", error.message), error));
+    let parts = parts.map(|(alias, error)| (format!("{image}, {alias}: {}", of(error)), error));
     let all: Vec<_> = whole.chain(parts).collect();
     let (_, first) = all.first()?;
     let next = match &*first.code {
@@ -133,7 +136,7 @@ fn failure(image: &str, answer: &Answer, look: &str) -> Option<(String, String)>
 
 #[cfg(test)]
 mod tests {
-    use super::super::results::record::{Class, Failure, Outcome};
+    use super::super::results::record::{Class, Outcome};
     use super::*;
 
     #[test]
@@ -142,7 +145,10 @@ mod tests {
             let answer = Answer::failed(Failure::new(code, "because", retryable), 0.5);
             failure("a.jpg", &answer, "look").unwrap()
         };
-        assert_eq!(told("unknown_model", false), ("a.jpg: because".to_owned(), "name another --model".to_owned()));
+        assert_eq!(
+            told("unknown_model", false),
+            ("a.jpg: because (unknown_model)".to_owned(), "name another --model".to_owned())
+        );
         assert_eq!(told("unsupported_image", false).1, "name another photo");
         assert_eq!(told("model_unavailable", true).1, "run it again in a moment");
         assert_eq!(told("lost", true).1, "look");
@@ -158,7 +164,7 @@ mod tests {
         let error = Failure::new("model_error", "because", false);
         let results = vec![outcome("a", top, None), outcome("b", Vec::new(), Some(error))];
         let answer = Answer { results, error: None, seconds: 0.5, thumbnail: None };
-        assert_eq!(failure("a.jpg", &answer, "look").unwrap().0, "a.jpg, b: because");
+        assert_eq!(failure("a.jpg", &answer, "look").unwrap().0, "a.jpg, b: because (model_error)");
         let item = Item { uri: "a.jpg".to_owned(), version: String::new() };
         let told = told::image(&Image { item, place: 0, answer });
         let answered =
