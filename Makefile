@@ -2,7 +2,7 @@
 # and can simply be run again: what is there already is not made twice.
 #
 #   make demo   a local AWS and Kubernetes, `tritondeploy up` on it, and a real photograph classified (25 min cold, 1 warm)
-#   make test   every test, the whole path included (42 min cold, 12 warm)
+#   make test   every test, the whole path included (45 min cold, 16 warm)
 #   make lint   formatting and lints
 #   make fuzz   a minute of fuzzing for each of the gateway's four readers, two at a time; inputs that crash are kept and named
 #   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes (25 min, longer the first time)
