@@ -8,9 +8,10 @@ pub mod commands;
 pub mod config;
 pub mod cost;
 pub mod deployment;
-pub mod engine;
 pub mod error;
 pub mod models;
 mod replace;
 pub mod report;
 pub mod resources;
+
+pub use tritondeploy_engine as engine;

@@ -7,9 +7,9 @@ use super::errand::{Act, Errand, Stop};
 use super::look::{Aim, Looked, view};
 use super::tour::{Fate, Tour};
 use super::{Outcome, Walk, pace};
-use crate::engine::erased::{Output, Sight};
-use crate::engine::graph::NodeId;
-use crate::engine::{Doing, Fault};
+use crate::erased::{Output, Sight};
+use crate::graph::NodeId;
+use crate::{Doing, Fault};
 
 pub(super) async fn down<W: Send + Sync + 'static>(walk: &Walk<W>) -> Outcome {
     let tour = Tour::begin(walk, "down");

@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Walk;
 use super::pace;
 use super::tour::Tour;
-use crate::engine::erased::{AnyNode, Output, Sight};
-use crate::engine::{Change, Cx, Doing, Event, Fault, Known};
+use crate::erased::{AnyNode, Output, Sight};
+use crate::{Change, Cx, Doing, Event, Fault, Known};
 
 /// Why a node's errand ended before its time.
 pub(super) enum Stop {

@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Sighting, Standing, Survey, Walk, errand, pace};
-use crate::engine::erased::{AnyNode, Sight};
-use crate::engine::graph::NodeId;
-use crate::engine::{Change, Cx, Doing, Event, Fault, How, Known, differences};
+use crate::erased::{AnyNode, Sight};
+use crate::graph::NodeId;
+use crate::{Change, Cx, Doing, Event, Fault, How, Known, differences};
 
 /// What a first look found out about a node.
 #[derive(Clone)]

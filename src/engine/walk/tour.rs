@@ -7,9 +7,9 @@ use tokio::time::Instant;
 
 use super::look::View;
 use super::{Outcome, Trouble, Walk};
-use crate::engine::erased::AnyNode;
-use crate::engine::graph::NodeId;
-use crate::engine::{Event, Fact, Known};
+use crate::erased::AnyNode;
+use crate::graph::NodeId;
+use crate::{Event, Fact, Known};
 
 /// What came of a node.
 #[derive(Clone, Debug)]

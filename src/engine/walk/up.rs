@@ -9,10 +9,10 @@ use super::errand::{Act, Errand, Stop};
 use super::look::{Aim, Looked, View, changes, view};
 use super::tour::{Fate, Tour};
 use super::{Outcome, Walk, pace};
-use crate::engine::erased::{Finding, Output, Sight};
-use crate::engine::graph::NodeId;
-use crate::engine::needs::KNOWN_AFTER;
-use crate::engine::{Change, Cure, Doing, Fault, How, differences};
+use crate::erased::{Finding, Output, Sight};
+use crate::graph::NodeId;
+use crate::needs::KNOWN_AFTER;
+use crate::{Change, Cure, Doing, Fault, How, differences};
 
 /// No sane object needs more steps than this to be configured.
 const MOST_UPDATES: usize = 20;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use tritondeploy::engine::{After, Change, Cx, Doing, Fact, Fault, Given, Graph, How, Needs, Node, Resource, Seen};
+use tritondeploy_engine::{After, Change, Cx, Doing, Fact, Fault, Given, Graph, How, Needs, Node, Resource, Seen};
 
 use crate::cloud::Cloud;
 use crate::spec::{Role, Spec};

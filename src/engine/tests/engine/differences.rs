@@ -1,7 +1,7 @@
 //! What counts as a difference.
 
 use serde_json::{Value, json};
-use tritondeploy::engine::{Given, differences};
+use tritondeploy_engine::{Given, differences};
 
 fn fields(wanted: &Value, actual: &Value) -> Vec<String> {
     differences(wanted, actual).into_iter().map(|c| format!("{} {} -> {}", c.field, c.from, c.to)).collect()

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
-use tritondeploy::engine::{Event, Events, Outcome, Walk};
+use tritondeploy_engine::{Event, Events, Outcome, Walk};
 
 use cloud::Cloud;
 use spec::Spec;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tritondeploy::engine::{Change, Doing, Event, How, Outcome, Standing};
+use tritondeploy_engine::{Change, Doing, Event, How, Outcome, Standing};
 
 use crate::cloud::Cloud;
 use crate::spec::{Fate, Role, Spec};

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
-use tritondeploy::engine::Outcome;
+use tritondeploy_engine::Outcome;
 
 use crate::cloud::{Cloud, Weather};
 use crate::spec::{Fate, Role, Spec};

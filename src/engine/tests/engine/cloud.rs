@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tritondeploy::engine::{Cure, Fault, Found, Given, Seen};
+use tritondeploy_engine::{Cure, Fault, Found, Given, Seen};
 
 use crate::object::{Object, State as Fields, name};
 use crate::spec::{Fate, Role, Spec};

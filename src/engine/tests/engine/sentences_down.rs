@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tritondeploy::engine::Event;
+use tritondeploy_engine::Event;
 
 use crate::spec::{Role, Spec};
 use crate::{cloud, names, told, virtually, walk};
