@@ -12,24 +12,24 @@ use crate::resources::network::{
     ElasticIp, InternetGateway, Leftovers, NatGateway, Route, RouteTable, RouteTableAssociation, S3Endpoint, Subnet, Vpc,
 };
 use crate::resources::registry::{GatewayImage, Repository};
-use crate::resources::{proof::Proof, storage::Bucket, storage::Models, storage::Photo};
+use crate::resources::{proof::Proof, storage::Bucket, storage::Models, storage::ProofImage};
 
 /// The graph of a deployment, in an order of creation.
 #[must_use]
 pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let Config { network: net, nodes, workload: pod, models, .. } = config;
-    let Inventory { former, machine, admins, .. } = inventory;
+    let Inventory { orphans, machine, admins, .. } = inventory;
     let ami_type = machine.ami_type(nodes);
     let mut g = Graph::new();
 
     // A VPC with public and private subnets in each zone, and one NAT gateway for all of them.
     let vpc = g.add("vpc", Vpc::new(&net.cidr), (), ());
-    let door = g.add("internet-gateway", InternetGateway, (), vpc.clone());
+    let internet_gateway = g.add("internet-gateway", InternetGateway, (), vpc.clone());
     let subnet = |i, side: &str, subnet| (format!("subnet/{side}-{i}"), subnet, vpc.clone(), ());
-    let (public, private) = (net.public.iter().chain(&former.public), net.private.iter().chain(&former.private));
+    let (public, private) = (net.public.iter().chain(&orphans.public), net.private.iter().chain(&orphans.private));
     let public = g.each(public.enumerate().map(|(i, cidr)| subnet(i, "public", Subnet::public(cidr, inventory.zone(i)))));
     let private = g.each(private.enumerate().map(|(i, cidr)| subnet(i, "private", Subnet::private(cidr, inventory.zone(i)))));
-    let held = (door.clone(), public.clone(), private.clone());
+    let held = (internet_gateway.clone(), public.clone(), private.clone());
     let leftovers = g.sweep("leftovers", Leftovers::of(&config.name), vpc.clone(), held);
     let join = |side: &str, subnets: &[Node<Subnet>], table: &Node<RouteTable>| {
         let name = |i| format!("route-table-association/{side}-{i}");
@@ -37,19 +37,19 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
         subnets.iter().enumerate().map(one).collect::<Vec<_>>()
     };
     let outside = g.add("route-table/public", RouteTable, vpc.clone(), ());
-    let route = g.add("route/public", Route::everywhere(), outside.clone(), door);
-    let way_in = After::of((route, g.each(join("public", &public, &outside))));
+    let route = g.add("route/public", Route::everywhere(), outside.clone(), internet_gateway);
+    let public_routing = After::of((route, g.each(join("public", &public, &outside))));
     let address = g.add("nat/address", ElasticIp, (), ());
-    let nat = g.add("nat-gateway", NatGateway, vpc.clone(), (public[0].clone(), address, way_in.clone()));
+    let nat = g.add("nat-gateway", NatGateway, vpc.clone(), (public[0].clone(), address, public_routing.clone()));
     let inside = g.add("route-table/private", RouteTable, vpc.clone(), ());
     let route = g.add("route/private", Route::everywhere(), inside.clone(), nat);
     let joined = g.each(join("private", &private, &inside));
     let s3 = g.add("s3-endpoint", S3Endpoint, vpc, vec![inside]);
-    let way_out = After::of((route, joined, s3));
+    let private_routing = After::of((route, joined, s3));
 
     // What the pod is made from.
-    let bucket = g.add("bucket", Bucket::and(&former.buckets), (), ());
-    let repository = g.add("repository", Repository::and(&former.repositories), (), ());
+    let bucket = g.add("bucket", Bucket::with_orphans(&orphans.buckets), (), ());
+    let repository = g.add("repository", Repository::with_orphans(&orphans.repositories), (), ());
 
     // The EKS cluster, its roles, its add-ons and its nodes.
     let policies = |part: &str, role: &Node<Role>, policies: &[&str]| {
@@ -79,7 +79,7 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let role = g.add("role/node", Role::node(), (), None);
     let allowed = g.each(policies("node", &role, &NodeGroup::POLICIES));
     let template = g.add("launch-template", LaunchTemplate::new(nodes.disk_gib, ami_type), (), ());
-    let uses = (role, private, template, After::of((way_out, allowed, cni, proxy)));
+    let uses = (role, private, template, After::of((private_routing, allowed, cni, proxy)));
     let ready = After::of(g.add("node-group", NodeGroup::new(nodes, machine), cluster.clone(), uses));
     let dns = if machine.has_gpu() { Addon::coredns() } else { Addon::plain("coredns") };
     g.add("addon/coredns", dns, cluster.clone(), ready.clone());
@@ -101,10 +101,10 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let deployment = g.add("kube/deployment", Applied::new(config, Deployment::new(config).on(machine)), namespace.clone(), uses);
     let rollout = g.watch("kube/rollout", Rollout, deployment.clone(), After::of((ready.clone(), plugin)));
     // Made after the pods, and so gone before them: no client is led to a pod that is going.
-    let reached = After::of((way_in, ready, deployment));
+    let reached = After::of((public_routing, ready, deployment));
     let service = g.add("kube/service", Applied::new(config, Service::new(config, "kube/service")), namespace, reached);
     let balancer = g.watch("balancer", Balancer, service, After::of(rollout));
-    let photo = g.add("proof/photo", Photo, bucket, ());
+    let photo = g.add("proof/photo", ProofImage, bucket, ());
     g.watch("proof", Proof, (balancer, photo), ());
     g
 }

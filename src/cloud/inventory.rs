@@ -10,8 +10,8 @@ use futures::future::try_join3;
 use super::Cloud;
 use super::admins::Admins;
 use super::aws::{Aws, OrFault};
-use super::former::Former;
 use super::machine::Machine;
+use super::orphans::Orphans;
 use super::tags::{self, Tags, filter};
 use crate::config::Config;
 use crate::engine::Fault;
@@ -23,7 +23,7 @@ const REFUSED_BY_EKS: [&str; 3] = ["use1-az3", "usw1-az2", "cac1-az3"];
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     /// What an earlier configuration made and this one does not name; only [`Inventory::of_all`] looks for it.
-    pub former: Former,
+    pub orphans: Orphans,
     /// Who may administer the cluster; only [`Inventory::read`] looks for those who were listed once.
     pub admins: Admins,
     /// What the nodes are; only [`Inventory::read`] looks.
@@ -73,13 +73,13 @@ impl Inventory {
     /// What is there already, whatever the configuration was when it was made: what `down` takes away.
     ///
     /// # Errors
-    /// When EC2, IAM, S3 or ECR does not tell. Where they may not tell us, [`Former::untold`] says so.
+    /// When EC2, IAM, S3 or ECR does not tell. Where they may not tell us, [`Orphans::unknown`] says so.
     pub async fn of_all(cloud: &Cloud) -> Result<Self, Fault> {
         let (aws, config) = (&cloud.aws, &cloud.config);
-        let all = try_join3(Self::places(aws, config), Former::find(cloud), Admins::wanted(aws, config));
-        let (inventory, former, admins) = all.await?;
+        let all = try_join3(Self::places(aws, config), Orphans::find(cloud), Admins::wanted(aws, config));
+        let (inventory, orphans, admins) = all.await?;
         let (private, public) = (inventory.beyond(config, "private"), inventory.beyond(config, "public"));
-        Ok(Self { former: Former { private, public, ..former }, admins, ..inventory })
+        Ok(Self { orphans: Orphans { private, public, ..orphans }, admins, ..inventory })
     }
 
     /// The ranges of one side's subnets after those of the configuration; nothing where one is missing between them.

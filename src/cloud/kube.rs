@@ -23,12 +23,10 @@ use calls::CallLog;
 pub use fault::OrFault;
 pub use forward::Serving;
 
-use super::Cloud;
 use super::aws::Aws;
+use super::cluster::ClusterOutput;
 use super::token::eks_token;
 use crate::engine::Fault;
-use crate::resources::eks::ClusterOutput;
-use crate::resources::kube::{GatewayConfig, running};
 
 /// Who we are in server-side apply.
 pub const FIELD_MANAGER: &str = "tritondeploy";
@@ -79,19 +77,13 @@ impl Clusters {
         Ok(client)
     }
 
-    /// The admin ports of the deployment's running gateways; none where no cluster answers or no pod runs yet.
+    /// A client that waits for each answer as long as it takes.
     ///
     /// # Errors
-    /// When EKS or Kubernetes does not tell.
-    pub async fn serving(&self, cloud: &Cloud) -> Result<Vec<Serving>, Fault> {
-        let Some(cluster) = ClusterOutput::find(&cloud.aws, &cloud.config.name).await? else { return Ok(Vec::new()) };
-        // A model may load for minutes before a byte of the answer comes: how long to wait is the caller's matter.
-        let (token, _) = eks_token(&cloud.aws, &cluster.name).await?;
-        let client = connect(&cluster.endpoint, &cluster.certificate_authority, &token, None)?;
-        let workload = &cloud.config.workload;
-        let pods = running(&client, &workload.namespace, &workload.service).await?;
-        let port = |pod: String| Serving::new(client.clone(), &workload.namespace, &pod, GatewayConfig::ADMIN_PORT);
-        Ok(pods.into_iter().map(port).collect())
+    /// As [`Self::client`].
+    pub async fn patient(&self, aws: &Aws, cluster: &ClusterOutput) -> Result<Client, Fault> {
+        let (token, _) = eks_token(aws, &cluster.name).await?;
+        connect(&cluster.endpoint, &cluster.certificate_authority, &token, None)
     }
 }
 

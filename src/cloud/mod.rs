@@ -3,12 +3,13 @@
 pub mod admins;
 pub mod aws;
 mod calls;
+pub mod cluster;
 pub mod docker;
 mod fault;
-pub mod former;
 pub mod inventory;
 pub mod kube;
 pub mod machine;
+pub mod orphans;
 mod regions;
 pub mod tags;
 pub mod token;

@@ -2,25 +2,25 @@
 
 use serde_json::json;
 
-use super::{LOOKING, Start, ended, fault, plan};
+use super::{LOOKING, Session, ended, fault, plan};
 use crate::cloud::inventory::Inventory;
 use crate::cost;
-use crate::engine::{Events, Standing};
+use crate::engine::{Events, Status};
 use crate::error::Error;
 use crate::report::{self, Reporter, show};
 
-pub(super) async fn run(start: &Start, yes: bool) -> Result<(), Error> {
-    let cloud = start.cloud("down").await?;
+pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
+    let cloud = session.cloud("down").await?;
     let inventory = Inventory::of_all(&cloud).await.map_err(|why| fault(&why, LOOKING))?;
-    let former = &inventory.former;
-    let mut walk = start.through(&cloud, &inventory);
-    let survey = start.look(&walk).await?;
-    let there: Vec<_> = survey.sightings.iter().filter(|seen| !seen.watched && seen.standing != Standing::Absent).collect();
-    let (foreign, ours): (Vec<_>, Vec<_>) = there.into_iter().partition(|seen| matches!(seen.standing, Standing::Foreign { .. }));
-    if !start.json() {
+    let orphans = &inventory.orphans;
+    let mut walk = session.through(&cloud, &inventory);
+    let survey = session.look(&walk).await?;
+    let there: Vec<_> = survey.nodes.iter().filter(|seen| !seen.watched && seen.status != Status::Absent).collect();
+    let (foreign, ours): (Vec<_>, Vec<_>) = there.into_iter().partition(|seen| matches!(seen.status, Status::Foreign { .. }));
+    if !session.json() {
         plan::head(&cloud);
         show::grouped('-', ours.iter().map(|seen| &*seen.node));
-        if let named @ [_, ..] = &*former.words() {
+        if let named @ [_, ..] = &*orphans.words() {
             show::line(format!("  Among them, of an earlier configuration: {}.", named.join(", ")));
         }
         show::standings(foreign.iter().copied());
@@ -33,17 +33,17 @@ pub(super) async fn run(start: &Start, yes: bool) -> Result<(), Error> {
         }
     }
     if !yes && !ours.is_empty() {
-        report::confirm("Delete all of it?", &start.cancel).await?;
+        report::confirm("Delete all of it?", &session.cancel).await?;
     }
-    let reporter = Reporter::start(start.mode);
+    let reporter = Reporter::start(session.mode);
     walk.events = reporter.events();
     let outcome = walk.down().await;
     walk.events = Events::nowhere();
     reporter.end().await;
-    let ended = ended(&outcome, format!("{} (it goes on from here)", start.again("down")));
+    let ended = ended(&outcome, format!("{} (it goes on from here)", session.again("down")));
     let done = |left: &[String]| {
         let seconds = outcome.took.as_secs_f64();
-        json!({"outcome": outcome, "former": former.words(), "untold": former.untold, "left": left, "seconds": seconds})
+        json!({"outcome": outcome, "former": orphans.words(), "untold": orphans.unknown, "left": left, "seconds": seconds})
     };
     if let Err(error) = ended {
         let found = done(error.exists());
@@ -52,21 +52,21 @@ pub(super) async fn run(start: &Start, yes: bool) -> Result<(), Error> {
     let left: Vec<String> = walk
         .look()
         .await
-        .sightings
+        .nodes
         .into_iter()
-        .filter(|seen| !matches!(seen.standing, Standing::Absent | Standing::Foreign { .. }))
-        .map(|seen| format!("{} ({})", seen.node, show::words(&seen.standing)))
+        .filter(|seen| !matches!(seen.status, Status::Absent | Status::Foreign { .. }))
+        .map(|seen| format!("{} ({})", seen.node, show::words(&seen.status)))
         .collect();
     if !left.is_empty() {
         let found = done(&left);
-        return Err(Error::failed(format!("left: {}", left.join(", ")), start.again("down")).with(found));
+        return Err(Error::failed(format!("left: {}", left.join(", ")), session.again("down")).with(found));
     }
-    if start.json() {
+    if session.json() {
         show::json(&done(&left));
     } else {
         show::line(format!("Left of {} in {}: nothing.", cloud.config.name, cloud.aws.region));
-        if !former.untold.is_empty() {
-            show::line(format!("Of these it cannot be told whether they were ours: {}.", former.untold.join("; ")));
+        if !orphans.unknown.is_empty() {
+            show::line(format!("Of these it cannot be told whether they were ours: {}.", orphans.unknown.join("; ")));
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::Start;
+use super::Session;
 use crate::cli::Init;
 use crate::error::Error;
 use crate::report::{self, show};
@@ -18,16 +18,16 @@ const BUNDLED: [(&str, &str); 6] = [
     ("resnet50_onnx/weights.toml", include_str!("../../models/resnet50_onnx/weights.toml")),
 ];
 
-pub(super) async fn run(start: &Start, init: Init) -> Result<(), Error> {
-    if start.config.exists() {
+pub(super) async fn run(session: &Session, init: Init) -> Result<(), Error> {
+    if session.config.exists() {
         return Err(Error::usage(
-            format!("{} is there already", start.config.display()),
+            format!("{} is there already", session.config.display()),
             "edit it, or name another with --config",
         ));
     }
-    let who = who(start, init).await?;
-    let name = start.name.as_deref().map_or_else(String::new, |name| format!("name = {name:?}\n"));
-    let region = start.region.as_deref().map_or_else(
+    let who = who(session, init).await?;
+    let name = session.name.as_deref().map_or_else(String::new, |name| format!("name = {name:?}\n"));
+    let region = session.region.as_deref().map_or_else(
         || "# region = \"us-east-1\"        # else AWS_REGION, else the profile's\n".to_owned(),
         |region| format!("region = {region:?}\n"),
     );
@@ -36,34 +36,34 @@ pub(super) async fn run(start: &Start, init: Init) -> Result<(), Error> {
     );
     // What is written must be what `up` reads.
     crate::config::checked(&text).map_err(|why| Error::usage(why, "nothing was written; say it otherwise"))?;
-    write(&start.config, &text)?;
-    let models = start.config.parent().unwrap_or(Path::new("")).join("models");
+    write(&session.config, &text)?;
+    let models = session.config.parent().unwrap_or(Path::new("")).join("models");
     for (path, content) in BUNDLED {
         let path = models.join(path);
         if !path.exists() {
             write(&path, content)?;
         }
     }
-    if start.json() {
-        show::json(&serde_json::json!({"config": start.config, "models": models}));
+    if session.json() {
+        show::json(&serde_json::json!({"config": session.config, "models": models}));
         return Ok(());
     }
-    show::line(format!("Written: {} and {}", start.config.display(), models.display()));
-    show::line(format!("Next: put the weights where {}/*/weights.toml says, then {}", models.display(), start.again("up")));
+    show::line(format!("Written: {} and {}", session.config.display(), models.display()));
+    show::line(format!("Next: put the weights where {}/*/weights.toml says, then {}", models.display(), session.again("up")));
     Ok(())
 }
 
 const PUBLIC: &str = "public_without_auth = true    # anybody may reach the WebSocket";
 
 /// Who may reach the WebSocket: never left open by accident.
-async fn who(start: &Start, init: Init) -> Result<String, Error> {
+async fn who(session: &Session, init: Init) -> Result<String, Error> {
     if init.public_without_auth {
         return Ok(PUBLIC.to_owned());
     }
     let ranges = if init.source_ranges.is_empty() {
         let hint = "[CIDRs such as 203.0.113.7/32, or `public`]";
         let otherwise = "say who may reach the WebSocket: --source-ranges CIDR or --public-without-auth";
-        let answer = report::ask("Who may reach the WebSocket?", hint, otherwise, &start.cancel).await?;
+        let answer = report::ask("Who may reach the WebSocket?", hint, otherwise, &session.cancel).await?;
         let answer = answer.filter(|answer| !answer.is_empty());
         let answer = answer.ok_or_else(|| Error::usage("nothing was said", "run it again, or use --source-ranges"))?;
         if answer == "public" {

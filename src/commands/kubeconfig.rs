@@ -7,26 +7,26 @@ use std::path::{Path, PathBuf};
 use aws_sdk_eks::types::Cluster;
 use serde_json::{Value, json};
 
-use super::{Start, fault};
+use super::{Session, fault};
 use crate::cloud::Cloud;
 use crate::cloud::aws::OrFault;
 use crate::error::Error;
 use crate::report::show;
 
-pub(super) async fn run(start: &Start, output: Option<PathBuf>) -> Result<(), Error> {
-    let cloud = start.cloud("kubeconfig").await?;
+pub(super) async fn run(session: &Session, output: Option<PathBuf>) -> Result<(), Error> {
+    let cloud = session.cloud("kubeconfig").await?;
     let name = &cloud.config.name;
     let answer = cloud.aws.eks.describe_cluster().name(name).send().await;
     let answer = answer.fault_or_absent(&["ResourceNotFoundException"]).map_err(|why| fault(&why, "look at the cluster"))?;
     let cluster = answer.and_then(|answer| answer.cluster).filter(|cluster| cluster.endpoint().is_some());
     let Some(cluster) = cluster else {
-        return Err(Error::failed(format!("there is no cluster {name} that answers yet"), start.again("up")));
+        return Err(Error::failed(format!("there is no cluster {name} that answers yet"), session.again("up")));
     };
-    let kubeconfig = render(start, &cloud, &cluster)?;
+    let kubeconfig = render(session, &cloud, &cluster)?;
     let text = serde_yaml_ng::to_string(&kubeconfig).map_err(|why| Error::failed(why.to_string(), ""))?;
     let Some(path) = output else {
         // The same either way: kubectl reads JSON too.
-        if start.json() {
+        if session.json() {
             show::json(&kubeconfig);
         } else {
             show::line(text.trim_end());
@@ -35,7 +35,7 @@ pub(super) async fn run(start: &Start, output: Option<PathBuf>) -> Result<(), Er
     };
     write(&path, &text)
         .map_err(|why| Error::usage(format!("{} cannot be written: {why}", path.display()), "name another file"))?;
-    if start.json() {
+    if session.json() {
         show::json(&json!({"kubeconfig": path}));
     } else {
         show::line(format!("Written: KUBECONFIG={} kubectl get nodes", path.display()));
@@ -43,12 +43,12 @@ pub(super) async fn run(start: &Start, output: Option<PathBuf>) -> Result<(), Er
     Ok(())
 }
 
-fn render(start: &Start, cloud: &Cloud, cluster: &Cluster) -> Result<Value, Error> {
+fn render(session: &Session, cloud: &Cloud, cluster: &Cluster) -> Result<Value, Error> {
     let exe = std::env::current_exe().map_err(|why| Error::failed(format!("who am I: {why}"), ""))?;
     let arn = cluster.arn().unwrap_or(&cloud.config.name);
     let mut args = vec!["token".to_owned()];
     args.extend(["--name".to_owned(), cloud.config.name.clone(), "--region".to_owned(), cloud.aws.region.clone()]);
-    if let Ok(config) = std::path::absolute(&start.config)
+    if let Ok(config) = std::path::absolute(&session.config)
         && config.exists()
     {
         args.extend(["--config".to_owned(), config.display().to_string()]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::{Start, fault};
+use super::{Session, fault};
 use crate::cli::Logs;
 use crate::cloud::Cloud;
 use crate::error::Error;
@@ -19,32 +19,32 @@ const TAIL: u32 = 100;
 /// Lines that wait to be shown.
 const WAITING: usize = 256;
 
-pub(super) async fn run(start: &Start, logs: Logs) -> Result<(), Error> {
+pub(super) async fn run(session: &Session, logs: Logs) -> Result<(), Error> {
     let asked = asked(&logs)?;
     if let Some(container) = logs.container.as_deref().filter(|container| !CONTAINERS.contains(container)) {
         let next = format!("name one of {}", CONTAINERS.join(", "));
         return Err(Error::usage(format!("there is no container {container:?} in the pods"), next));
     }
     let choice = Choice { pod: logs.pod.clone(), container: logs.container.clone() };
-    let cloud = start.cloud("logs").await?;
+    let cloud = session.cloud("logs").await?;
     let stopped = || Error::Interrupted { why: "stopped", exists: Vec::new(), next: String::new(), found: Box::default() };
     tokio::select! {
         biased;
-        () = start.cancel.cancelled() => Err(stopped()),
-        ended = show(start, &cloud, &logs, asked, choice) => ended,
+        () = session.cancel.cancelled() => Err(stopped()),
+        ended = show(session, &cloud, &logs, asked, choice) => ended,
     }
 }
 
-async fn show(start: &Start, cloud: &Arc<Cloud>, logs: &Logs, asked: Asked, choice: Choice) -> Result<(), Error> {
+async fn show(session: &Session, cloud: &Arc<Cloud>, logs: &Logs, asked: Asked, choice: Choice) -> Result<(), Error> {
     let cluster = ClusterOutput::find(&cloud.aws, &cloud.config.name).await.map_err(|why| fault(&why, "look at the cluster"))?;
-    let none = || Error::failed(format!("there is no cluster {} that answers", cloud.config.name), start.again("status"));
+    let none = || Error::failed(format!("there is no cluster {} that answers", cloud.config.name), session.again("status"));
     let cluster = cluster.ok_or_else(none)?;
     let sources = sources(cloud, &cluster, &choice).await?;
-    let out = report::Logs::new(start.json());
+    let out = report::Logs::new(session.json());
     if sources.pods.is_empty() {
         let why = no_pods(cloud, &choice);
         if !logs.follow {
-            return Err(Error::failed(why, start.again("status")));
+            return Err(Error::failed(why, session.again("status")));
         }
         out.show(&News::Note(format!("{why}; waiting for one")));
     }
@@ -67,7 +67,7 @@ async fn show(start: &Start, cloud: &Arc<Cloud>, logs: &Logs, asked: Asked, choi
     }
     let known = merge.into_logs().into_iter().filter(|reading| !reading.source.previous).collect();
     let (to, from) = tokio::sync::mpsc::channel(WAITING);
-    let cancel = start.cancel.child_token();
+    let cancel = session.cancel.child_token();
     tokio::spawn(watch(cloud.clone(), cluster, choice, known, to, cancel.clone()));
     follow(from, &cancel, |news| out.show(news)).await;
     cancel.cancel();

@@ -27,7 +27,7 @@ use crate::cloud::inventory::Inventory;
 use crate::cloud::machine::Machine;
 use crate::config::{self, Config};
 use crate::deployment;
-use crate::engine::{Events, Fault, Outcome, Survey, Trouble, Walk};
+use crate::engine::{Events, Failure, Fault, Outcome, Report, Walk};
 use crate::error::Error;
 use crate::models::Repository;
 use crate::report::{Mode, show, words};
@@ -51,7 +51,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
 }
 
 async fn dispatch(cli: Cli) -> Result<(), Error> {
-    let start = Start {
+    let session = Session {
         config: cli.config,
         name: cli.name,
         region: cli.region,
@@ -59,19 +59,19 @@ async fn dispatch(cli: Cli) -> Result<(), Error> {
         log: cli.log,
         cancel: CancellationToken::new(),
     };
-    interrupted(start.cancel.clone());
+    interrupted(session.cancel.clone());
     match cli.command {
-        Command::Init(init) => init::run(&start, init).await,
-        Command::Plan => plan::run(&start).await,
-        Command::Up(ask) => up::run(&start, ask.yes).await,
-        Command::PushModels => push_models::run(&start).await,
-        Command::Infer(infer) => infer::run(&start, infer).await,
-        Command::Test(test) => test::run(&start, test).await,
-        Command::Status(status) => status::run(&start, status).await,
-        Command::Logs(logs) => logs::run(&start, logs).await,
-        Command::Down(ask) => down::run(&start, ask.yes).await,
-        Command::Kubeconfig(to) => kubeconfig::run(&start, to.output).await,
-        Command::Token => token::run(&start).await,
+        Command::Init(init) => init::run(&session, init).await,
+        Command::Plan => plan::run(&session).await,
+        Command::Up(ask) => up::run(&session, ask.yes).await,
+        Command::PushModels => push_models::run(&session).await,
+        Command::Infer(infer) => infer::run(&session, infer).await,
+        Command::Test(test) => test::run(&session, test).await,
+        Command::Status(status) => status::run(&session, status).await,
+        Command::Logs(logs) => logs::run(&session, logs).await,
+        Command::Down(ask) => down::run(&session, ask.yes).await,
+        Command::Kubeconfig(to) => kubeconfig::run(&session, to.output).await,
+        Command::Token => token::run(&session).await,
     }
 }
 
@@ -87,7 +87,7 @@ fn interrupted(cancel: CancellationToken) {
 }
 
 /// What the command line says to every command.
-struct Start {
+struct Session {
     config: PathBuf,
     name: Option<String>,
     region: Option<String>,
@@ -96,7 +96,7 @@ struct Start {
     cancel: CancellationToken,
 }
 
-impl Start {
+impl Session {
     fn json(&self) -> bool {
         self.mode == Mode::Json
     }
@@ -146,7 +146,7 @@ impl Start {
     }
 
     /// Looks at everything once, unless the user stops it.
-    async fn look(&self, walk: &Walk<Cloud>) -> Result<Survey, Error> {
+    async fn look(&self, walk: &Walk<Cloud>) -> Result<Report, Error> {
         let survey = walk.look().await;
         if self.cancel.is_cancelled() { Err(Error::unchanged()) } else { Ok(survey) }
     }
@@ -210,14 +210,14 @@ fn fault(why: &Fault, doing: &str) -> Error {
 
 /// How a walk that did not go well is told: each cause once, with what it stopped and what is known of it.
 fn ended(outcome: &Outcome, next: String) -> Result<(), Error> {
-    let exists = outcome.exists.iter().chain(&outcome.untold).map(ToString::to_string).collect();
-    if outcome.interrupted && outcome.troubles.is_empty() {
+    let exists = outcome.exists.iter().chain(&outcome.unknown).map(ToString::to_string).collect();
+    if outcome.interrupted && outcome.failures.is_empty() {
         return Err(Error::Interrupted { why: "stopped", exists, next, found: Box::default() });
     }
     if outcome.ok() {
         return Ok(());
     }
-    let mut why = causes(&outcome.troubles);
+    let mut why = causes(&outcome.failures);
     if !outcome.blocked.is_empty() {
         why.push(format!("not tried for that: {}", words::brief(&outcome.blocked)));
     }
@@ -225,20 +225,20 @@ fn ended(outcome: &Outcome, next: String) -> Result<(), Error> {
 }
 
 /// Each cause with the nodes that it stopped, and its evidence, without saying a line twice.
-fn causes(troubles: &[Trouble]) -> Vec<String> {
-    let mut causes: Vec<(String, Vec<&Trouble>)> = Vec::new();
-    for trouble in troubles {
-        let cause = words::cause(&trouble.why);
+fn causes(failures: &[Failure]) -> Vec<String> {
+    let mut causes: Vec<(String, Vec<&Failure>)> = Vec::new();
+    for failure in failures {
+        let cause = words::cause(&failure.why);
         match causes.iter_mut().find(|(known, _)| *known == cause) {
-            Some((_, alike)) => alike.push(trouble),
-            None => causes.push((cause, vec![trouble])),
+            Some((_, alike)) => alike.push(failure),
+            None => causes.push((cause, vec![failure])),
         }
     }
     let mut told = HashSet::new();
-    let one = |(_, alike): &(String, Vec<&'_ Trouble>)| {
-        let names: Vec<&str> = alike.iter().map(|trouble| &*trouble.node).collect();
+    let one = |(_, alike): &(String, Vec<&'_ Failure>)| {
+        let names: Vec<&str> = alike.iter().map(|failure| &*failure.node).collect();
         let why = &alike[0].why;
-        let evidence = alike.iter().flat_map(|trouble| &trouble.evidence);
+        let evidence = alike.iter().flat_map(|failure| &failure.evidence);
         let evidence = evidence.filter(|line| !why.contains(line.as_str()) && told.insert(line.to_string()));
         let evidence: String = evidence.take(show::EVIDENCE).map(|line| format!("\n    {line}")).collect();
         format!("{}: {why}{evidence}", words::brief(&names))
@@ -252,17 +252,17 @@ mod tests {
 
     #[test]
     fn a_cause_is_told_once_with_all_that_it_stopped() {
-        let trouble = |node: &str, why: &str, evidence: &[&str]| Trouble {
+        let failure = |node: &str, why: &str, evidence: &[&str]| Failure {
             node: node.into(),
             kind: "x",
             why: why.to_owned(),
             evidence: evidence.iter().map(|line| (*line).to_owned()).collect(),
         };
-        let troubles = [
-            trouble("vpc", "expired (request a)", &[]),
-            trouble("role", "expired (request b)", &[]),
-            trouble("pod", "no image", &["pull: no image found", "no image", "pull: no image found"]),
+        let failures = [
+            failure("vpc", "expired (request a)", &[]),
+            failure("role", "expired (request b)", &[]),
+            failure("pod", "no image", &["pull: no image found", "no image", "pull: no image found"]),
         ];
-        assert_eq!(causes(&troubles), ["vpc, role: expired (request a)", "pod: no image\n    pull: no image found"]);
+        assert_eq!(causes(&failures), ["vpc, role: expired (request a)", "pod: no image\n    pull: no image found"]);
     }
 }

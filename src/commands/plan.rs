@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::Start;
+use super::Session;
 use crate::cloud::Cloud;
 use crate::cost;
-use crate::engine::Survey;
+use crate::engine::Report;
 use crate::error::Error;
 use crate::report::show;
 
-pub(super) async fn run(start: &Start) -> Result<(), Error> {
-    let cloud = start.cloud("plan").await?;
-    let survey = start.look(&start.walk(&cloud, true).await?).await?;
-    if start.json() {
+pub(super) async fn run(session: &Session) -> Result<(), Error> {
+    let cloud = session.cloud("plan").await?;
+    let survey = session.look(&session.walk(&cloud, true).await?).await?;
+    if session.json() {
         let cost = cost::of(&cloud.config);
         show::json(&json!({
             "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
-            "nodes": survey.sightings, "warnings": crate::config::warnings(&cloud.config), "dollars_an_hour": cost.total(), "cost": cost,
+            "nodes": survey.nodes, "warnings": crate::config::warnings(&cloud.config), "dollars_an_hour": cost.total(), "cost": cost,
         }));
         return Ok(());
     }
@@ -27,11 +27,11 @@ pub(super) async fn run(start: &Start) -> Result<(), Error> {
 }
 
 /// Account, region, what will happen and its cost.
-pub(super) fn present(cloud: &Arc<Cloud>, survey: &Survey) {
+pub(super) fn present(cloud: &Arc<Cloud>, survey: &Report) {
     head(cloud);
     show::plan(survey);
-    let changed = |seen: &&crate::engine::Sighting| &*seen.node == "kube/deployment" && !seen.changes.is_empty();
-    if cloud.config.workload.replicas == 1 && survey.sightings.iter().any(|seen| changed(&seen)) {
+    let changed = |seen: &&crate::engine::NodeReport| &*seen.node == "kube/deployment" && !seen.changes.is_empty();
+    if cloud.config.workload.replicas == 1 && survey.nodes.iter().any(|seen| changed(&seen)) {
         show::line("The one pod is replaced: the WebSocket does not answer until the new one is ready.");
     }
     crate::config::warnings(&cloud.config).iter().for_each(|warning| show::line(format!("warning: {warning}")));

@@ -1,17 +1,17 @@
 //! `token`: what kubectl asks for.
 
-use super::{Start, fault, log};
+use super::{Session, fault, log};
 use crate::cloud::token;
 use crate::error::Error;
 use crate::report::show;
 
-pub(super) async fn run(start: &Start) -> Result<(), Error> {
-    let config = start.config()?;
+pub(super) async fn run(session: &Session) -> Result<(), Error> {
+    let config = session.config()?;
     // kubectl asks every few minutes: there is a log only where one is wanted.
-    if start.log.is_some() {
-        log::open(start.log.as_deref(), &config.name, "token")?;
+    if session.log.is_some() {
+        log::open(session.log.as_deref(), &config.name, "token")?;
     }
-    let cloud = Start::connect(config).await?;
+    let cloud = Session::connect(config).await?;
     let (token, expires) = token::eks_token(&cloud.aws, &cloud.config.name).await.map_err(|why| fault(&why, "make a token"))?;
     // https://kubernetes.io/docs/reference/config-api/client-authentication.v1beta1/
     show::json(&serde_json::json!({

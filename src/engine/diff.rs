@@ -36,7 +36,7 @@ impl Change {
 
 fn known_after(value: &Value) -> Option<&str> {
     match value {
-        Value::Object(fields) => match fields.get(super::needs::KNOWN_AFTER) {
+        Value::Object(fields) => match fields.get(super::inputs::KNOWN_AFTER) {
             Some(node) => node.as_str(),
             None => fields.values().find_map(known_after),
         },
@@ -57,7 +57,7 @@ pub fn differences(wanted: &Value, actual: &Value) -> Vec<Change> {
 fn compare(path: &str, wanted: &Value, actual: &Value, changes: &mut Vec<Change>) {
     match (wanted, actual) {
         (Value::Null, _) => {}
-        (Value::Object(w), Value::Object(a)) if !w.contains_key(super::needs::KNOWN_AFTER) => {
+        (Value::Object(w), Value::Object(a)) if !w.contains_key(super::inputs::KNOWN_AFTER) => {
             for (key, value) in w {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 compare(&path, value, a.get(key).unwrap_or(&Value::Null), changes);

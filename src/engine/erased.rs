@@ -1,6 +1,5 @@
 //! Nodes without their types: what the walk works on.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +7,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::graph::NodeId;
-use super::needs::{Known, Needs};
-use super::{Change, Cure, Cx, Doing, Fact, Fault, Found, How, Resource, Seen};
-
-/// An output without its type.
-pub(super) type Output = Arc<dyn Any + Send + Sync>;
+use super::id::NodeId;
+use super::inputs::{Inputs, Known, Output};
+use super::{Action, Change, Cx, Fact, Fault, Found, Observation, Remedy, Resource, UpdateMode};
 
 /// What was found, without its type.
 #[derive(Clone)]
@@ -32,12 +28,12 @@ impl Finding {
 
 /// What a look saw, without its type.
 #[derive(Clone)]
-pub(super) enum Sight {
+pub(super) enum AnyObservation {
     Absent,
     Foreign(String),
     Changing { why: String, found: Option<Finding> },
     Present(Finding),
-    Broken { output: Output, why: String, cure: Cure },
+    Broken { output: Output, why: String, remedy: Remedy },
 }
 
 /// A resource with its edges, without its type: what the walk works on.
@@ -54,7 +50,7 @@ pub(super) trait AnyNode<W>: Send + Sync {
     fn within(&self) -> Vec<NodeId>;
     fn uses(&self) -> Vec<NodeId>;
     /// None: a parent is not known.
-    fn look<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Option<Result<Sight, Fault>>>;
+    fn look<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Option<Result<AnyObservation, Fault>>>;
     fn wanted(&self, known: &Known) -> Value;
     fn create<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Result<(), Fault>>;
     fn update<'a>(
@@ -66,8 +62,8 @@ pub(super) trait AnyNode<W>: Send + Sync {
     ) -> BoxFuture<'a, Result<(), Fault>>;
     fn delete<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known, output: &'a Output) -> BoxFuture<'a, Result<(), Fault>>;
     fn evidence<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Vec<String>>;
-    fn how(&self, change: &Change) -> How;
-    fn patience(&self, doing: Doing) -> Duration;
+    fn how(&self, change: &Change) -> UpdateMode;
+    fn patience(&self, doing: Action) -> Duration;
     fn facts(&self, output: &Output) -> Vec<Fact>;
 }
 
@@ -135,15 +131,15 @@ impl<R: Resource> AnyNode<R::World> for Typed<R> {
         self.uses.edges(&mut edges);
         edges
     }
-    fn look<'a>(&'a self, cx: &'a Cx<R::World>, known: &'a Known) -> BoxFuture<'a, Option<Result<Sight, Fault>>> {
+    fn look<'a>(&'a self, cx: &'a Cx<R::World>, known: &'a Known) -> BoxFuture<'a, Option<Result<AnyObservation, Fault>>> {
         async move {
             let within = self.within.values(known)?;
             Some(self.resource.observe(cx, &within).await.map(|seen| match seen {
-                Seen::Absent => Sight::Absent,
-                Seen::Foreign(why) => Sight::Foreign(why),
-                Seen::Changing { why, found } => Sight::Changing { why, found: found.map(finding) },
-                Seen::Present(found) => Sight::Present(finding(found)),
-                Seen::Broken { output, why, cure } => Sight::Broken { output: Arc::new(output), why, cure },
+                Observation::Absent => AnyObservation::Absent,
+                Observation::Foreign(why) => AnyObservation::Foreign(why),
+                Observation::Changing { why, found } => AnyObservation::Changing { why, found: found.map(finding) },
+                Observation::Present(found) => AnyObservation::Present(finding(found)),
+                Observation::Broken { output, why, remedy } => AnyObservation::Broken { output: Arc::new(output), why, remedy },
             }))
         }
         .boxed()
@@ -192,10 +188,10 @@ impl<R: Resource> AnyNode<R::World> for Typed<R> {
         }
         .boxed()
     }
-    fn how(&self, change: &Change) -> How {
+    fn how(&self, change: &Change) -> UpdateMode {
         self.resource.how(change)
     }
-    fn patience(&self, doing: Doing) -> Duration {
+    fn patience(&self, doing: Action) -> Duration {
         self.resource.patience(doing)
     }
     fn facts(&self, output: &Output) -> Vec<Fact> {

@@ -6,12 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::Fact;
-
 /// What is being done to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Doing {
+pub enum Action {
     /// Being made.
     Create,
     /// Being changed.
@@ -22,6 +20,15 @@ pub enum Doing {
     Watch,
 }
 
+/// A value that a user reads at the end of `up` and in `status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// Stable key for scripts, e.g. `vpc_id`.
+    pub key: &'static str,
+    /// The value as text.
+    pub value: String,
+}
+
 /// One thing that happened. Times are as long as they took, not dates.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -30,9 +37,9 @@ pub enum Event {
     /// A walk begins over so many nodes.
     Began { walk: &'static str, nodes: usize },
     /// A mutating call is about to be made.
-    Started { node: Arc<str>, kind: &'static str, doing: Doing },
+    Started { node: Arc<str>, kind: &'static str, doing: Action },
     /// It is not there yet (or still there), and why.
-    Waiting { node: Arc<str>, kind: &'static str, doing: Doing, why: String },
+    Waiting { node: Arc<str>, kind: &'static str, doing: Action, why: String },
     /// Long local work tells how far it is.
     Progress { node: Arc<str>, what: String, done: u64, total: u64 },
     /// A line worth reading.
@@ -40,7 +47,7 @@ pub enum Event {
     /// A call failed and is made again after `wait`.
     Retrying { node: Arc<str>, kind: &'static str, why: String, wait: Duration },
     /// The node is as wanted (up) or gone (down). `did` is None when nothing had to be done.
-    Finished { node: Arc<str>, kind: &'static str, did: Option<Doing>, took: Duration, facts: Vec<Fact> },
+    Finished { node: Arc<str>, kind: &'static str, did: Option<Action>, took: Duration, facts: Vec<Fact> },
     /// The node could not be brought there.
     Failed { node: Arc<str>, kind: &'static str, why: String, evidence: Vec<String> },
     /// It was not tried, because of others.

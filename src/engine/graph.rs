@@ -5,11 +5,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::erased::{AnyNode, Role, Typed};
-use super::{Needs, Resource};
-
-/// A node's place in its graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(pub(super) usize);
+use super::id::NodeId;
+use super::inputs::{Given, Inputs, Known};
+use super::resource::Resource;
 
 /// A typed handle: whoever holds it may use the resource's output.
 pub struct Node<R> {
@@ -31,11 +29,41 @@ pub struct After(pub(super) Vec<NodeId>);
 impl After {
     /// After each of these nodes.
     #[must_use]
-    pub fn of(nodes: impl Needs) -> Self {
+    pub fn of(nodes: impl Inputs) -> Self {
         let mut edges = Vec::new();
         nodes.edges(&mut edges);
         Self(edges)
     }
+}
+
+impl<R: Resource> Inputs for Node<R> {
+    type Values = R::Output;
+    type Givens = Given<R::Output>;
+    fn edges(&self, into: &mut Vec<NodeId>) {
+        into.push(self.id);
+    }
+    fn values(&self, known: &Known) -> Option<R::Output> {
+        known.get(self.id)
+    }
+    fn givens(&self, known: &Known) -> Given<R::Output> {
+        known.get(self.id).map_or_else(|| Given::Unknown { until: self.name.clone() }, Given::Known)
+    }
+    fn given(values: &R::Output) -> Given<R::Output> {
+        Given::Known(values.clone())
+    }
+}
+
+impl Inputs for After {
+    type Values = ();
+    type Givens = ();
+    fn edges(&self, into: &mut Vec<NodeId>) {
+        into.extend(&self.0);
+    }
+    fn values(&self, _: &Known) -> Option<()> {
+        Some(())
+    }
+    fn givens(&self, _: &Known) {}
+    fn given((): &()) {}
 }
 
 /// The graph of a deployment.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Change, Doing, Event, Events, Needs};
+use super::diff::Change;
+use super::event::{Action, Event, Events, Fact};
+use super::inputs::Inputs;
 
 /// One object of the outside world.
 ///
@@ -20,38 +22,38 @@ pub trait Resource: Send + Sync + Sized + 'static {
     /// It goes when its parent goes: `down` need not delete it where the parent cannot be reached any more.
     const ENDS_WITH_PARENT: bool = false;
     /// It can be found only inside these: a parent that is gone means that this is gone too.
-    type Within: Needs;
+    type Within: Inputs;
     /// Values it is made from; not needed to look at it or to delete it.
-    type Uses: Needs;
+    type Uses: Inputs;
     /// What we care about. Wanted and actual are both this; a field that is null in what is wanted is not compared.
     type State: Serialize + Send + 'static;
     /// What others may use: an id, an ARN, an endpoint.
     type Output: Clone + Send + Sync + 'static;
 
     /// The state that the configuration asks for, given what is known of the others so far.
-    fn want(&self, within: &<Self::Within as Needs>::Givens, uses: &<Self::Uses as Needs>::Givens) -> Self::State;
+    fn want(&self, within: &<Self::Within as Inputs>::Givens, uses: &<Self::Uses as Inputs>::Givens) -> Self::State;
 
     /// Looks at the object, and changes nothing.
     fn observe(
         &self,
         cx: &Cx<Self::World>,
-        within: &<Self::Within as Needs>::Values,
-    ) -> impl Future<Output = Result<Seen<Self>, Fault>> + Send;
+        within: &<Self::Within as Inputs>::Values,
+    ) -> impl Future<Output = Result<Observation<Self>, Fault>> + Send;
 
     /// ONE creating call, with the mark of ownership inside it, so that a crash cannot leave it nameless.
     fn create(
         &self,
         cx: &Cx<Self::World>,
-        within: &<Self::Within as Needs>::Values,
-        uses: &<Self::Uses as Needs>::Values,
+        within: &<Self::Within as Inputs>::Values,
+        uses: &<Self::Uses as Inputs>::Values,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Brings what differs to what is wanted; asked again while the differences shrink.
     fn update(
         &self,
         _cx: &Cx<Self::World>,
-        _within: &<Self::Within as Needs>::Values,
-        _uses: &<Self::Uses as Needs>::Values,
+        _within: &<Self::Within as Inputs>::Values,
+        _uses: &<Self::Uses as Inputs>::Values,
         _found: &Self::Output,
         changes: &[Change],
     ) -> impl Future<Output = Result<(), Fault>> + Send {
@@ -64,17 +66,17 @@ pub trait Resource: Send + Sync + Sized + 'static {
     fn delete(
         &self,
         cx: &Cx<Self::World>,
-        within: &<Self::Within as Needs>::Values,
+        within: &<Self::Within as Inputs>::Values,
         found: &Self::Output,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// How a change could be made, so that a plan can tell before anything moves.
-    fn how(&self, _change: &Change) -> How {
-        How::Refuse
+    fn how(&self, _change: &Change) -> UpdateMode {
+        UpdateMode::Refuse
     }
 
     /// How long it may take before the walk gives up.
-    fn patience(&self, _doing: Doing) -> Duration {
+    fn patience(&self, _doing: Action) -> Duration {
         Duration::from_secs(120)
     }
 
@@ -82,7 +84,7 @@ pub trait Resource: Send + Sync + Sized + 'static {
     fn evidence(
         &self,
         _cx: &Cx<Self::World>,
-        _within: &<Self::Within as Needs>::Values,
+        _within: &<Self::Within as Inputs>::Values,
     ) -> impl Future<Output = Vec<String>> + Send {
         async { Vec::new() }
     }
@@ -93,17 +95,8 @@ pub trait Resource: Send + Sync + Sized + 'static {
     }
 }
 
-/// A value that a user reads at the end of `up` and in `status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fact {
-    /// Stable key for scripts, e.g. `vpc_id`.
-    pub key: &'static str,
-    /// The value as text.
-    pub value: String,
-}
-
 /// What a look found.
-pub enum Seen<R: Resource> {
+pub enum Observation<R: Resource> {
     /// It is not there.
     Absent,
     /// Something of that name is there, and is not ours.
@@ -124,11 +117,11 @@ pub enum Seen<R: Resource> {
         /// The service's own reason.
         why: String,
         /// What helps.
-        cure: Cure,
+        remedy: Remedy,
     },
 }
 
-impl<R: Resource> Seen<R> {
+impl<R: Resource> Observation<R> {
     /// This one and another that is there, too: its twin, or what there is where this one is not (or not ours).
     #[must_use]
     pub fn with_twin(self, other: Self) -> Self {
@@ -163,7 +156,7 @@ impl<R: Resource> Found<R> {
 
 /// What helps something that is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cure {
+pub enum Remedy {
     /// It may heal by itself.
     Wait,
     /// Delete it and create it once more.
@@ -175,7 +168,7 @@ pub enum Cure {
 /// How a change can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum How {
+pub enum UpdateMode {
     /// By an update.
     InPlace,
     /// By a new one in its place.

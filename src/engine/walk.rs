@@ -1,14 +1,16 @@
 //! The walk: plan, status, up and down are one way of going through the graph.
 //!
 //! [`look`] looks at everything once, [`up`] and [`down`] begin with the same look. Every node is
-//! an [`errand`] of its own and runs as soon as the nodes it waits for are done ([`tour`]); how
-//! long anything waits is said in [`pace`] and nowhere else.
+//! a [`task`] of its own and runs as soon as the nodes it waits for are done ([`run`]); how
+//! long anything waits is said in [`timing`] and nowhere else.
 
 mod down;
-mod errand;
 mod look;
-mod pace;
-mod tour;
+mod probe;
+mod run;
+mod snapshot;
+mod task;
+mod timing;
 mod up;
 
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Change, Cure, Events, Fact, Graph, How};
+use super::{Change, Events, Fact, Graph, Remedy, UpdateMode};
 
 /// A way through a graph.
 pub struct Walk<W> {
@@ -33,35 +35,37 @@ pub struct Walk<W> {
 
 /// What a look at everything found, in order of creation.
 #[derive(Clone, Debug, Serialize)]
-pub struct Survey {
+pub struct Report {
     /// One a node.
-    pub sightings: Vec<Sighting>,
+    #[serde(rename = "sightings")]
+    pub nodes: Vec<NodeReport>,
 }
 
 /// What a look at one node found.
 #[derive(Clone, Debug, Serialize)]
-pub struct Sighting {
+pub struct NodeReport {
     /// Its name in the graph.
     pub node: Arc<str>,
     /// Its kind.
     pub kind: &'static str,
     /// Watched or swept: never made by us.
     pub watched: bool,
-    /// How it stands.
-    pub standing: Standing,
+    /// Its status.
+    #[serde(rename = "standing")]
+    pub status: Status,
     /// What differs from what is wanted, and how it could be changed; empty unless Present.
-    pub changes: Vec<(Change, How)>,
+    pub changes: Vec<(Change, UpdateMode)>,
     /// What a user reads of it.
     pub facts: Vec<Fact>,
     /// Why it changes or is broken.
     pub evidence: Vec<String>,
 }
 
-/// How a node stands.
+/// The node's status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the names say it")]
-pub enum Standing {
+pub enum Status {
     Absent,
     Present,
     Changing {
@@ -70,7 +74,7 @@ pub enum Standing {
     Broken {
         why: String,
         #[serde(skip)]
-        cure: Cure,
+        remedy: Remedy,
     },
     Foreign {
         why: String,
@@ -83,7 +87,7 @@ pub enum Standing {
 
 /// Why a node did not get where it should.
 #[derive(Clone, Debug, Serialize)]
-pub struct Trouble {
+pub struct Failure {
     /// Its name.
     pub node: Arc<str>,
     /// Its kind.
@@ -98,13 +102,15 @@ pub struct Trouble {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// What went wrong; empty when all went well.
-    pub troubles: Vec<Trouble>,
+    #[serde(rename = "troubles")]
+    pub failures: Vec<Failure>,
     /// Not tried because of troubles.
     pub blocked: Vec<Arc<str>>,
     /// Nodes that exist now (up: in whatever state; down: what is left).
     pub exists: Vec<Arc<str>>,
     /// Nodes of which nobody knows: their last look failed, or none was made.
-    pub untold: Vec<Arc<str>>,
+    #[serde(rename = "untold")]
+    pub unknown: Vec<Arc<str>>,
     /// Mutating calls made.
     pub changed: usize,
     /// The user stopped it.
@@ -120,20 +126,20 @@ impl Outcome {
     /// Nothing went wrong and nobody stopped it.
     #[must_use]
     pub fn ok(&self) -> bool {
-        self.troubles.is_empty() && self.blocked.is_empty() && !self.interrupted
+        self.failures.is_empty() && self.blocked.is_empty() && !self.interrupted
     }
 }
 
 impl<W: Send + Sync + 'static> Walk<W> {
     /// Looks at everything once, changing nothing: what `plan` and `status` show.
-    pub async fn look(&self) -> Survey {
+    pub async fn look(&self) -> Report {
         look::show(self, &vec![true; self.graph.nodes.len()]).await
     }
 
     /// Looks at one node, and for that at what it is within; None where the graph has none of this name.
-    pub async fn look_at(&self, name: &str) -> Option<Sighting> {
+    pub async fn look_at(&self, name: &str) -> Option<NodeReport> {
         let id = self.graph.nodes.iter().position(|node| node.name().as_ref() == name)?;
-        look::show(self, &self.graph.around(id)).await.sightings.into_iter().nth(id)
+        look::show(self, &self.graph.around(id)).await.nodes.into_iter().nth(id)
     }
 
     /// Brings everything to what is wanted. Before the first change everything is looked at, and

@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use super::bucket::Bucket;
 use super::release::Draft;
 use super::repository::Repository;
-use crate::cloud::Cloud;
 use crate::cloud::kube::Serving;
 use crate::engine::Fault;
 use tritondeploy_wire::manifest;
@@ -109,14 +108,14 @@ impl Pod {
 }
 
 /// Releases the local models. Everything new is written beside what is served, and published only
-/// once every running pod serves it. Once a pod was asked, a cancel puts all of them back first.
+/// once every running pod serves it; `serving` finds these pods when they are asked. Once a pod was asked, a cancel puts all of them back first.
 ///
 /// # Errors
 /// When it could not be tried to its end. A refusal by Triton is in the report, not an error.
 pub async fn release(
-    cloud: &Cloud,
     bucket: Bucket<'_>,
     local: &Repository,
+    serving: impl Future<Output = Result<Vec<Serving>, Fault>>,
     cancel: &CancellationToken,
     progress: impl Fn(u64, u64) + Sync,
 ) -> Result<Report, Fault> {
@@ -138,7 +137,7 @@ pub async fn release(
         uploaded = bucket.upload(&draft.uploads, progress) => uploaded?,
     }
     let key = bucket.put_draft(&draft.manifest).await?;
-    let pods = cloud.kube.serving(cloud).await?;
+    let pods = serving.await?;
     for pod in &pods {
         if cancel.is_cancelled() {
             break;

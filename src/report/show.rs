@@ -6,8 +6,8 @@ use std::io::IsTerminal;
 use serde::Serialize;
 
 use super::words;
-use crate::engine::{Change, Fact, How, Sighting, Standing, Survey};
-use crate::models::Report;
+use crate::engine::{Change, Fact, NodeReport, Report, Status, UpdateMode};
+use crate::models;
 
 /// One JSON object, at the end of a command.
 pub fn json(value: &impl Serialize) {
@@ -25,24 +25,24 @@ pub fn note(text: &str) {
 }
 
 /// What `up` would do to each node, and the sum.
-pub fn plan(survey: &Survey) {
+pub fn plan(survey: &Report) {
     let (mut change, mut other) = (0usize, 0usize);
-    let goes = |seen: &&Sighting| seen.changes.iter().any(|(change, _)| change.removes());
+    let goes = |seen: &&NodeReport| seen.changes.iter().any(|(change, _)| change.removes());
     let absent: Vec<&str> = survey
-        .sightings
+        .nodes
         .iter()
         // What others leave behind only matters to `down`; other watched nodes come by themselves.
-        .filter(|seen| seen.standing == Standing::Absent && !seen.watched)
+        .filter(|seen| seen.status == Status::Absent && !seen.watched)
         .map(|seen| &*seen.node)
         .collect();
     grouped('+', absent.iter().copied());
-    let gone: Vec<&str> = survey.sightings.iter().filter(goes).map(|seen| &*seen.node).collect();
+    let gone: Vec<&str> = survey.nodes.iter().filter(goes).map(|seen| &*seen.node).collect();
     grouped('-', gone.iter().copied());
-    for seen in &survey.sightings {
-        match &seen.standing {
-            Standing::Absent => {}
-            Standing::Present if seen.changes.is_empty() || goes(&seen) => {}
-            Standing::Present => {
+    for seen in &survey.nodes {
+        match &seen.status {
+            Status::Absent => {}
+            Status::Present if seen.changes.is_empty() || goes(&seen) => {}
+            Status::Present => {
                 change += 1;
                 outln!("  ~ {}", seen.node);
                 seen.changes.iter().for_each(|(change, how)| outln!("      {}", changed(change, *how)));
@@ -51,7 +51,7 @@ pub fn plan(survey: &Survey) {
         }
     }
     if other > 0 {
-        standings(survey.sightings.iter().filter(|seen| !matches!(seen.standing, Standing::Absent | Standing::Present)));
+        standings(survey.nodes.iter().filter(|seen| !matches!(seen.status, Status::Absent | Status::Present)));
     }
     let other = if other == 0 { String::new() } else { format!(", {other} to look at") };
     let gone = if gone.is_empty() { String::new() } else { format!(", {} to delete", gone.len()) };
@@ -69,11 +69,11 @@ pub fn grouped<'a>(sign: char, names: impl IntoIterator<Item = &'a str>) {
     }
 }
 
-fn changed(change: &Change, how: How) -> String {
+fn changed(change: &Change, how: UpdateMode) -> String {
     let how = match how {
-        How::InPlace => "",
-        How::Replace => "  (takes a new one in its place)",
-        How::Refuse => "  (cannot be changed)",
+        UpdateMode::InPlace => "",
+        UpdateMode::Replace => "  (takes a new one in its place)",
+        UpdateMode::Refuse => "  (cannot be changed)",
     };
     let (field, from) = (&change.field, &change.from);
     match change.known_after() {
@@ -96,14 +96,14 @@ fn value(value: &serde_json::Value) -> String {
 
 /// How a node stands, in a few words.
 #[must_use]
-pub fn words(standing: &Standing) -> String {
-    match standing {
-        Standing::Absent => "absent".to_owned(),
-        Standing::Present => "ready".to_owned(),
-        Standing::Changing { why } => format!("changing: {why}"),
-        Standing::Broken { why, .. } => format!("broken: {why}"),
-        Standing::Foreign { why } => format!("not ours: {why}"),
-        Standing::Unknown { why } => format!("cannot be told: {why}"),
+pub fn words(status: &Status) -> String {
+    match status {
+        Status::Absent => "absent".to_owned(),
+        Status::Present => "ready".to_owned(),
+        Status::Changing { why } => format!("changing: {why}"),
+        Status::Broken { why, .. } => format!("broken: {why}"),
+        Status::Foreign { why } => format!("not ours: {why}"),
+        Status::Unknown { why } => format!("cannot be told: {why}"),
     }
 }
 
@@ -111,15 +111,15 @@ pub fn words(standing: &Standing) -> String {
 pub const EVIDENCE: usize = 8;
 
 /// These nodes with how they stand, those that stand alike on one line, and what is known of why.
-pub fn standings<'a>(seen: impl IntoIterator<Item = &'a Sighting>) {
-    let mut alike: Vec<(String, Vec<&Sighting>)> = Vec::new();
+pub fn standings<'a>(seen: impl IntoIterator<Item = &'a NodeReport>) {
+    let mut alike: Vec<(String, Vec<&NodeReport>)> = Vec::new();
     for seen in seen {
-        let words = match seen.standing {
-            Standing::Present if seen.changes.iter().any(|(change, _)| change.removes()) => {
+        let words = match seen.status {
+            Status::Present if seen.changes.iter().any(|(change, _)| change.removes()) => {
                 "not in the configuration any more".to_owned()
             }
-            Standing::Present => "differs from the configuration".to_owned(),
-            ref standing => words::cause(&words(standing)),
+            Status::Present => "differs from the configuration".to_owned(),
+            ref status => words::cause(&words(status)),
         };
         match alike.iter_mut().find(|(known, _)| *known == words) {
             Some((_, members)) => members.push(seen),
@@ -180,7 +180,7 @@ fn without_digest(value: &str) -> &str {
 }
 
 /// What a release changed, and what each pod says of it.
-pub fn released(report: &Report) {
+pub fn released(report: &models::Report) {
     if report.changed.is_empty() && report.removed.is_empty() {
         outln!("Nothing differs from what is released.");
     }
@@ -210,11 +210,11 @@ mod tests {
         use serde_json::json;
         let told = |from, to, how| changed(&Change { field: "f".to_owned(), from, to }, how);
         let unknown = json!({"known after": "gateway-image"});
-        assert_eq!(told(json!(null), unknown.clone(), How::InPlace), "f: known after gateway-image");
-        assert_eq!(told(json!([1]), json!([unknown]), How::InPlace), "f: [1] -> known after gateway-image");
-        assert_eq!(told(json!(null), json!("a"), How::InPlace), "f: nothing -> \"a\"");
-        assert_eq!(told(json!(1), json!(2), How::Refuse), "f: 1 -> 2  (cannot be changed)");
-        assert!(told(json!(1), json!("x".repeat(5000)), How::InPlace).ends_with("xxx... (5002 bytes)"));
+        assert_eq!(told(json!(null), unknown.clone(), UpdateMode::InPlace), "f: known after gateway-image");
+        assert_eq!(told(json!([1]), json!([unknown]), UpdateMode::InPlace), "f: [1] -> known after gateway-image");
+        assert_eq!(told(json!(null), json!("a"), UpdateMode::InPlace), "f: nothing -> \"a\"");
+        assert_eq!(told(json!(1), json!(2), UpdateMode::Refuse), "f: 1 -> 2  (cannot be changed)");
+        assert!(told(json!(1), json!("x".repeat(5000)), UpdateMode::InPlace).ends_with("xxx... (5002 bytes)"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::Doing;
+use crate::engine::Action;
 
 /// `48 s`, `9:30 min`.
 pub(super) fn took(duration: Duration) -> String {
@@ -14,22 +14,22 @@ pub(super) fn took(duration: Duration) -> String {
 }
 
 /// What is being done, while it is.
-pub(super) fn doing(doing: Doing) -> &'static str {
+pub(super) fn doing(doing: Action) -> &'static str {
     match doing {
-        Doing::Create => "creating",
-        Doing::Update => "updating",
-        Doing::Delete => "deleting",
-        Doing::Watch => "waiting",
+        Action::Create => "creating",
+        Action::Update => "updating",
+        Action::Delete => "deleting",
+        Action::Watch => "waiting",
     }
 }
 
 /// What was done.
-pub(super) fn did(did: Doing) -> &'static str {
+pub(super) fn did(did: Action) -> &'static str {
     match did {
-        Doing::Create => "created",
-        Doing::Update => "updated",
-        Doing::Delete => "deleted",
-        Doing::Watch => "ready",
+        Action::Create => "created",
+        Action::Update => "updated",
+        Action::Delete => "deleted",
+        Action::Watch => "ready",
     }
 }
 

@@ -10,10 +10,10 @@ use tritondeploy_client::v1::{self, Class, ModelResult};
 use tritondeploy_client::{Answer, Client, Error as ClientError, Object, Output, Request, Values};
 
 use super::kube::{Balancer, Endpoint, GatewayConfig};
-use super::storage::{Photo, PhotoOutput};
+use super::storage::{ProofImage, ProofImageOutput};
 use crate::cloud::{Cloud, Cx};
 use crate::config::Config;
-use crate::engine::{Cure, Doing, Fact, Fault, Found, Given, Node, Resource, Seen};
+use crate::engine::{Action, Fact, Fault, Found, Given, Node, Observation, Remedy, Resource};
 
 /// From the first packet to the last answer, in one look.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -55,14 +55,14 @@ impl From<v1::Error> for Not {
     }
 }
 
-async fn prove(config: &Config, endpoint: &Endpoint, photo: &PhotoOutput) -> Result<ProofOutput, Not> {
+async fn prove(config: &Config, endpoint: &Endpoint, photo: &ProofImageOutput) -> Result<ProofOutput, Not> {
     let took = by_protocol_v0(config, endpoint, photo).await?;
     let class = by_protocol_v1(config, endpoint, photo).await?;
     Ok(ProofOutput { class, took })
 }
 
 /// As the first clients do: every number of the pair.
-async fn by_protocol_v0(config: &Config, endpoint: &Endpoint, photo: &PhotoOutput) -> Result<Duration, Not> {
+async fn by_protocol_v0(config: &Config, endpoint: &Endpoint, photo: &ProofImageOutput) -> Result<Duration, Not> {
     let object = Object { bucket: photo.bucket.clone(), key: photo.key.clone() };
     let mut client = Client::connect(&endpoint.url()).await?;
     let begun = Instant::now();
@@ -74,7 +74,7 @@ async fn by_protocol_v0(config: &Config, endpoint: &Endpoint, photo: &PhotoOutpu
 }
 
 /// Classes: the best one of the model with real labels, where there is one, else of the pair.
-async fn by_protocol_v1(config: &Config, endpoint: &Endpoint, photo: &PhotoOutput) -> Result<Option<Class>, Not> {
+async fn by_protocol_v1(config: &Config, endpoint: &Endpoint, photo: &ProofImageOutput) -> Result<Option<Class>, Not> {
     let client = v1::Client::connect(&endpoint.url()).await?;
     let request = v1::Request::object_of(&photo.bucket, &photo.key).top(1).once();
     let request = if config.proof.model.is_some() { request.pipeline(GatewayConfig::PROOF) } else { request };
@@ -136,42 +136,42 @@ impl Resource for Proof {
     type World = Cloud;
     const KIND: &'static str = "proof";
     const ENDS_WITH_PARENT: bool = true;
-    type Within = (Node<Balancer>, Node<Photo>);
+    type Within = (Node<Balancer>, Node<ProofImage>);
     type Uses = ();
     type State = State;
     type Output = ProofOutput;
 
-    fn want(&self, _: &(Given<Endpoint>, Given<PhotoOutput>), (): &()) -> State {
+    fn want(&self, _: &(Given<Endpoint>, Given<ProofImageOutput>), (): &()) -> State {
         State
     }
 
-    async fn observe(&self, cx: &Cx, (endpoint, photo): &(Endpoint, PhotoOutput)) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, (endpoint, photo): &(Endpoint, ProofImageOutput)) -> Result<Observation<Self>, Fault> {
         let proved = timeout(PATIENCE, prove(&cx.world.config, endpoint, photo)).await;
         Ok(match proved {
-            Ok(Ok(output)) => Seen::Present(Found::one(output, State)),
-            Ok(Err(Not::Yet(why))) => Seen::Changing { why, found: None },
+            Ok(Ok(output)) => Observation::Present(Found::one(output, State)),
+            Ok(Err(Not::Yet(why))) => Observation::Changing { why, found: None },
             Ok(Err(Not::Right(why))) => {
                 let output = ProofOutput { class: None, took: PATIENCE };
-                Seen::Broken { output, why, cure: Cure::User }
+                Observation::Broken { output, why, remedy: Remedy::User }
             }
-            Err(_) => Seen::Changing { why: format!("no answer within {} s", PATIENCE.as_secs()), found: None },
+            Err(_) => Observation::Changing { why: format!("no answer within {} s", PATIENCE.as_secs()), found: None },
         })
     }
 
-    async fn create(&self, _: &Cx, _: &(Endpoint, PhotoOutput), (): &()) -> Result<(), Fault> {
+    async fn create(&self, _: &Cx, _: &(Endpoint, ProofImageOutput), (): &()) -> Result<(), Fault> {
         Err(Fault::Fatal("a proof is not made, it is seen".to_owned()))
     }
 
-    async fn delete(&self, _: &Cx, _: &(Endpoint, PhotoOutput), _: &ProofOutput) -> Result<(), Fault> {
+    async fn delete(&self, _: &Cx, _: &(Endpoint, ProofImageOutput), _: &ProofOutput) -> Result<(), Fault> {
         Err(Fault::Fatal("a proof leaves nothing behind".to_owned()))
     }
 
     /// The balancer's name may take a minute to be known everywhere.
-    fn patience(&self, _: Doing) -> Duration {
+    fn patience(&self, _: Action) -> Duration {
         Duration::from_secs(5 * 60)
     }
 
-    async fn evidence(&self, cx: &Cx, (endpoint, _): &(Endpoint, PhotoOutput)) -> Vec<String> {
+    async fn evidence(&self, cx: &Cx, (endpoint, _): &(Endpoint, ProofImageOutput)) -> Vec<String> {
         let ranges = &cx.world.config.workload.source_ranges;
         if ranges.is_empty() {
             return Vec::new();

@@ -3,19 +3,19 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod admins;
+mod broken;
+mod bucket;
+mod commands;
+mod crash;
+mod drift;
+mod earlier;
+mod foreign;
+mod life;
 #[path = "../network/local_aws.rs"]
 mod local_aws;
-mod sentences;
-mod sentences_admins;
-mod sentences_broken;
-mod sentences_bucket;
-mod sentences_commands;
-mod sentences_crash;
-mod sentences_drift;
-mod sentences_earlier;
-mod sentences_foreign;
-mod sentences_nodes;
-mod sentences_token;
+mod nodes;
+mod token;
 
 use std::sync::Arc;
 
@@ -50,13 +50,13 @@ fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
 
 pub(crate) async fn up(cloud: &Arc<Cloud>) -> Outcome {
     let outcome = walk(cloud).await.up().await;
-    assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.troubles, outcome.blocked);
+    assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.failures, outcome.blocked);
     outcome
 }
 
 pub(crate) async fn down(cloud: &Arc<Cloud>) {
     let inventory = Inventory::of_all(cloud).await.expect("an inventory");
     let outcome = through(cloud, &inventory).down().await;
-    assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.troubles, outcome.blocked);
+    assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.failures, outcome.blocked);
     assert!(outcome.exists.is_empty(), "left: {:?}", outcome.exists);
 }

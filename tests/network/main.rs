@@ -3,12 +3,12 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod account;
+mod connect;
+mod crash;
+mod leftovers;
+mod life;
 mod local_aws;
 mod lossy;
-mod sentences;
-mod sentences_connect;
-mod sentences_crash;
-mod sentences_leftovers;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -49,14 +49,14 @@ pub(crate) async fn walk_and_listen(cloud: &Arc<Cloud>, said: &Said) -> Walk<Clo
 
 pub(crate) async fn up(cloud: &Arc<Cloud>) -> Outcome {
     let outcome = walk(cloud).await.up().await;
-    assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.troubles, outcome.blocked);
+    assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.failures, outcome.blocked);
     assert_eq!(account::ours(cloud).await, account::one_of_each());
     outcome
 }
 
 pub(crate) async fn down(cloud: &Arc<Cloud>) {
     let outcome = walk(cloud).await.down().await;
-    assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.troubles, outcome.blocked);
+    assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.failures, outcome.blocked);
     assert!(outcome.exists.is_empty(), "left: {:?}", outcome.exists);
     assert_eq!(account::ours(cloud).await, BTreeMap::new());
 }

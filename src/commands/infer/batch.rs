@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::super::Start;
+use super::super::Session;
 use super::results::record::Run;
 use super::results::{Results, Tally, VideoTally};
 use super::run::{self, Context, Ended, Question, Server};
@@ -24,7 +24,7 @@ use crate::report::show;
 use crate::report::videos::Totals;
 use crate::report::words::{address, quoted};
 
-pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
+pub(super) async fn run(session: &Session, infer: Infer) -> Result<(), Error> {
     let sampling = Sampling::new(infer.every, infer.fps)?;
     let mut sources = infer.sources.iter().map(|source| Source::parse(source)).collect::<Result<Vec<_>, _>>()?;
     if infer.protocol == Protocol::V0 && sources.iter().any(|source| matches!(source, Source::Path(_) | Source::Glob(_))) {
@@ -36,7 +36,7 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     }
     let output = infer.output.clone().unwrap_or_else(|| PathBuf::from("."));
     Results::check(&output, infer.resume.as_ref().and_then(Option::as_deref))?;
-    let cloud = cloud(start, &infer, &sources).await?;
+    let cloud = cloud(session, &infer, &sources).await?;
     let bucket = cloud.as_ref().map(|cloud| cloud.bucket());
     if let (true, Some(bucket)) = (sources.is_empty(), &bucket) {
         let below = |prefix: &&str| Source::Objects { bucket: bucket.clone(), prefix: (*prefix).to_owned() };
@@ -48,19 +48,19 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
     let s3 = cloud.as_ref().map(|cloud| cloud.aws.s3.clone());
     let finder = Finder { s3: s3.clone(), seen: seen.clone() };
     if infer.dry_run {
-        return dry_run::run(start, finder, sources, cloud.as_deref()).await;
+        return dry_run::run(session, finder, sources, cloud.as_deref()).await;
     }
-    let (server, question) = connect::connect(start, &infer, cloud.as_ref()).await?;
+    let (server, question) = connect::connect(session, &infer, cloud.as_ref()).await?;
     let found = finder.start(sources);
     let able = Able::check(infer.protocol);
-    able.ready(&found, &seen, &start.cancel).await?;
+    able.ready(&found, &seen, &session.cancel).await?;
     let asked = asked(&infer, &question, &server, sampling);
     let results = match &infer.resume {
         Some(named) => Results::resume(&output, named.as_deref(), asked)?,
         None => Results::create(&output, asked)?,
     };
-    let report = Arc::new(Batch::start(start.mode, infer.quiet));
-    let cancel = start.cancel.clone();
+    let report = Arc::new(Batch::start(session.mode, infer.quiet));
+    let cancel = session.cancel.clone();
     let context = Context { server, results, seen, report, cancel, thumbnails: infer.report.is_some() };
     let mut videos = Videos::new(able, context.clone(), &infer, sampling, s3);
     let all = async {
@@ -79,7 +79,7 @@ pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
         context.results.discard();
         return Err(nothing(&context, ended));
     }
-    finish(start, &context, ended, infer.report.as_deref())
+    finish(session, &context, ended, infer.report.as_deref())
 }
 
 /// Nothing was found, and nothing is left of the run.
@@ -119,12 +119,12 @@ async fn ticks(context: &Context) -> Infallible {
 }
 
 /// AWS, unless nothing needs it.
-async fn cloud(start: &Start, infer: &Infer, sources: &[Source]) -> Result<Option<Arc<Cloud>>, Error> {
+async fn cloud(session: &Session, infer: &Infer, sources: &[Source]) -> Result<Option<Arc<Cloud>>, Error> {
     let needs_address = infer.url.is_none() && !infer.dry_run;
     if needs_address || sources.is_empty() || sources.iter().any(Source::is_listed_by_s3) {
-        return start.cloud("infer").await.map(Some);
+        return session.cloud("infer").await.map(Some);
     }
-    connect::log(start)?;
+    connect::log(session)?;
     Ok(None)
 }
 
@@ -145,7 +145,7 @@ fn asked(infer: &Infer, question: &Question, server: &Server, sampling: Sampling
 }
 
 /// The CSV of what there is, the page where one is wanted, the summary, and how it ended.
-fn finish(start: &Start, context: &Context, ended: Result<Ended, Error>, page: Option<&Path>) -> Result<(), Error> {
+fn finish(session: &Session, context: &Context, ended: Result<Ended, Error>, page: Option<&Path>) -> Result<(), Error> {
     let finished = context.results.finish().and_then(|tally| Ok((tally, context.results.finish_videos()?)));
     let (tally, videos) = match (finished, &ended) {
         (Ok(tallies), _) => tallies,
@@ -194,7 +194,7 @@ fn finish(start: &Start, context: &Context, ended: Result<Ended, Error>, page: O
         };
         return Err(Error::failed(why.join("\n  "), next).with(found));
     }
-    if start.json() {
+    if session.json() {
         show::json(&found);
     }
     Ok(())

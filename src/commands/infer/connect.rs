@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Start, log};
+use super::super::{Session, log};
 use super::address::of;
 use super::run::{Meaning, Question, Server, Unreached};
 use crate::cli::Infer;
@@ -14,19 +14,19 @@ use crate::error::Error;
 use crate::report::words::{address, quoted};
 
 /// Connects to the server that `--url` names, else to the deployment's. `cloud`: the deployment's, where it is needed.
-pub(super) async fn connect(start: &Start, infer: &Infer, cloud: Option<&Arc<Cloud>>) -> Result<(Server, Question), Error> {
+pub(super) async fn connect(session: &Session, infer: &Infer, cloud: Option<&Arc<Cloud>>) -> Result<(Server, Question), Error> {
     let url = match (&infer.url, cloud) {
         (Some(url), _) => url.clone(),
-        (None, Some(cloud)) => of(start, cloud).await?,
+        (None, Some(cloud)) => of(session, cloud).await?,
         (None, None) => return Err(Error::usage("there is no server to ask", "name one with --url")),
     };
     let bucket = cloud.map(|cloud| cloud.bucket());
-    let meanings = meanings(&config(start, cloud.map(|cloud| &**cloud))?);
+    let meanings = meanings(&config(session, cloud.map(|cloud| &**cloud))?);
     let Infer { models, top, concurrency, protocol, .. } = infer;
     let question =
         Question { url, protocol: *protocol, models: models.clone(), top: *top, concurrency: *concurrency, bucket, meanings };
-    let server = reached(question.clone(), start.cancel.clone());
-    let server = server.await.ok_or_else(Error::unchanged)?.map_err(|why| told(start, infer, &why))?;
+    let server = reached(question.clone(), session.cancel.clone());
+    let server = server.await.ok_or_else(Error::unchanged)?.map_err(|why| told(session, infer, &why))?;
     Ok((server, question))
 }
 
@@ -38,16 +38,16 @@ async fn reached(question: Question, cancel: CancellationToken) -> Option<Result
     }
 }
 
-fn told(start: &Start, infer: &Infer, why: &Unreached) -> Error {
+fn told(session: &Session, infer: &Infer, why: &Unreached) -> Error {
     let next = match (why, &infer.url) {
         (Unreached::Unspoken(_), Some(_)) => "ask with --protocol v0, which takes objects of the server's bucket only".to_owned(),
         (Unreached::Unspoken(_), None) => {
             format!(
                 "bring the deployment up to date ({}), or ask with --protocol v0, for objects of its bucket",
-                start.again("up")
+                session.again("up")
             )
         }
-        (Unreached::Otherwise(_), _) => look(start, infer),
+        (Unreached::Otherwise(_), _) => look(session, infer),
     };
     let why = why.to_string();
     // What follows a `?` may be a secret, and messages end up in logs.
@@ -56,21 +56,21 @@ fn told(start: &Start, infer: &Infer, why: &Unreached) -> Error {
 }
 
 /// The command that tells what is wrong with the server.
-pub(super) fn look(start: &Start, infer: &Infer) -> String {
+pub(super) fn look(session: &Session, infer: &Infer) -> String {
     match &infer.url {
-        None => start.again("status"),
+        None => session.again("status"),
         Some(url) if address(url) == *url => format!("tritondeploy test --url {}", quoted(url)),
         Some(_) => "tritondeploy test, with the same --url".to_owned(),
     }
 }
 
 /// The log file, where no AWS is needed.
-pub(super) fn log(start: &Start) -> Result<(), Error> {
-    log::open(start.log.as_deref(), &start.config()?.name, "infer")
+pub(super) fn log(session: &Session) -> Result<(), Error> {
+    log::open(session.log.as_deref(), &session.config()?.name, "infer")
 }
 
-fn config(start: &Start, cloud: Option<&Cloud>) -> Result<Config, Error> {
-    cloud.map_or_else(|| start.config(), |cloud| Ok(cloud.config.clone()))
+fn config(session: &Session, cloud: Option<&Cloud>) -> Result<Config, Error> {
+    cloud.map_or_else(|| session.config(), |cloud| Ok(cloud.config.clone()))
 }
 
 /// What the configuration and the local model repository tell of the models, which protocol v0 does not.
@@ -104,7 +104,7 @@ mod tests {
             let Command::Infer(infer) = Cli::parse_from(line.split(' ')).command else { panic!("{line}") };
             let (config, cancel) = ("tritondeploy.toml".into(), CancellationToken::new());
             let region = Some("eu-west-1".to_owned());
-            told(&Start { config, name: None, region, mode: Mode::Json, log: None, cancel }, &infer, &why).next().to_owned()
+            told(&Session { config, name: None, region, mode: Mode::Json, log: None, cancel }, &infer, &why).next().to_owned()
         };
         let (ours, any) = ("tritondeploy infer a.jpg", "tritondeploy infer a.jpg --url ws://h/it's");
         let otherwise = || Unreached::Otherwise("refused".to_owned());

@@ -3,7 +3,7 @@
 use indicatif::DecimalBytes;
 use serde_json::json;
 
-use super::super::Start;
+use super::super::Session;
 use super::batch;
 use super::results::{Index, Meeting};
 use super::sources::{Counts, Finder, Kind, Location, Skip, Source};
@@ -12,7 +12,7 @@ use crate::cost;
 use crate::error::Error;
 use crate::report::show;
 
-pub(super) async fn run(start: &Start, finder: Finder, sources: Vec<Source>, cloud: Option<&Cloud>) -> Result<(), Error> {
+pub(super) async fn run(session: &Session, finder: Finder, sources: Vec<Source>, cloud: Option<&Cloud>) -> Result<(), Error> {
     let seen = finder.seen.clone();
     let mut found = finder.start(sources);
     // Each image that is an object is read once by the gateway, each such video once by us.
@@ -20,7 +20,7 @@ pub(super) async fn run(start: &Start, finder: Finder, sources: Vec<Source>, clo
     let mut index = Index::new();
     loop {
         let one = tokio::select! {
-            () = start.cancel.cancelled() => return Err(Error::unchanged()),
+            () = session.cancel.cancelled() => return Err(Error::unchanged()),
             one = found.recv() => one,
         };
         let Some(one) = one else { break };
@@ -36,14 +36,14 @@ pub(super) async fn run(start: &Start, finder: Finder, sources: Vec<Source>, clo
     }
     let counts = seen.counts();
     let cost = cost::S3 { lists: counts.lists, gets, downloaded };
-    tell(start, &counts, bytes, &cost, cloud);
+    tell(session, &counts, bytes, &cost, cloud);
     let problems = batch::problems(&counts);
     if problems.is_empty() { Ok(()) } else { Err(Error::failed(problems.join("\n  "), "name other sources")) }
 }
 
-fn tell(start: &Start, counts: &Counts, bytes: u64, cost: &cost::S3, cloud: Option<&Cloud>) {
+fn tell(session: &Session, counts: &Counts, bytes: u64, cost: &cost::S3, cloud: Option<&Cloud>) {
     let skipped = batch::skipped(counts);
-    if start.json() {
+    if session.json() {
         show::json(&json!({
             "images": counts.images, "videos": counts.videos, "bytes": bytes, "skipped": skipped, "problems": counts.problems,
             "s3": cost.json(),

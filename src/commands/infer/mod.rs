@@ -12,19 +12,19 @@ mod sources;
 mod told;
 mod video;
 
-use super::Start;
+use super::Session;
 use super::target::Target;
 use crate::cli::Infer;
 use crate::error::Error;
 use crate::report::stop_when_closed;
 
-pub(super) async fn run(start: &Start, infer: Infer) -> Result<(), Error> {
-    stop_when_closed(&start.cancel);
+pub(super) async fn run(session: &Session, infer: Infer) -> Result<(), Error> {
+    stop_when_closed(&session.cancel);
     if let Some(url) = &infer.url {
         Target::parse(url)?;
     }
     match single::named(&infer) {
-        Some(image) => single::run(start, &infer, image).await,
-        None => batch::run(start, infer).await,
+        Some(image) => single::run(session, &infer, image).await,
+        None => batch::run(session, infer).await,
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::super::Start;
+use super::super::Session;
 use super::results::record::{Answer, Failure, Image, Item};
 use super::run::{Payload, Server};
 use super::sources::{self, Kind};
@@ -38,25 +38,25 @@ pub(super) fn named(infer: &Infer) -> Option<&str> {
     (kind == Some(Kind::Image)).then_some(image)
 }
 
-pub(super) async fn run(start: &Start, infer: &Infer, image: &str) -> Result<(), Error> {
+pub(super) async fn run(session: &Session, infer: &Infer, image: &str) -> Result<(), Error> {
     check(image)?;
     let cloud = if infer.url.is_some() {
-        connect::log(start)?;
+        connect::log(session)?;
         None
     } else {
-        Some(start.cloud("infer").await?)
+        Some(session.cloud("infer").await?)
     };
-    let (server, _) = connect::connect(start, infer, cloud.as_ref()).await?;
+    let (server, _) = connect::connect(session, infer, cloud.as_ref()).await?;
     let payload = photo(image, server.largest_image())?;
-    let answer = asked(start, &server, &payload).await.ok_or_else(Error::unchanged)?;
-    let (why, next) = failure(image, &answer, &connect::look(start, infer)).unzip();
-    if !start.json() {
+    let answer = asked(session, &server, &payload).await.ok_or_else(Error::unchanged)?;
+    let (why, next) = failure(image, &answer, &connect::look(session, infer)).unzip();
+    if !session.json() {
         told::lines(&answer).iter().for_each(|line| show::line(words::harmless(line)));
     }
     let item = Item { uri: image.to_owned(), version: String::new() };
     let mut found = told::image(&Image { item, place: 0, answer });
     let Some(why) = why else {
-        if start.json() {
+        if session.json() {
             show::json(&found);
         }
         return Ok(());
@@ -71,14 +71,14 @@ pub(super) async fn run(start: &Start, infer: &Infer, image: &str) -> Result<(),
 }
 
 /// None: it was stopped.
-async fn asked(start: &Start, server: &Server, payload: &Payload) -> Option<Answer> {
+async fn asked(session: &Session, server: &Server, payload: &Payload) -> Option<Answer> {
     let answer = server.ask(payload, None);
     tokio::pin!(answer);
     tokio::select! {
         answer = &mut answer => return answer,
         () = sleep(SOON) => {}
     }
-    if !start.json() {
+    if !session.json() {
         show::note("no answer yet; it is asked again while that may help, for two minutes at most");
     }
     answer.await

@@ -13,30 +13,30 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use self::report::Known;
-use super::{Start, plan};
-use crate::cli::Status;
+use super::{Session, plan};
+use crate::cli;
 use crate::cloud::Cloud;
-use crate::engine::{Change, Sighting, Standing, Survey};
+use crate::engine::{Change, NodeReport, Report, Status};
 use crate::error::Error;
 use crate::replace;
 use crate::report::{show, words};
 
-pub(super) async fn run(start: &Start, status: Status) -> Result<(), Error> {
+pub(super) async fn run(session: &Session, status: cli::Status) -> Result<(), Error> {
     // A configuration that cannot be read is nothing to report on.
-    let config = start.config()?;
+    let config = session.config()?;
     let file = status.report.as_deref();
-    if start.json() && file == Some(Path::new("-")) {
+    if session.json() && file == Some(Path::new("-")) {
         return Err(Error::usage("--json and --report - both want standard output", "name a file with --report"));
     }
     if let Some(file) = file.filter(|file| *file != Path::new("-")) {
         replace::check("--report", file, "report.md")?;
     }
-    let cloud = start.cloud("status").await;
+    let cloud = session.cloud("status").await;
     let survey = match &cloud {
-        Ok(cloud) => survey(start, cloud).await,
+        Ok(cloud) => survey(session, cloud).await,
         Err(why) => Err(Error::failed(why.to_string(), "")),
     };
-    if start.cancel.is_cancelled() {
+    if session.cancel.is_cancelled() {
         return Err(Error::unchanged());
     }
     if let Some(file) = file {
@@ -48,48 +48,48 @@ pub(super) async fn run(start: &Start, status: Status) -> Result<(), Error> {
             cluster: match &cloud {
                 Ok(cloud) => tokio::select! {
                     biased;
-                    () = start.cancel.cancelled() => return Err(Error::unchanged()),
+                    () = session.cancel.cancelled() => return Err(Error::unchanged()),
                     read = cluster::Cluster::read(cloud) => read,
                 },
                 Err(why) => Err(why.to_string()),
             },
             health: survey.as_ref().map_or_else(|_| "unknown".to_owned(), in_words),
         };
-        written(start, file, &report::text(&known))?;
+        written(session, file, &report::text(&known))?;
     }
-    show(start, &cloud?, &survey?, file)
+    show(session, &cloud?, &survey?, file)
 }
 
 /// Looks at everything; without what others made in our VPC, which is left behind only once the cluster that it serves
 /// is gone.
-async fn survey(start: &Start, cloud: &Arc<Cloud>) -> Result<Survey, Error> {
-    let mut survey = start.look(&start.walk(cloud, false).await?).await?;
-    let serves = survey.sightings.iter().any(|seen| &*seen.node == "cluster" && seen.standing != Standing::Absent);
-    survey.sightings.retain(|seen| seen.kind != "leftovers" || (!serves && seen.standing != Standing::Absent));
+async fn survey(session: &Session, cloud: &Arc<Cloud>) -> Result<Report, Error> {
+    let mut survey = session.look(&session.walk(cloud, false).await?).await?;
+    let serves = survey.nodes.iter().any(|seen| &*seen.node == "cluster" && seen.status != Status::Absent);
+    survey.nodes.retain(|seen| seen.kind != "leftovers" || (!serves && seen.status != Status::Absent));
     Ok(survey)
 }
 
 /// The report into its file, or to standard output.
-fn written(start: &Start, file: &Path, text: &str) -> Result<(), Error> {
+fn written(session: &Session, file: &Path, text: &str) -> Result<(), Error> {
     if file == Path::new("-") {
         show::line(text.trim_end());
         return Ok(());
     }
     report::write(file, text)
         .map_err(|why| Error::usage(format!("the report {} cannot be written: {why}", file.display()), "name another file"))?;
-    if !start.json() {
+    if !session.json() {
         show::line(format!("Written: {}", file.display()));
     }
     Ok(())
 }
 
 /// Nothing of what we make exists.
-fn nothing(survey: &Survey) -> bool {
-    let mut made = survey.sightings.iter().filter(|seen| !seen.watched);
-    made.all(|seen| matches!(seen.standing, Standing::Absent | Standing::Foreign { .. }))
+fn nothing(survey: &Report) -> bool {
+    let mut made = survey.nodes.iter().filter(|seen| !seen.watched);
+    made.all(|seen| matches!(seen.status, Status::Absent | Status::Foreign { .. }))
 }
 
-fn in_words(survey: &Survey) -> String {
+fn in_words(survey: &Report) -> String {
     let health = Health::of(survey);
     match () {
         () if nothing(survey) => "nothing of it exists".to_owned(),
@@ -98,25 +98,25 @@ fn in_words(survey: &Survey) -> String {
     }
 }
 
-fn show(start: &Start, cloud: &Arc<Cloud>, survey: &Survey, file: Option<&Path>) -> Result<(), Error> {
-    let made = survey.sightings.iter().filter(|seen| !seen.watched);
+fn show(session: &Session, cloud: &Arc<Cloud>, survey: &Report, file: Option<&Path>) -> Result<(), Error> {
+    let made = survey.nodes.iter().filter(|seen| !seen.watched);
     let nothing = nothing(survey);
-    let facts = || survey.sightings.iter().flat_map(|seen| &seen.facts);
+    let facts = || survey.nodes.iter().flat_map(|seen| &seen.facts);
     let health = Health::of(survey);
     let mut found = json!({
         "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
         "healthy": health.good(), "exists": !nothing, "drift": health.drift(), "facts": show::facts_json(facts()),
-        "nodes": survey.sightings,
+        "nodes": survey.nodes,
     });
     if let Some(file) = file {
         found["report"] = json!(file);
     }
     let on_screen = file == Some(Path::new("-"));
-    if !start.json() && !on_screen {
+    if !session.json() && !on_screen {
         plan::head(cloud);
         if nothing {
             show::line("Nothing of it exists.");
-            show::standings(made.filter(|seen| seen.standing != Standing::Absent));
+            show::standings(made.filter(|seen| seen.status != Status::Absent));
         } else {
             show::standings(health.wrong.iter().chain(&health.drifted).copied());
             show::facts(facts());
@@ -124,12 +124,12 @@ fn show(start: &Start, cloud: &Arc<Cloud>, survey: &Survey, file: Option<&Path>)
     }
     if !nothing && !health.good() {
         let next = if health.wrong.is_empty() { " (it puts back what differs)" } else { "" };
-        return Err(Error::failed(health.words(), format!("{}{next}", start.again("up"))).with(found));
+        return Err(Error::failed(health.words(), format!("{}{next}", session.again("up"))).with(found));
     }
-    if start.json() {
+    if session.json() {
         show::json(&found);
     } else if !nothing && !on_screen {
-        show::line(format!("Healthy: all {} parts are there, as configured, and answer.", survey.sightings.len()));
+        show::line(format!("Healthy: all {} parts are there, as configured, and answer.", survey.nodes.len()));
     }
     Ok(())
 }
@@ -137,16 +137,16 @@ fn show(start: &Start, cloud: &Arc<Cloud>, survey: &Survey, file: Option<&Path>)
 /// What keeps a deployment from being healthy.
 struct Health<'a> {
     /// Missing, changing, broken, not ours, or not to be told.
-    wrong: Vec<&'a Sighting>,
+    wrong: Vec<&'a NodeReport>,
     /// There, and not as configured.
-    drifted: Vec<&'a Sighting>,
+    drifted: Vec<&'a NodeReport>,
 }
 
 impl<'a> Health<'a> {
-    fn of(survey: &'a Survey) -> Self {
+    fn of(survey: &'a Report) -> Self {
         let (mut wrong, mut drifted) = (Vec::new(), Vec::new());
-        for seen in &survey.sightings {
-            if seen.standing != Standing::Present || seen.kind == "leftovers" {
+        for seen in &survey.nodes {
+            if seen.status != Status::Present || seen.kind == "leftovers" {
                 wrong.push(seen);
             } else if changes(seen).next().is_some() {
                 drifted.push(seen);
@@ -161,7 +161,7 @@ impl<'a> Health<'a> {
 
     /// Each field that differs, for scripts.
     fn drift(&self) -> Vec<Value> {
-        let one = |seen: &&'a Sighting| {
+        let one = |seen: &&'a NodeReport| {
             let node = seen.node.clone();
             changes(seen).map(move |change| json!({"node": node, "field": change.field, "from": change.from, "to": change.to}))
         };
@@ -169,7 +169,7 @@ impl<'a> Health<'a> {
     }
 
     fn words(&self) -> String {
-        let names = |seen: &[&Sighting]| words::brief(&seen.iter().map(|seen| &*seen.node).collect::<Vec<_>>());
+        let names = |seen: &[&NodeReport]| words::brief(&seen.iter().map(|seen| &*seen.node).collect::<Vec<_>>());
         let wrong = (!self.wrong.is_empty()).then(|| format!("not healthy: {}", names(&self.wrong)));
         let drifted = (!self.drifted.is_empty()).then(|| format!("not as configured: {}", names(&self.drifted)));
         wrong.into_iter().chain(drifted).collect::<Vec<_>>().join("; ")
@@ -177,22 +177,22 @@ impl<'a> Health<'a> {
 }
 
 /// What differs by itself: what waits for another node follows from that node's own state.
-fn changes(seen: &Sighting) -> impl Iterator<Item = &Change> {
+fn changes(seen: &NodeReport) -> impl Iterator<Item = &Change> {
     seen.changes.iter().map(|(change, _)| change).filter(|change| change.known_after().is_none())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::How;
+    use crate::engine::UpdateMode;
 
-    fn seen(node: &str, standing: Standing, to: Option<Value>) -> Sighting {
-        let change = |to| (Change { field: "spec.replicas".to_owned(), from: json!(1), to }, How::InPlace);
-        Sighting {
+    fn seen(node: &str, status: Status, to: Option<Value>) -> NodeReport {
+        let change = |to| (Change { field: "spec.replicas".to_owned(), from: json!(1), to }, UpdateMode::InPlace);
+        NodeReport {
             node: node.into(),
             kind: "x",
             watched: false,
-            standing,
+            status,
             changes: to.map(change).into_iter().collect(),
             facts: Vec::new(),
             evidence: Vec::new(),
@@ -201,20 +201,20 @@ mod tests {
 
     #[test]
     fn what_drifted_is_not_healthy_and_is_named() {
-        let fine = seen("vpc", Standing::Present, None);
-        let survey = Survey { sightings: vec![fine.clone(), seen("kube/deployment", Standing::Present, Some(json!(2)))] };
+        let fine = seen("vpc", Status::Present, None);
+        let survey = Report { nodes: vec![fine.clone(), seen("kube/deployment", Status::Present, Some(json!(2)))] };
         let health = Health::of(&survey);
         assert!(!health.good());
         assert_eq!(health.words(), "not as configured: kube/deployment");
         let told = json!({"node": "kube/deployment", "field": "spec.replicas", "from": 1, "to": 2});
         assert_eq!(health.drift(), [told]);
-        assert!(Health::of(&Survey { sightings: vec![fine] }).good());
+        assert!(Health::of(&Report { nodes: vec![fine] }).good());
     }
 
     #[test]
     fn what_waits_for_something_missing_is_no_drift() {
-        let waits = seen("kube/deployment", Standing::Present, Some(json!({"known after": "gateway-image"})));
-        let survey = Survey { sightings: vec![seen("gateway-image", Standing::Absent, None), waits] };
+        let waits = seen("kube/deployment", Status::Present, Some(json!({"known after": "gateway-image"})));
+        let survey = Report { nodes: vec![seen("gateway-image", Status::Absent, None), waits] };
         let health = Health::of(&survey);
         assert_eq!((health.words().as_str(), health.drift().len()), ("not healthy: gateway-image", 0));
     }

@@ -9,7 +9,7 @@ use super::page::Page;
 use super::{redact, rows};
 use crate::cloud::Cloud;
 use crate::config::Config;
-use crate::engine::Survey;
+use crate::engine::Report;
 use crate::replace;
 use crate::report::show;
 
@@ -18,7 +18,7 @@ pub(super) struct Known<'a> {
     pub(super) config: &'a Config,
     /// Who and where we are.
     pub(super) cloud: Read<&'a Cloud>,
-    pub(super) survey: Read<&'a Survey>,
+    pub(super) survey: Read<&'a Report>,
     pub(super) cluster: Read<Cluster>,
     /// In a few words.
     pub(super) health: String,
@@ -41,7 +41,7 @@ pub(super) fn text(known: &Known<'_>) -> String {
         }
         Err(why) => page.missing("AWS", why),
     }
-    let facts = known.survey.iter().flat_map(|survey| &survey.sightings).flat_map(|seen| &seen.facts);
+    let facts = known.survey.iter().flat_map(|survey| &survey.nodes).flat_map(|seen| &seen.facts);
     show::values(facts).iter().for_each(|(key, value)| page.point(key, value));
     match &known.cluster {
         Ok(cluster) => sections(&mut page, known, cluster),
@@ -55,7 +55,7 @@ pub(super) fn text(known: &Known<'_>) -> String {
     page.heading("Every part");
     match &known.survey {
         Ok(survey) => {
-            page.table(&["part", "stands", "differs", "evidence"], &survey.sightings.iter().map(rows::part).collect::<Vec<_>>())
+            page.table(&["part", "stands", "differs", "evidence"], &survey.nodes.iter().map(rows::part).collect::<Vec<_>>())
         }
         Err(why) => page.missing("the parts", why),
     }

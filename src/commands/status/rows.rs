@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Event, Node, P
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::ports;
-use crate::engine::{Sighting, Standing};
+use crate::engine::{NodeReport, Status};
 use crate::report::show;
 
 /// Warnings of Kubernetes that are shown.
@@ -135,12 +135,12 @@ pub(super) fn warnings(events: &[Event]) -> Vec<Vec<String>> {
     events[events.len().saturating_sub(WARNINGS)..].iter().map(row).collect()
 }
 
-pub(super) fn part(seen: &Sighting) -> Vec<String> {
+pub(super) fn part(seen: &NodeReport) -> Vec<String> {
     let differs: Vec<String> = seen.changes.iter().map(|(change, _)| change.field.clone()).collect();
-    let stands = match &seen.standing {
-        Standing::Present if seen.changes.is_empty() => "ready".to_owned(),
-        Standing::Present => "ready, not as configured".to_owned(),
-        standing => show::words(standing),
+    let stands = match &seen.status {
+        Status::Present if seen.changes.is_empty() => "ready".to_owned(),
+        Status::Present => "ready, not as configured".to_owned(),
+        status => show::words(status),
     };
     vec![seen.node.to_string(), stands, differs.join(", "), seen.evidence.join("; ")]
 }

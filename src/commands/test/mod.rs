@@ -25,7 +25,7 @@ use self::readiness::Readiness;
 use self::side::{Deployment, Side};
 use self::tally::{BEFORE_BUCKET, CHECKS, Found, Not, OF_GATEWAY, Tally, planned};
 use super::target::Target;
-use super::{Start, infer, log};
+use super::{Session, infer, log};
 use crate::cli::{Level, Test};
 use crate::cloud::Cloud;
 use crate::error::Error;
@@ -35,37 +35,37 @@ use crate::report::{show, words};
 /// All checks together, but the first look at the account.
 const LIMIT: Duration = Duration::from_secs(180);
 
-pub(super) async fn run(start: &Start, test: Test) -> Result<(), Error> {
+pub(super) async fn run(session: &Session, test: Test) -> Result<(), Error> {
     let subject = match &test.url {
         Some(url) => Subject::Any(Target::parse(url)?),
-        None => Subject::Ours(start.cloud("test").await?),
+        None => Subject::Ours(session.cloud("test").await?),
     };
     // Whoever names a server needs neither a configuration nor credentials, and gets a log where one is asked for.
-    if test.url.is_some() && start.log.is_some() {
-        log::open(start.log.as_deref(), "", "test")?;
+    if test.url.is_some() && session.log.is_some() {
+        log::open(session.log.as_deref(), "", "test")?;
     }
-    let show: fn(&Check) = if start.json() { |_| {} } else { checks::line };
+    let show: fn(&Check) = if session.json() { |_| {} } else { checks::line };
     let mut tally = Tally::new(subject.planned(test.level), show);
     let in_time = tokio::select! {
-        () = start.cancel.cancelled() => None,
-        ended = timeout(LIMIT, subject.check(start, &mut tally)) => Some(ended.is_ok()),
+        () = session.cancel.cancelled() => None,
+        ended = timeout(LIMIT, subject.check(session, &mut tally)) => Some(ended.is_ok()),
     };
     match in_time {
         None => return Err(Error::unchanged().with(tally.as_json())),
         Some(false) => tally.end_at_limit(LIMIT),
         Some(true) => {}
     }
-    finish(start, &tally)
+    finish(session, &tally)
 }
 
 /// The closing line, and whether something failed.
-fn finish(start: &Start, tally: &Tally) -> Result<(), Error> {
-    if !start.json() {
+fn finish(session: &Session, tally: &Tally) -> Result<(), Error> {
+    if !session.json() {
         show::line(format!("\n{}", tally.verdict()));
     }
     let failed: Vec<&Check> = tally.failures().collect();
     let Some(first) = failed.first() else {
-        if start.json() {
+        if session.json() {
             show::json(&tally.as_json());
         }
         return Ok(());
@@ -92,12 +92,12 @@ impl Subject {
         }
     }
 
-    async fn check(&self, start: &Start, tally: &mut Tally) {
+    async fn check(&self, session: &Session, tally: &mut Tally) {
         match self {
             Self::Any(target) => Round { target, side: &Side::Any, cloud: None }.run(tally).await,
             Self::Ours(cloud) => {
-                let side = Side::Ours(Box::new(Deployment::new(&cloud.config, |command| start.again(command))));
-                let found = tally.check("address", address(start, cloud)).await;
+                let side = Side::Ours(Box::new(Deployment::new(&cloud.config, |command| session.again(command))));
+                let found = tally.check("address", address(session, cloud)).await;
                 if let Some(target) = found {
                     return Round { target: &target, side: &side, cloud: Some(cloud) }.run(tally).await;
                 }
@@ -114,8 +114,8 @@ impl Subject {
 }
 
 /// The deployment's WebSocket.
-async fn address(start: &Start, cloud: &Arc<Cloud>) -> Found<Target> {
-    let why = match infer::address::of(start, cloud).await.and_then(|url| Target::parse(&url)) {
+async fn address(session: &Session, cloud: &Arc<Cloud>) -> Found<Target> {
+    let why = match infer::address::of(session, cloud).await.and_then(|url| Target::parse(&url)) {
         Ok(target) => {
             let told = format!("the load balancer of {} is active, with a healthy target: {}", cloud.config.name, target.url);
             return Ok((target, told));

@@ -3,160 +3,162 @@
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::errand::{Act, Errand, Stop};
-use super::look::{Aim, Looked, view};
-use super::tour::{Fate, Tour};
-use super::{Outcome, Walk, pace};
-use crate::erased::{Output, Sight};
-use crate::graph::NodeId;
-use crate::{Doing, Fault};
+use super::look::{Aim, view};
+use super::run::{Completion, Run};
+use super::snapshot::Lookup;
+use super::task::{Act, NodeTask, Stop};
+use super::{Outcome, Walk, timing};
+use crate::erased::AnyObservation;
+use crate::id::NodeId;
+use crate::inputs::Output;
+use crate::{Action, Fault};
 
 pub(super) async fn down<W: Send + Sync + 'static>(walk: &Walk<W>) -> Outcome {
-    let tour = Tour::begin(walk, "down");
-    tour.run(take_all(&tour)).await;
-    unreached(&tour);
-    tour.end()
+    let run = Run::begin(walk, "down");
+    run.run(destroy_all(&run)).await;
+    unreached(&run);
+    run.end()
 }
 
-async fn take_all<W: Send + Sync + 'static>(tour: &Tour<'_, W>) {
-    let seen = view(tour.walk, Aim::Down).await;
-    tour.note(&seen);
+async fn destroy_all<W: Send + Sync + 'static>(run: &Run<'_, W>) {
+    let seen = view(run.walk, Aim::Down).await;
+    run.note(&seen);
     let mut failing = Vec::new();
     for (id, looked) in seen.looked.iter().enumerate() {
-        let node = tour.node(id);
-        failing.push(matches!(looked, Looked::Fault(_)) && !node.watched() && !node.ends_with_parent());
+        let node = run.node(id);
+        failing.push(matches!(looked, Lookup::Fault(_)) && !node.watched() && !node.ends_with_parent());
     }
-    let dependents = tour.dependents();
+    let dependents = run.dependents();
     let nodes = seen.looked.into_iter().zip(&dependents).enumerate();
-    join_all(nodes.map(|(id, (looked, dependents))| take(tour, id, looked, dependents, &failing))).await;
+    join_all(nodes.map(|(id, (looked, dependents))| take(run, id, looked, dependents, &failing))).await;
 }
 
 /// One node, from the last of its dependents to its fate.
-async fn take<W: Send + Sync + 'static>(tour: &Tour<'_, W>, id: usize, looked: Looked, dependents: &[usize], failing: &[bool]) {
-    let node = tour.node(id);
-    let gone = Fate::Done { acted: false };
+async fn take<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looked: Lookup, dependents: &[usize], failing: &[bool]) {
+    let node = run.node(id);
+    let gone = Completion::Done { acted: false };
     if !node.watched() {
         // What cannot be told is decided at once, so that its parent need not wait for it, nor it for its parent.
         match &looked {
-            Looked::Fault(fault) if !node.ends_with_parent() => {
-                tour.trouble(id, format!("it cannot be told whether it is there: {fault}"), Vec::new());
-                return tour.settle(id, Fate::Stopped(vec![id]));
+            Lookup::Fault(fault) if !node.ends_with_parent() => {
+                run.failure(id, format!("it cannot be told whether it is there: {fault}"), Vec::new());
+                return run.settle(id, Completion::Stopped(vec![id]));
             }
-            Looked::Parent(parent) if !node.ends_with_parent() && failing[*parent] => {
-                tour.block(id, &[*parent]);
-                return tour.settle(id, Fate::Stopped(vec![*parent]));
+            Lookup::Parent(parent) if !node.ends_with_parent() && failing[*parent] => {
+                run.block(id, &[*parent]);
+                return run.settle(id, Completion::Stopped(vec![*parent]));
             }
-            Looked::Parent(parent) if !node.ends_with_parent() => {
-                tour.trouble(id, format!("it cannot be told: {}", tour.node(*parent).name()), Vec::new());
-                return tour.settle(id, Fate::Stopped(vec![id]));
+            Lookup::Parent(parent) if !node.ends_with_parent() => {
+                run.failure(id, format!("it cannot be told: {}", run.node(*parent).name()), Vec::new());
+                return run.settle(id, Completion::Stopped(vec![id]));
             }
             _ => {}
         }
     }
-    match tour.wait_for(dependents).await {
-        Fate::Done { .. } => {}
-        Fate::Stopped(by) => {
-            if tour.book().exists[id] {
-                tour.block(id, &by);
+    match run.wait_for(dependents).await {
+        Completion::Done { .. } => {}
+        Completion::Stopped(by) => {
+            if run.state().exists[id] {
+                run.block(id, &by);
             }
-            return tour.settle(id, Fate::Stopped(by));
+            return run.settle(id, Completion::Stopped(by));
         }
-        Fate::Interrupted => return tour.settle(id, Fate::Interrupted),
+        Completion::Interrupted => return run.settle(id, Completion::Interrupted),
     }
     if node.watched() {
-        return tour.settle(id, gone);
+        return run.settle(id, gone);
     }
-    let mut errand = Errand::new(tour, id);
-    errand.doing = Doing::Delete;
-    let fate = match looked {
-        Looked::No => Fate::Interrupted,
-        Looked::Fault(fault) => {
-            unreachable(&errand, &fault.to_string());
+    let mut task = NodeTask::new(run, id);
+    task.doing = Action::Delete;
+    let completion = match looked {
+        Lookup::No => Completion::Interrupted,
+        Lookup::Fault(fault) => {
+            unreachable(&task, &fault.to_string());
             gone
         }
-        Looked::Parent(parent) => {
-            unreachable(&errand, &format!("{} cannot be reached", tour.node(parent).name()));
+        Lookup::Parent(parent) => {
+            unreachable(&task, &format!("{} cannot be reached", run.node(parent).name()));
             gone
         }
-        Looked::Saw(Sight::Foreign(why)) => {
-            tour.say(id, format!("left alone, it is not ours: {why}"));
+        Lookup::Saw(AnyObservation::Foreign(why)) => {
+            run.say(id, format!("left alone, it is not ours: {why}"));
             gone
         }
-        Looked::Saw(Sight::Absent) | Looked::NoParent if !node.swept() => {
-            errand.finished(None);
+        Lookup::Saw(AnyObservation::Absent) | Lookup::NoParent if !node.swept() => {
+            task.finished(None);
             gone
         }
-        Looked::Saw(_) | Looked::NoParent => match raze(&mut errand).await {
+        Lookup::Saw(_) | Lookup::NoParent => match delete_until_gone(&mut task).await {
             Ok(()) => {
-                tour.book().known.remove(NodeId(id));
-                errand.finished(None);
+                run.state().known.remove(NodeId(id));
+                task.finished(None);
                 gone
             }
             Err(Stop::Failed { why, .. }) if node.ends_with_parent() => {
-                unreachable(&errand, &why);
+                unreachable(&task, &why);
                 gone
             }
             Err(Stop::Failed { why, evidence }) => {
-                tour.trouble(id, why, evidence);
-                Fate::Stopped(vec![id])
+                run.failure(id, why, evidence);
+                Completion::Stopped(vec![id])
             }
-            Err(Stop::Interrupted) => Fate::Interrupted,
+            Err(Stop::Interrupted) => Completion::Interrupted,
         },
     };
-    tour.settle(id, fate);
+    run.settle(id, completion);
 }
 
 /// It ends with its parent, so that the parent need not wait for it.
-fn unreachable<W: Send + Sync + 'static>(errand: &Errand<'_, W>, why: &str) {
-    let parents = errand.node.within().into_iter().map(|NodeId(parent)| errand.tour.node(parent).name().as_ref());
+fn unreachable<W: Send + Sync + 'static>(task: &NodeTask<'_, W>, why: &str) {
+    let parents = task.node.within().into_iter().map(|NodeId(parent)| task.run.node(parent).name().as_ref());
     let parents = parents.collect::<Vec<_>>().join(" and ");
-    errand.tour.say(errand.id, format!("left to go with {parents}: {why}"));
+    task.run.say(task.id, format!("left to go with {parents}: {why}"));
 }
 
 /// What was left to go with its parent has gone with it, or is still there.
-fn unreached<W: Send + Sync + 'static>(tour: &Tour<'_, W>) {
-    for id in 0..tour.len() {
-        let node = tour.node(id);
+fn unreached<W: Send + Sync + 'static>(run: &Run<'_, W>) {
+    for id in 0..run.len() {
+        let node = run.node(id);
         if !node.ends_with_parent() {
             continue;
         }
-        let mut book = tour.book();
-        let parent_left = node.within().into_iter().any(|NodeId(parent)| book.exists[parent] || book.untold[parent]);
-        book.exists[id] &= parent_left;
-        book.untold[id] &= parent_left;
+        let mut state = run.state();
+        let parent_left = node.within().into_iter().any(|NodeId(parent)| state.exists[parent] || state.unknown[parent]);
+        state.exists[id] &= parent_left;
+        state.unknown[id] &= parent_left;
     }
 }
 
 /// Deletes and looks until it is gone.
-pub(super) async fn raze<W: Send + Sync + 'static>(errand: &mut Errand<'_, W>) -> Result<(), Stop> {
+pub(super) async fn delete_until_gone<W: Send + Sync + 'static>(task: &mut NodeTask<'_, W>) -> Result<(), Stop> {
     let mut asked: Option<Instant> = None;
     loop {
-        let (outputs, why, moves): (Vec<Output>, String, bool) = match errand.look().await? {
-            Sight::Absent => return Ok(()),
-            Sight::Foreign(why) => {
-                errand.tour.say(errand.id, format!("left alone, it is not ours: {why}"));
+        let (outputs, why, moves): (Vec<Output>, String, bool) = match task.look().await? {
+            AnyObservation::Absent => return Ok(()),
+            AnyObservation::Foreign(why) => {
+                task.run.say(task.id, format!("left alone, it is not ours: {why}"));
                 return Ok(());
             }
-            Sight::Changing { why, found: None } => (Vec::new(), why, true),
-            Sight::Changing { why, found: Some(found) } => (found.all(), why, true),
-            Sight::Present(found) => (found.all(), "still there".to_owned(), false),
-            Sight::Broken { output, why, .. } => (vec![output], why, false),
+            AnyObservation::Changing { why, found: None } => (Vec::new(), why, true),
+            AnyObservation::Changing { why, found: Some(found) } => (found.all(), why, true),
+            AnyObservation::Present(found) => (found.all(), "still there".to_owned(), false),
+            AnyObservation::Broken { output, why, .. } => (vec![output], why, false),
         };
         // Once asked for, it is on its way; only what has not even begun to go is asked again.
-        let ask = asked.is_none_or(|asked| !moves && asked.elapsed() >= pace::SETTLE);
+        let ask = asked.is_none_or(|asked| !moves && asked.elapsed() >= timing::SETTLE);
         if outputs.is_empty() || !ask {
-            errand.wait(&why).await?;
+            task.wait(&why).await?;
             continue;
         }
-        if errand.did.is_none() {
-            errand.start(Doing::Delete);
-            errand.did = Some(Doing::Delete);
+        if task.did.is_none() {
+            task.start(Action::Delete);
+            task.did = Some(Action::Delete);
         }
         for output in &outputs {
-            match errand.call(Act::Delete(output)).await? {
+            match task.call(Act::Delete(output)).await? {
                 Ok(()) | Err(Fault::Unsure(_)) => asked = Some(Instant::now()),
                 Err(fault) => {
-                    errand.again(fault, true).await?;
+                    task.retry_or_fail(fault, true).await?;
                     break;
                 }
             }

@@ -7,43 +7,11 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Sighting, Standing, Survey, Walk, errand, pace};
-use crate::erased::{AnyNode, Sight};
-use crate::graph::NodeId;
-use crate::{Change, Cx, Doing, Event, Fault, How, Known, differences};
-
-/// What a first look found out about a node.
-#[derive(Clone)]
-pub(super) enum Looked {
-    /// Seen, or seen to be absent.
-    Saw(Sight),
-    /// What it is within is not there, so that it is not there either.
-    NoParent,
-    /// It cannot be told, because its parent (the first one that cannot) cannot.
-    Parent(usize),
-    /// It cannot be told.
-    Fault(Fault),
-    /// Nobody wanted to know, or the user stopped.
-    No,
-}
-
-impl Looked {
-    /// It is not known whether something is there.
-    pub(super) fn untold(&self) -> bool {
-        matches!(self, Self::Parent(_) | Self::Fault(_) | Self::No)
-    }
-
-    /// Something is there, in whatever state.
-    pub(super) fn there(&self) -> bool {
-        matches!(self, Self::Saw(Sight::Present(_) | Sight::Changing { .. } | Sight::Broken { .. }))
-    }
-}
-
-/// Everything that was looked at.
-pub(super) struct View {
-    pub(super) looked: Vec<Looked>,
-    pub(super) known: Known,
-}
+use super::snapshot::{Lookup, Snapshot, changes};
+use super::{NodeReport, Report, Status, Walk, probe, timing};
+use crate::erased::{AnyNode, AnyObservation};
+use crate::id::NodeId;
+use crate::{Action, Cx, Event, Fault, Known};
 
 /// How to look.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,15 +26,15 @@ pub(super) enum Aim {
 }
 
 /// Looks at everything, parents first, all else at once.
-pub(super) async fn view<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim) -> View {
+pub(super) async fn view<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim) -> Snapshot {
     view_of(walk, aim, &vec![true; walk.graph.nodes.len()]).await
 }
 
 /// The same, of what is wanted. What a wanted node is within is wanted too.
-async fn view_of<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim, wanted: &[bool]) -> View {
+async fn view_of<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim, wanted: &[bool]) -> Snapshot {
     let nodes = &walk.graph.nodes;
     let known = Mutex::new(Known::default());
-    let looked: Vec<watch::Sender<Option<Looked>>> = nodes.iter().map(|_| watch::Sender::new(None)).collect();
+    let looked: Vec<watch::Sender<Option<Lookup>>> = nodes.iter().map(|_| watch::Sender::new(None)).collect();
     let mut parent = vec![false; nodes.len()];
     nodes.iter().flat_map(|node| node.within()).for_each(|NodeId(id)| parent[id] = true);
     let one = |id: usize| {
@@ -75,156 +43,143 @@ async fn view_of<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim, wanted: &[b
             let node = nodes[id].as_ref();
             let parents = parents(looked, &node.within()).await;
             let told = match parents {
-                _ if walk.cancel.is_cancelled() || !wanted[id] => Looked::No,
+                _ if walk.cancel.is_cancelled() || !wanted[id] => Lookup::No,
                 Some(told) => told,
-                None if aim == Aim::Down && node.watched() && !parent[id] => Looked::No,
-                None if aim == Aim::Up && node.swept() => Looked::No,
+                None if aim == Aim::Down && node.watched() && !parent[id] => Lookup::No,
+                None if aim == Aim::Up && node.swept() => Lookup::No,
                 None => {
                     let snapshot = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     let settle = aim == Aim::Down && parent[id];
                     tokio::select! {
                         biased;
-                        () = walk.cancel.cancelled() => Looked::No,
+                        () = walk.cancel.cancelled() => Lookup::No,
                         told = tell(walk, node, &snapshot, settle, aim) => told,
                     }
                 }
             };
-            if let Looked::Saw(Sight::Present(found) | Sight::Changing { found: Some(found), .. }) = &told {
+            if let Lookup::Saw(AnyObservation::Present(found) | AnyObservation::Changing { found: Some(found), .. }) = &told {
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 known.insert(NodeId(id), found.output.clone());
             }
-            if let Looked::Saw(Sight::Broken { output, .. }) = &told {
+            if let Lookup::Saw(AnyObservation::Broken { output, .. }) = &told {
                 known.lock().unwrap_or_else(PoisonError::into_inner).insert(NodeId(id), output.clone());
             }
             looked[id].send_replace(Some(told));
         }
     };
     join_all((0..nodes.len()).map(one)).await;
-    View {
-        looked: looked.into_iter().map(|told| told.borrow().clone().unwrap_or(Looked::No)).collect(),
+    Snapshot {
+        looked: looked.into_iter().map(|told| told.borrow().clone().unwrap_or(Lookup::No)).collect(),
         known: known.into_inner().unwrap_or_else(PoisonError::into_inner),
     }
 }
 
 /// What the parents say about a node; None: all of them are there, so look.
-async fn parents(looked: &[watch::Sender<Option<Looked>>], within: &[NodeId]) -> Option<Looked> {
-    let (mut absent, mut untold) = (false, None);
+async fn parents(looked: &[watch::Sender<Option<Lookup>>], within: &[NodeId]) -> Option<Lookup> {
+    let (mut absent, mut unknown) = (false, None);
     for &NodeId(parent) in within {
         let mut told = looked[parent].subscribe();
         let told = told.wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
         match told {
-            Some(Looked::Saw(Sight::Absent | Sight::Foreign(_)) | Looked::NoParent) => absent = true,
-            Some(Looked::Saw(Sight::Changing { found: None, .. }) | Looked::Fault(_)) => {
-                untold.get_or_insert(Looked::Parent(parent));
+            Some(Lookup::Saw(AnyObservation::Absent | AnyObservation::Foreign(_)) | Lookup::NoParent) => absent = true,
+            Some(Lookup::Saw(AnyObservation::Changing { found: None, .. }) | Lookup::Fault(_)) => {
+                unknown.get_or_insert(Lookup::Parent(parent));
             }
-            Some(Looked::Parent(cause)) => {
-                untold.get_or_insert(Looked::Parent(cause));
+            Some(Lookup::Parent(cause)) => {
+                unknown.get_or_insert(Lookup::Parent(cause));
             }
-            Some(Looked::Saw(_)) => {}
-            Some(Looked::No) | None => return Some(Looked::No),
+            Some(Lookup::Saw(_)) => {}
+            Some(Lookup::No) | None => return Some(Lookup::No),
         }
     }
-    if absent { Some(Looked::NoParent) } else { untold }
+    if absent { Some(Lookup::NoParent) } else { unknown }
 }
 
 /// One node: tried again for a short while where it does not answer.
-async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, known: &Known, settle: bool, aim: Aim) -> Looked {
-    let cx = errand::cx(walk, node);
-    let patience = node.patience(Doing::Create).max(node.patience(Doing::Delete));
+async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, known: &Known, settle: bool, aim: Aim) -> Lookup {
+    let cx = probe::cx(walk, node);
+    let patience = node.patience(Action::Create).max(node.patience(Action::Delete));
     // What ends with its parent may have lost it already: nobody waits long for it.
     let silence = match aim {
-        Aim::Down if !node.ends_with_parent() => node.patience(Doing::Delete),
-        Aim::Once | Aim::Up | Aim::Down => pace::SURVEY,
+        Aim::Down if !node.ends_with_parent() => node.patience(Action::Delete),
+        Aim::Once | Aim::Up | Aim::Down => timing::SURVEY,
     };
     let (begun, mut failing, mut said) = (Instant::now(), None, String::new());
     loop {
-        match errand::look(node, &cx, known).await {
-            Some(Ok(Sight::Changing { why, found: None })) if settle && begun.elapsed() < patience => {
+        match probe::look(node, &cx, known).await {
+            Some(Ok(AnyObservation::Changing { why, found: None })) if settle && begun.elapsed() < patience => {
                 failing = None;
                 if why != said {
                     let (node, kind, why) = (node.name().clone(), node.kind(), why.clone());
-                    walk.events.send(Event::Waiting { node, kind, doing: Doing::Delete, why });
+                    walk.events.send(Event::Waiting { node, kind, doing: Action::Delete, why });
                 }
                 said = why;
-                sleep(pace::next_look(begun.elapsed())).await;
+                sleep(timing::next_look(begun.elapsed())).await;
             }
-            Some(Ok(sight)) => return Looked::Saw(sight),
-            None => return Looked::NoParent,
+            Some(Ok(sight)) => return Lookup::Saw(sight),
+            None => return Lookup::NoParent,
             Some(Err(fault @ (Fault::TryAgain(_) | Fault::Unsure(_)))) => {
                 let (tries, since) = failing.unwrap_or((0, Instant::now()));
                 if since.elapsed() >= silence {
-                    return Looked::Fault(fault);
+                    return Lookup::Fault(fault);
                 }
                 failing = Some((tries + 1, since));
-                sleep(pace::back_off(tries)).await;
+                sleep(timing::back_off(tries)).await;
             }
-            Some(Err(fault)) => return Looked::Fault(fault),
+            Some(Err(fault)) => return Lookup::Fault(fault),
         }
-    }
-}
-
-/// What differs from what is wanted, as far as it can be told, and how it could be changed.
-/// What is never made by us is not compared.
-pub(super) fn changes<W>(node: &dyn AnyNode<W>, known: &Known, sight: &Sight) -> Vec<(Change, How)> {
-    match sight {
-        Sight::Present(_) if node.unwanted() => vec![(Change::removal(), How::InPlace)],
-        Sight::Present(found) if !node.watched() && !node.swept() => differences(&node.wanted(known), &found.actual)
-            .into_iter()
-            .map(|change| (change.clone(), node.how(&change)))
-            .collect(),
-        _ => Vec::new(),
     }
 }
 
 /// What `plan` and `status` show, of what is wanted.
-pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[bool]) -> Survey {
-    let View { looked, known } = view_of(walk, Aim::Once, wanted).await;
+pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[bool]) -> Report {
+    let Snapshot { looked, known } = view_of(walk, Aim::Once, wanted).await;
     let name = |id: usize| walk.graph.nodes[id].name().clone();
-    let one = async |(id, looked): (usize, Looked)| {
+    let one = async |(id, looked): (usize, Lookup)| {
         let node = walk.graph.nodes[id].as_ref();
-        let mut sighting = Sighting {
+        let mut report = NodeReport {
             node: node.name().clone(),
             kind: node.kind(),
             watched: node.watched() || node.swept(),
-            standing: standing(&looked, name),
+            status: status(&looked, name),
             changes: Vec::new(),
             facts: Vec::new(),
             evidence: Vec::new(),
         };
-        let Looked::Saw(sight) = looked else { return sighting };
-        sighting.changes = changes(node, &known, &sight);
+        let Lookup::Saw(sight) = looked else { return report };
+        report.changes = changes(node, &known, &sight);
         match &sight {
-            Sight::Present(found) | Sight::Changing { found: Some(found), .. } => {
-                sighting.facts = node.facts(&found.output);
+            AnyObservation::Present(found) | AnyObservation::Changing { found: Some(found), .. } => {
+                report.facts = node.facts(&found.output);
             }
             _ => {}
         }
-        if matches!(sight, Sight::Changing { .. } | Sight::Broken { .. }) {
-            sighting.evidence = evidence(node, &errand::cx(walk, node), &known).await;
+        if matches!(sight, AnyObservation::Changing { .. } | AnyObservation::Broken { .. }) {
+            report.evidence = evidence(node, &probe::cx(walk, node), &known).await;
         }
-        sighting
+        report
     };
-    let mut sightings = join_all(looked.into_iter().enumerate().map(one)).await;
+    let mut nodes = join_all(looked.into_iter().enumerate().map(one)).await;
     // What is not wanted and is gone is no matter any more.
     let mut unwanted = walk.graph.nodes.iter().map(|node| node.unwanted());
-    sightings.retain(|seen| !(unwanted.next().unwrap_or(false) && seen.standing == Standing::Absent));
-    Survey { sightings }
+    nodes.retain(|seen| !(unwanted.next().unwrap_or(false) && seen.status == Status::Absent));
+    Report { nodes }
 }
 
 async fn evidence<W>(node: &dyn AnyNode<W>, cx: &Cx<W>, known: &Known) -> Vec<String> {
-    let limit: Duration = pace::EVIDENCE;
+    let limit: Duration = timing::EVIDENCE;
     timeout(limit, node.evidence(cx, known)).await.unwrap_or_default()
 }
 
-fn standing(looked: &Looked, name: impl Fn(usize) -> Arc<str>) -> Standing {
+fn status(looked: &Lookup, name: impl Fn(usize) -> Arc<str>) -> Status {
     match looked {
-        Looked::Saw(Sight::Absent) | Looked::NoParent => Standing::Absent,
-        Looked::Saw(Sight::Present(_)) => Standing::Present,
-        Looked::Saw(Sight::Foreign(why)) => Standing::Foreign { why: why.clone() },
-        Looked::Saw(Sight::Changing { why, .. }) => Standing::Changing { why: why.clone() },
-        Looked::Saw(Sight::Broken { why, cure, .. }) => Standing::Broken { why: why.clone(), cure: *cure },
-        Looked::Parent(parent) => Standing::Unknown { why: format!("cannot be told: {}", name(*parent)) },
-        Looked::Fault(fault) => Standing::Unknown { why: fault.to_string() },
-        Looked::No => Standing::Unknown { why: "not looked at".to_owned() },
+        Lookup::Saw(AnyObservation::Absent) | Lookup::NoParent => Status::Absent,
+        Lookup::Saw(AnyObservation::Present(_)) => Status::Present,
+        Lookup::Saw(AnyObservation::Foreign(why)) => Status::Foreign { why: why.clone() },
+        Lookup::Saw(AnyObservation::Changing { why, .. }) => Status::Changing { why: why.clone() },
+        Lookup::Saw(AnyObservation::Broken { why, remedy, .. }) => Status::Broken { why: why.clone(), remedy: *remedy },
+        Lookup::Parent(parent) => Status::Unknown { why: format!("cannot be told: {}", name(*parent)) },
+        Lookup::Fault(fault) => Status::Unknown { why: fault.to_string() },
+        Lookup::No => Status::Unknown { why: "not looked at".to_owned() },
     }
 }

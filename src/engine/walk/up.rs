@@ -4,47 +4,49 @@ use futures::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::down::raze;
-use super::errand::{Act, Errand, Stop};
-use super::look::{Aim, Looked, View, changes, view};
-use super::tour::{Fate, Tour};
-use super::{Outcome, Walk, pace};
-use crate::erased::{Finding, Output, Sight};
-use crate::graph::NodeId;
-use crate::needs::KNOWN_AFTER;
-use crate::{Change, Cure, Doing, Fault, How, differences};
+use super::down::delete_until_gone;
+use super::look::{Aim, view};
+use super::run::{Completion, Run};
+use super::snapshot::{Lookup, Snapshot, changes};
+use super::task::{Act, NodeTask, Stop};
+use super::{Outcome, Walk, timing};
+use crate::erased::{AnyObservation, Finding};
+use crate::id::NodeId;
+use crate::inputs::KNOWN_AFTER;
+use crate::inputs::Output;
+use crate::{Action, Change, Fault, Remedy, UpdateMode, differences};
 
 /// No sane object needs more steps than this to be configured.
 const MOST_UPDATES: usize = 20;
 
 pub(super) async fn up<W: Send + Sync + 'static>(walk: &Walk<W>) -> Outcome {
-    let tour = Tour::begin(walk, "up");
-    tour.run(bring_all(&tour)).await;
-    tour.end()
+    let run = Run::begin(walk, "up");
+    run.run(apply_all(&run)).await;
+    run.end()
 }
 
-async fn bring_all<W: Send + Sync + 'static>(tour: &Tour<'_, W>) {
-    let seen = view(tour.walk, Aim::Up).await;
-    tour.note(&seen);
-    let refusals = if tour.cancelled() { Vec::new() } else { refusals(tour, &seen) };
+async fn apply_all<W: Send + Sync + 'static>(run: &Run<'_, W>) {
+    let seen = view(run.walk, Aim::Up).await;
+    run.note(&seen);
+    let refusals = if run.cancelled() { Vec::new() } else { refusals(run, &seen) };
     if !refusals.is_empty() {
-        return refusals.into_iter().for_each(|(id, why)| tour.trouble(id, why, Vec::new()));
+        return refusals.into_iter().for_each(|(id, why)| run.failure(id, why, Vec::new()));
     }
-    join_all(seen.looked.into_iter().enumerate().map(|(id, looked)| bring(tour, id, looked))).await;
+    join_all(seen.looked.into_iter().enumerate().map(|(id, looked)| apply_node(run, id, looked))).await;
 }
 
 /// What `up` will not touch: it says so before the first change.
-fn refusals<W: Send + Sync + 'static>(tour: &Tour<'_, W>, seen: &View) -> Vec<(usize, String)> {
+fn refusals<W: Send + Sync + 'static>(run: &Run<'_, W>, seen: &Snapshot) -> Vec<(usize, String)> {
     let mut refusals = Vec::new();
     // A node stands when it and all that it needs are there and as wanted.
     let mut stands: Vec<bool> = Vec::new();
     for (id, looked) in seen.looked.iter().enumerate() {
-        let node = tour.node(id);
-        let needs_stand = tour.needs(id).iter().all(|&need| stands[need]);
-        let mut as_wanted = matches!(looked, Looked::Saw(Sight::Present(_))) || node.swept();
+        let node = run.node(id);
+        let needs_stand = run.inputs(id).iter().all(|&need| stands[need]);
+        let mut as_wanted = matches!(looked, Lookup::Saw(AnyObservation::Present(_))) || node.swept();
         match looked {
-            Looked::Saw(Sight::Foreign(why)) => refusals.push((id, format!("not ours: {why}"))),
-            Looked::Saw(sight) if !node.watched() => {
+            Lookup::Saw(AnyObservation::Foreign(why)) => refusals.push((id, format!("not ours: {why}"))),
+            Lookup::Saw(sight) if !node.watched() => {
                 let changes = changes(node, &seen.known, sight);
                 as_wanted &= changes.is_empty();
                 let known = changes.into_iter().filter(|(change, _)| !known_later(&change.to));
@@ -53,8 +55,8 @@ fn refusals<W: Send + Sync + 'static>(tour: &Tour<'_, W>, seen: &View) -> Vec<(u
                 }
             }
             // Where something below is still missing, it may be what would allow this look.
-            Looked::Fault(Fault::Denied(why)) if needs_stand => refusals.push((id, format!("denied: {why}"))),
-            Looked::Fault(Fault::Fatal(why)) if needs_stand && !node.watched() => {
+            Lookup::Fault(Fault::Denied(why)) if needs_stand => refusals.push((id, format!("denied: {why}"))),
+            Lookup::Fault(Fault::Fatal(why)) if needs_stand && !node.watched() => {
                 refusals.push((id, why.clone()));
             }
             _ => {}
@@ -74,82 +76,82 @@ fn known_later(value: &Value) -> bool {
 }
 
 /// Why these changes cannot be made, if one of them cannot.
-fn unchangeable(changes: impl Iterator<Item = (Change, How)>) -> Option<String> {
+fn unchangeable(changes: impl Iterator<Item = (Change, UpdateMode)>) -> Option<String> {
     let whys: Vec<String> = changes
         .filter_map(|(Change { field, from, to }, how)| match how {
-            How::InPlace => None,
-            How::Refuse => Some(format!("{field} is {from}, wanted is {to}, and that cannot be changed")),
-            How::Replace => Some(format!("{field} is {from}, wanted is {to}, and that takes a new one in its place")),
+            UpdateMode::InPlace => None,
+            UpdateMode::Refuse => Some(format!("{field} is {from}, wanted is {to}, and that cannot be changed")),
+            UpdateMode::Replace => Some(format!("{field} is {from}, wanted is {to}, and that takes a new one in its place")),
         })
         .collect();
     (!whys.is_empty()).then(|| whys.join("; "))
 }
 
 /// One node, from its needs to its fate.
-async fn bring<W: Send + Sync + 'static>(tour: &Tour<'_, W>, id: usize, looked: Looked) {
-    let needs = tour.wait_for(&tour.needs(id)).await;
-    let needs_acted = match needs {
-        Fate::Done { acted } => acted,
-        Fate::Stopped(by) => {
-            tour.block(id, &by);
-            return tour.settle(id, Fate::Stopped(by));
+async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looked: Lookup) {
+    let inputs = run.wait_for(&run.inputs(id)).await;
+    let needs_acted = match inputs {
+        Completion::Done { acted } => acted,
+        Completion::Stopped(by) => {
+            run.block(id, &by);
+            return run.settle(id, Completion::Stopped(by));
         }
-        Fate::Interrupted => return tour.settle(id, Fate::Interrupted),
+        Completion::Interrupted => return run.settle(id, Completion::Interrupted),
     };
-    if tour.node(id).swept() {
-        return tour.settle(id, Fate::Done { acted: needs_acted });
+    if run.node(id).swept() {
+        return run.settle(id, Completion::Done { acted: needs_acted });
     }
-    if tour.node(id).unwanted() {
-        return tour.settle(id, take_away(tour, id).await);
+    if run.node(id).unwanted() {
+        return run.settle(id, destroy_orphan(run, id).await);
     }
-    let mut rise =
-        Rise { errand: Errand::new(tour, id), created: false, seen: false, unsure: None, deleted: None, updates: Vec::new() };
+    let mut apply =
+        Apply { task: NodeTask::new(run, id), created: false, seen: false, unsure: None, deleted: None, updates: Vec::new() };
     // What was seen at the beginning still holds where nothing below has been touched since.
     let first = match looked {
-        Looked::Saw(sight) if !needs_acted => Some(sight),
+        Lookup::Saw(sight) if !needs_acted => Some(sight),
         _ => None,
     };
-    let fate = match rise.up(first).await {
+    let completion = match apply.up(first).await {
         Ok(output) => {
-            rise.errand.finished(Some(&output));
-            tour.book().known.insert(NodeId(id), output);
-            let acted = rise.errand.did.is_some();
-            Fate::Done { acted: needs_acted || acted }
+            apply.task.finished(Some(&output));
+            run.state().known.insert(NodeId(id), output);
+            let acted = apply.task.did.is_some();
+            Completion::Done { acted: needs_acted || acted }
         }
         Err(Stop::Failed { why, evidence }) => {
-            tour.trouble(id, why, evidence);
-            Fate::Stopped(vec![id])
+            run.failure(id, why, evidence);
+            Completion::Stopped(vec![id])
         }
         Err(Stop::Interrupted) => {
-            if (rise.created || rise.unsure.is_some()) && !rise.seen {
-                rise.errand.until_seen().await;
+            if (apply.created || apply.unsure.is_some()) && !apply.seen {
+                apply.task.until_seen().await;
             }
-            Fate::Interrupted
+            Completion::Interrupted
         }
     };
-    tour.settle(id, fate);
+    run.settle(id, completion);
 }
 
 /// What an earlier configuration made goes.
-async fn take_away<W: Send + Sync + 'static>(tour: &Tour<'_, W>, id: usize) -> Fate {
-    let mut errand = Errand::new(tour, id);
-    errand.doing = Doing::Delete;
-    match raze(&mut errand).await {
+async fn destroy_orphan<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize) -> Completion {
+    let mut task = NodeTask::new(run, id);
+    task.doing = Action::Delete;
+    match delete_until_gone(&mut task).await {
         Ok(()) => {
-            errand.finished(None);
-            Fate::Done { acted: errand.did.is_some() }
+            task.finished(None);
+            Completion::Done { acted: task.did.is_some() }
         }
         Err(Stop::Failed { why, evidence }) => {
-            tour.trouble(id, why, evidence);
-            Fate::Stopped(vec![id])
+            run.failure(id, why, evidence);
+            Completion::Stopped(vec![id])
         }
-        Err(Stop::Interrupted) => Fate::Interrupted,
+        Err(Stop::Interrupted) => Completion::Interrupted,
     }
 }
 
 /// A node on its way up.
-struct Rise<'a, W> {
-    errand: Errand<'a, W>,
+struct Apply<'a, W> {
+    task: NodeTask<'a, W>,
     /// The creating call was answered: there is no second one in this run.
     created: bool,
     /// It was seen since.
@@ -162,25 +164,25 @@ struct Rise<'a, W> {
     updates: Vec<Vec<Change>>,
 }
 
-impl<W: Send + Sync + 'static> Rise<'_, W> {
-    async fn up(&mut self, mut first: Option<Sight>) -> Result<Output, Stop> {
-        let wanted = self.errand.node.wanted(&self.errand.known);
+impl<W: Send + Sync + 'static> Apply<'_, W> {
+    async fn up(&mut self, mut first: Option<AnyObservation>) -> Result<Output, Stop> {
+        let wanted = self.task.node.wanted(&self.task.known);
         loop {
             let sight = match first.take() {
                 Some(sight) => sight,
-                None => self.errand.look().await?,
+                None => self.task.look().await?,
             };
-            self.seen |= !matches!(sight, Sight::Absent);
+            self.seen |= !matches!(sight, AnyObservation::Absent);
             match sight {
-                Sight::Absent => self.absent().await?,
-                Sight::Foreign(why) => return Err(self.errand.failed(format!("not ours: {why}")).await),
-                Sight::Changing { why, .. } => {
-                    self.errand.did.get_or_insert(Doing::Watch);
-                    self.errand.wait(&why).await?;
+                AnyObservation::Absent => self.absent().await?,
+                AnyObservation::Foreign(why) => return Err(self.task.failed(format!("not ours: {why}")).await),
+                AnyObservation::Changing { why, .. } => {
+                    self.task.did.get_or_insert(Action::Watch);
+                    self.task.wait(&why).await?;
                 }
-                Sight::Broken { output, why, cure } => self.broken(&output, why, cure).await?,
-                Sight::Present(_) if self.going() => self.errand.wait("still there").await?,
-                Sight::Present(found) => {
+                AnyObservation::Broken { output, why, remedy } => self.broken(&output, why, remedy).await?,
+                AnyObservation::Present(_) if self.going() => self.task.wait("still there").await?,
+                AnyObservation::Present(found) => {
                     if self.present(&wanted, &found).await? {
                         return Ok(found.output);
                     }
@@ -191,109 +193,109 @@ impl<W: Send + Sync + 'static> Rise<'_, W> {
 
     /// A broken one was asked to go, and the new one is not made yet.
     fn going(&self) -> bool {
-        self.deleted.is_some() && self.errand.doing == Doing::Delete
+        self.deleted.is_some() && self.task.doing == Action::Delete
     }
 
     async fn absent(&mut self) -> Result<(), Stop> {
-        let errand = &mut self.errand;
-        if errand.node.watched() {
-            errand.did = Some(Doing::Watch);
-            return errand.wait("not there yet").await;
+        let task = &mut self.task;
+        if task.node.watched() {
+            task.did = Some(Action::Watch);
+            return task.wait("not there yet").await;
         }
         if self.created {
-            return errand.wait("created, and not to be seen yet").await;
+            return task.wait("created, and not to be seen yet").await;
         }
         if let Some(asked) = self.unsure {
-            let hides = pace::HIDDEN.min(errand.node.patience(Doing::Create));
+            let hides = timing::HIDDEN.min(task.node.patience(Action::Create));
             if asked.elapsed() < hides {
-                return errand.wait("looking whether the call without an answer has made it").await;
+                return task.wait("looking whether the call without an answer has made it").await;
             }
         }
-        if errand.doing != Doing::Create {
-            errand.start(Doing::Create);
+        if task.doing != Action::Create {
+            task.start(Action::Create);
             self.seen = false;
         }
-        match errand.call(Act::Create).await? {
+        match task.call(Act::Create).await? {
             Ok(()) => {
                 self.created = true;
-                errand.did = Some(Doing::Create);
+                task.did = Some(Action::Create);
                 Ok(())
             }
             Err(Fault::Unsure(why)) => {
                 self.unsure = Some(Instant::now());
-                errand.did = Some(Doing::Create);
-                errand.again(Fault::Unsure(why), false).await
+                task.did = Some(Action::Create);
+                task.retry_or_fail(Fault::Unsure(why), false).await
             }
             Err(fault) => {
                 self.unsure = None;
-                errand.again(fault, false).await
+                task.retry_or_fail(fault, false).await
             }
         }
     }
 
     /// True: it is as wanted.
     async fn present(&mut self, wanted: &Value, found: &Finding) -> Result<bool, Stop> {
-        let errand = &mut self.errand;
+        let task = &mut self.task;
         // Twins (`found.twins`) are left for the sweep by tag.
         let changes = differences(wanted, &found.actual);
-        if changes.is_empty() || errand.node.watched() {
+        if changes.is_empty() || task.node.watched() {
             return Ok(true);
         }
         let fields = changes.iter().map(|change| change.field.as_str()).collect::<Vec<_>>().join(", ");
-        let acted = errand.did.is_some_and(|did| did != Doing::Watch);
-        let settling = acted && errand.since.elapsed() < pace::SETTLE;
-        let how = changes.iter().map(|change| (change.clone(), errand.node.how(change)));
+        let acted = task.did.is_some_and(|did| did != Action::Watch);
+        let settling = acted && task.since.elapsed() < timing::SETTLE;
+        let how = changes.iter().map(|change| (change.clone(), task.node.how(change)));
         if let Some(why) = unchangeable(how) {
             // A new thing may show its fields one after another.
             if settling {
-                errand.wait(&format!("not settled yet: {fields}")).await?;
+                task.wait(&format!("not settled yet: {fields}")).await?;
                 return Ok(false);
             }
-            return Err(errand.failed(why).await);
+            return Err(task.failed(why).await);
         }
         if self.updates.contains(&changes) || self.updates.len() >= MOST_UPDATES {
             if settling {
-                errand.wait(&format!("not taken yet: {fields}")).await?;
+                task.wait(&format!("not taken yet: {fields}")).await?;
                 return Ok(false);
             }
-            return Err(errand.failed(format!("did not take: {}", described(&changes))).await);
+            return Err(task.failed(format!("did not take: {}", described(&changes))).await);
         }
-        if errand.doing != Doing::Update {
-            errand.start(Doing::Update);
+        if task.doing != Action::Update {
+            task.start(Action::Update);
         }
-        match errand.call(Act::Update(&found.output, &changes)).await? {
+        match task.call(Act::Update(&found.output, &changes)).await? {
             Ok(()) => {
-                errand.did = errand.did.filter(|did| *did == Doing::Create).or(Some(Doing::Update));
+                task.did = task.did.filter(|did| *did == Action::Create).or(Some(Action::Update));
                 self.updates.push(changes);
             }
-            Err(fault) => errand.again(fault, false).await?,
+            Err(fault) => task.retry_or_fail(fault, false).await?,
         }
         Ok(false)
     }
 
-    async fn broken(&mut self, output: &Output, why: String, cure: Cure) -> Result<(), Stop> {
-        let errand = &mut self.errand;
-        let going = self.deleted.is_some() && errand.doing == Doing::Delete;
-        let asked_again = self.deleted.is_some_and(|asked| asked.elapsed() >= pace::SETTLE);
-        match cure {
-            Cure::Recreate if errand.node.watched() => return Err(errand.failed(why).await),
-            _ if going && !asked_again => return errand.wait(&why).await,
-            Cure::Wait if !going => return errand.wait(&why).await,
-            Cure::User => return Err(errand.failed(why).await),
-            Cure::Recreate if self.deleted.is_some() && !going => return Err(errand.failed(why).await),
-            Cure::Wait | Cure::Recreate => {}
+    async fn broken(&mut self, output: &Output, why: String, remedy: Remedy) -> Result<(), Stop> {
+        let task = &mut self.task;
+        let going = self.deleted.is_some() && task.doing == Action::Delete;
+        let asked_again = self.deleted.is_some_and(|asked| asked.elapsed() >= timing::SETTLE);
+        match remedy {
+            Remedy::Recreate if task.node.watched() => return Err(task.failed(why).await),
+            _ if going && !asked_again => return task.wait(&why).await,
+            Remedy::Wait if !going => return task.wait(&why).await,
+            Remedy::User => return Err(task.failed(why).await),
+            Remedy::Recreate if self.deleted.is_some() && !going => return Err(task.failed(why).await),
+            Remedy::Wait | Remedy::Recreate => {}
         }
         if !going {
-            errand.tour.say(errand.id, format!("it is broken ({why}) and is made anew"));
-            errand.start(Doing::Delete);
+            task.run.say(task.id, format!("it is broken ({why}) and is made anew"));
+            task.start(Action::Delete);
         }
-        match errand.call(Act::Delete(output)).await? {
+        match task.call(Act::Delete(output)).await? {
             Ok(()) | Err(Fault::Unsure(_)) => {
                 self.deleted = Some(Instant::now());
                 (self.created, self.unsure) = (false, None);
                 Ok(())
             }
-            Err(fault) => errand.again(fault, false).await,
+            Err(fault) => task.retry_or_fail(fault, false).await,
         }
     }
 }

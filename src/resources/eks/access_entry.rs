@@ -7,12 +7,13 @@
 use serde::Serialize;
 
 use super::ABSENT;
-use super::cluster::{Cluster, ClusterOutput};
+use super::ClusterOutput;
+use super::cluster::Cluster;
 use crate::cloud::admins::{ADMIN, caller, is_persons};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::{DEPLOYMENT, Tags};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::engine::{Change, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
 
 /// Whose it is: the caller's, or an admin's of a deployment.
 pub struct AccessEntry(Option<Admin>);
@@ -76,11 +77,11 @@ impl Resource for AccessEntry {
         State { deployment: self.0.as_ref().map(|admin| admin.deployment.clone()) }
     }
 
-    async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Observation<Self>, Fault> {
         let principal = self.principal(cx).await?;
         let call = cx.world.aws.eks.describe_access_entry().cluster_name(&cluster.name).principal_arn(&principal);
         let answer = call.send().await.fault_or_absent(&ABSENT)?;
-        let Some(entry) = answer.and_then(|answer| answer.access_entry) else { return Ok(Seen::Absent) };
+        let Some(entry) = answer.and_then(|answer| answer.access_entry) else { return Ok(Observation::Absent) };
         if let (Some(_), false) = (&self.0, is_persons(entry.r#type())) {
             let kind = entry.r#type().unwrap_or_default();
             let why =
@@ -89,7 +90,10 @@ impl Resource for AccessEntry {
         }
         let tags = entry.tags().map(Tags::from).unwrap_or_default();
         let deployment = tags.get(DEPLOYMENT).map(str::to_owned);
-        Ok(Seen::Present(Found::one(Entry { principal, arn: entry.access_entry_arn.unwrap_or_default() }, State { deployment })))
+        Ok(Observation::Present(Found::one(
+            Entry { principal, arn: entry.access_entry_arn.unwrap_or_default() },
+            State { deployment },
+        )))
     }
 
     async fn create(&self, cx: &Cx, cluster: &ClusterOutput, (): &()) -> Result<(), Fault> {
@@ -104,8 +108,8 @@ impl Resource for AccessEntry {
         call.set_tags(Some(self.tags(cx).map())).send().await.fault().map(drop)
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::InPlace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 
     async fn delete(&self, cx: &Cx, cluster: &ClusterOutput, Entry { principal, .. }: &Entry) -> Result<(), Fault> {

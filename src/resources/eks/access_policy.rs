@@ -4,11 +4,12 @@ use aws_sdk_eks::types::{AccessScope, AccessScopeType};
 use serde::Serialize;
 
 use super::ABSENT;
+use super::ClusterOutput;
 use super::access_entry::{AccessEntry, Entry};
-use super::cluster::{Cluster, ClusterOutput};
+use super::cluster::Cluster;
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fault, Found, Given, Node, Resource, Seen};
+use crate::engine::{Fault, Found, Given, Node, Observation, Resource};
 
 pub struct AccessPolicy;
 
@@ -34,21 +35,25 @@ impl Resource for AccessPolicy {
         State {}
     }
 
-    async fn observe(&self, cx: &Cx, (cluster, Entry { principal, .. }): &(ClusterOutput, Entry)) -> Result<Seen<Self>, Fault> {
+    async fn observe(
+        &self,
+        cx: &Cx,
+        (cluster, Entry { principal, .. }): &(ClusterOutput, Entry),
+    ) -> Result<Observation<Self>, Fault> {
         let call = cx.world.aws.eks.list_associated_access_policies();
         let mut pages = call.cluster_name(&cluster.name).principal_arn(principal).into_paginator().send();
         let admin = admin(principal);
         while let Some(page) = pages.next().await {
-            let Some(page) = page.fault_or_absent(&ABSENT)? else { return Ok(Seen::Absent) };
+            let Some(page) = page.fault_or_absent(&ABSENT)? else { return Ok(Observation::Absent) };
             let ours = |policy: &aws_sdk_eks::types::AssociatedAccessPolicy| {
                 let scope = policy.access_scope().and_then(|scope| scope.r#type());
                 policy.policy_arn() == Some(&admin) && scope == Some(&AccessScopeType::Cluster)
             };
             if page.associated_access_policies().iter().any(ours) {
-                return Ok(Seen::Present(Found::one((), State {})));
+                return Ok(Observation::Present(Found::one((), State {})));
             }
         }
-        Ok(Seen::Absent)
+        Ok(Observation::Absent)
     }
 
     async fn create(&self, cx: &Cx, (cluster, Entry { principal, .. }): &(ClusterOutput, Entry), (): &()) -> Result<(), Fault> {

@@ -6,12 +6,13 @@ use aws_sdk_eks::types::{AddonStatus, ResolveConflicts};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::cluster::{Cluster, ClusterOutput};
+use super::ClusterOutput;
+use super::cluster::Cluster;
 use super::{ABSENT, issues};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{After, Change, Cure, Doing, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Remedy, Resource, UpdateMode};
 
 pub struct Addon {
     name: &'static str,
@@ -56,27 +57,27 @@ impl Resource for Addon {
         State { configuration: self.configuration.clone() }
     }
 
-    async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Observation<Self>, Fault> {
         let call = cx.world.aws.eks.describe_addon().cluster_name(&cluster.name).addon_name(self.name);
         let answer = call.send().await.fault_or_absent(&ABSENT)?;
-        let Some(addon) = answer.and_then(|answer| answer.addon) else { return Ok(Seen::Absent) };
+        let Some(addon) = answer.and_then(|answer| answer.addon) else { return Ok(Observation::Absent) };
         let tags = addon.tags().map(Tags::from).unwrap_or_default();
         if !tags.same_owner(&cx.world.tags(&cx.node)) {
-            return Ok(Seen::Foreign(format!("there is an add-on {}; {}", self.name, tags.owner())));
+            return Ok(Observation::Foreign(format!("there is an add-on {}; {}", self.name, tags.owner())));
         }
         let configuration = addon.configuration_values().and_then(|values| serde_json::from_str(values).ok());
         let actual = State { configuration };
         let told = issues!(addon.health()).join("; ");
         let why = |status: &AddonStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
         Ok(match addon.status() {
-            Some(AddonStatus::Active) => Seen::Present(Found::one((), actual)),
+            Some(AddonStatus::Active) => Observation::Present(Found::one((), actual)),
             // None of these heals by itself; pods that run go on while an add-on is made anew.
             Some(status @ (AddonStatus::CreateFailed | AddonStatus::DeleteFailed | AddonStatus::UpdateFailed)) => {
-                Seen::Broken { output: (), why: why(status), cure: Cure::Recreate }
+                Observation::Broken { output: (), why: why(status), remedy: Remedy::Recreate }
             }
             // DEGRADED for want of nodes heals when they come.
-            Some(status) => Seen::Changing { why: why(status), found: Some(Found::one((), actual)) },
-            None => Seen::Changing { why: "in no known state".to_owned(), found: None },
+            Some(status) => Observation::Changing { why: why(status), found: Some(Found::one((), actual)) },
+            None => Observation::Changing { why: "in no known state".to_owned(), found: None },
         })
     }
 
@@ -108,11 +109,11 @@ impl Resource for Addon {
         call.send().await.fault_or_absent(&ABSENT).map(drop)
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::InPlace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 
-    fn patience(&self, _: Doing) -> Duration {
+    fn patience(&self, _: Action) -> Duration {
         Duration::from_secs(600)
     }
 

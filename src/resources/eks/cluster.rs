@@ -10,10 +10,11 @@ use aws_sdk_eks::types::{AuthenticationMode, ClusterStatus, CreateAccessConfigRe
 use serde::Serialize;
 
 use super::{ABSENT, issues, sorted};
-use crate::cloud::aws::{Aws, OrFault};
+use crate::cloud::aws::OrFault;
+use crate::cloud::cluster::ClusterOutput;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{After, Change, Cure, Doing, Fact, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::engine::{Action, After, Change, Fact, Fault, Found, Given, Node, Observation, Remedy, Resource, UpdateMode};
 use crate::resources::iam::{Role, RoleOutput};
 use crate::resources::network::Subnet;
 
@@ -52,51 +53,6 @@ pub struct State {
     authentication_mode: String,
 }
 
-/// A cluster that answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClusterOutput {
-    pub name: String,
-    pub arn: String,
-    /// `https://...` of the API server.
-    pub endpoint: String,
-    /// PEM, in base64 as EKS gives it.
-    pub certificate_authority: String,
-    /// The URL of the issuer of its service account tokens.
-    pub issuer: String,
-    /// Kubernetes version, e.g. "1.34".
-    pub version: String,
-    /// The security group that EKS made for it and its nodes.
-    pub security_group: String,
-}
-
-impl ClusterOutput {
-    fn of(cluster: aws_sdk_eks::types::Cluster) -> Self {
-        let vpc = cluster.resources_vpc_config;
-        let issuer = cluster.identity.and_then(|identity| identity.oidc).and_then(|oidc| oidc.issuer);
-        Self {
-            name: cluster.name.unwrap_or_default(),
-            arn: cluster.arn.unwrap_or_default(),
-            endpoint: cluster.endpoint.unwrap_or_default(),
-            certificate_authority: cluster.certificate_authority.and_then(|ca| ca.data).unwrap_or_default(),
-            issuer: issuer.unwrap_or_default(),
-            version: cluster.version.unwrap_or_default(),
-            security_group: vpc.and_then(|vpc| vpc.cluster_security_group_id).unwrap_or_default(),
-        }
-    }
-
-    /// The deployment's cluster, where there is one that answers.
-    ///
-    /// # Errors
-    /// When EKS does not tell.
-    pub async fn find(aws: &Aws, name: &str) -> Result<Option<Self>, Fault> {
-        let answer = aws.eks.describe_cluster().name(name).send().await.fault_or_absent(&ABSENT)?;
-        let answers = |cluster: &aws_sdk_eks::types::Cluster| {
-            matches!(cluster.status(), Some(ClusterStatus::Active | ClusterStatus::Updating)) && cluster.endpoint().is_some()
-        };
-        Ok(answer.and_then(|answer| answer.cluster).filter(answers).map(Self::of))
-    }
-}
-
 impl Resource for Cluster {
     type World = Cloud;
     const KIND: &'static str = "cluster";
@@ -117,13 +73,13 @@ impl Resource for Cluster {
         }
     }
 
-    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
         let name = &cx.world.config.name;
         let answer = cx.world.aws.eks.describe_cluster().name(name).send().await.fault_or_absent(&ABSENT)?;
-        let Some(cluster) = answer.and_then(|answer| answer.cluster) else { return Ok(Seen::Absent) };
+        let Some(cluster) = answer.and_then(|answer| answer.cluster) else { return Ok(Observation::Absent) };
         let tags = cluster.tags().map(Tags::from).unwrap_or_default();
         if !tags.same_owner(&cx.world.tags(&cx.node)) {
-            return Ok(Seen::Foreign(format!("there is a cluster {name}; {}", tags.owner())));
+            return Ok(Observation::Foreign(format!("there is a cluster {name}; {}", tags.owner())));
         }
         let vpc = cluster.resources_vpc_config();
         let mut cidrs = vpc.map(|vpc| vpc.public_access_cidrs().to_vec()).unwrap_or_default();
@@ -142,18 +98,18 @@ impl Resource for Cluster {
         let status = cluster.status().cloned();
         let output = ClusterOutput::of(cluster);
         Ok(match status {
-            Some(ClusterStatus::Active) => Seen::Present(Found::one(output, actual)),
+            Some(ClusterStatus::Active) => Observation::Present(Found::one(output, actual)),
             Some(ClusterStatus::Failed) => {
                 let why = if why.is_empty() { "FAILED, and EKS does not say why".to_owned() } else { why };
-                Seen::Broken { output, why, cure: Cure::Recreate }
+                Observation::Broken { output, why, remedy: Remedy::Recreate }
             }
             // While it is updated it answers, and what is in it can be looked at.
             Some(status @ ClusterStatus::Updating) => {
-                Seen::Changing { why: status.to_string(), found: Some(Found::one(output, actual)) }
+                Observation::Changing { why: status.to_string(), found: Some(Found::one(output, actual)) }
             }
             status => {
                 let status = status.map_or_else(|| "in no known state".to_owned(), |status| status.to_string());
-                Seen::Changing { why: status, found: None }
+                Observation::Changing { why: status, found: None }
             }
         })
     }
@@ -195,14 +151,14 @@ impl Resource for Cluster {
         call.send().await.fault_or_absent(&ABSENT).map(drop)
     }
 
-    fn how(&self, change: &Change) -> How {
+    fn how(&self, change: &Change) -> UpdateMode {
         match change.field.as_str() {
-            "endpoint_private" | "endpoint_public" | "public_access_cidrs" => How::InPlace,
-            _ => How::Replace,
+            "endpoint_private" | "endpoint_public" | "public_access_cidrs" => UpdateMode::InPlace,
+            _ => UpdateMode::Replace,
         }
     }
 
-    fn patience(&self, _: Doing) -> Duration {
+    fn patience(&self, _: Action) -> Duration {
         Duration::from_secs(30 * 60)
     }
 

@@ -18,7 +18,7 @@ use tritondeploy_wire::manifest::hex;
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, How, Resource, Seen};
+use crate::engine::{Change, Fault, Found, Observation, Resource, UpdateMode};
 
 pub struct LaunchTemplate {
     disk_gib: i32,
@@ -122,7 +122,7 @@ impl Resource for LaunchTemplate {
     }
 
     /// By its tags: one that was made for another configuration has another name, and goes with us too.
-    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
         let (ec2, name, ours) = (&cx.world.aws.ec2, self.name(cx), cx.world.tags(&cx.node));
         let call = ec2.describe_launch_templates().set_filters(Some(ours.filters())).into_paginator().items();
         let mut found = call.send().try_collect().await.fault()?;
@@ -131,10 +131,10 @@ impl Resource for LaunchTemplate {
         }
         found.sort_by_key(|template| template.launch_template_name() != Some(&name));
         let mut found = found.into_iter();
-        let Some(template) = found.next() else { return Ok(Seen::Absent) };
+        let Some(template) = found.next() else { return Ok(Observation::Absent) };
         let tags = Tags::from(template.tags());
         if !tags.same_owner(&ours) {
-            return Ok(Seen::Foreign(format!("there is a launch template {name}; {}", tags.owner())));
+            return Ok(Observation::Foreign(format!("there is a launch template {name}; {}", tags.owner())));
         }
         let output = |template: aws_sdk_ec2::types::LaunchTemplate| Template {
             version: template.latest_version_number().unwrap_or(1),
@@ -145,9 +145,9 @@ impl Resource for LaunchTemplate {
         let versions = ec2.describe_launch_template_versions().launch_template_id(id).versions("$Latest");
         let versions = versions.send().await.fault_or_absent(&ABSENT)?;
         let version = versions.and_then(|answer| answer.launch_template_versions?.into_iter().next());
-        let Some(version) = version else { return Ok(Seen::Absent) };
-        let Some(data) = version.launch_template_data() else { return Ok(Seen::Absent) };
-        Ok(Seen::Present(Found { actual: State::of(data), output, twins }))
+        let Some(version) = version else { return Ok(Observation::Absent) };
+        let Some(data) = version.launch_template_data() else { return Ok(Observation::Absent) };
+        Ok(Observation::Present(Found { actual: State::of(data), output, twins }))
     }
 
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
@@ -167,7 +167,7 @@ impl Resource for LaunchTemplate {
         call.send().await.fault_or_absent(&ABSENT).map(drop)
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::Replace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::Replace
     }
 }

@@ -7,10 +7,11 @@ mod cluster;
 mod launch_template;
 mod node_group;
 
+pub use crate::cloud::cluster::ClusterOutput;
 pub use access_entry::AccessEntry;
 pub use access_policy::AccessPolicy;
 pub use addon::Addon;
-pub use cluster::{Cluster, ClusterOutput};
+pub use cluster::Cluster;
 pub use launch_template::{LaunchTemplate, Template};
 pub use node_group::NodeGroup;
 

@@ -12,7 +12,8 @@ use aws_sdk_eks::types::{
 };
 use serde::Serialize;
 
-use super::cluster::{Cluster, ClusterOutput};
+use super::ClusterOutput;
+use super::cluster::Cluster;
 use super::launch_template::{LaunchTemplate, Template};
 use super::{ABSENT, issues, sorted};
 use crate::cloud::aws::OrFault;
@@ -20,7 +21,7 @@ use crate::cloud::machine::Machine;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
 use crate::config::Nodes;
-use crate::engine::{After, Change, Cure, Doing, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Remedy, Resource, UpdateMode};
 use crate::resources::iam::{Role, RoleOutput};
 use crate::resources::network::Subnet;
 
@@ -150,12 +151,12 @@ impl Resource for NodeGroup {
         }
     }
 
-    async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Seen<Self>, Fault> {
-        let Some(group) = self.find(cx, cluster).await? else { return Ok(Seen::Absent) };
+    async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Observation<Self>, Fault> {
+        let Some(group) = self.find(cx, cluster).await? else { return Ok(Observation::Absent) };
         let name = group.nodegroup_name().unwrap_or(self.name()).to_owned();
         if !ours(&group, cx) {
             let owner = group.tags().map(Tags::from).unwrap_or_default().owner();
-            return Ok(Seen::Foreign(format!("there is a node group {name} in {}; {owner}", cluster.name)));
+            return Ok(Observation::Foreign(format!("there is a node group {name} in {}; {owner}", cluster.name)));
         }
         let size = |of: fn(&NodegroupScalingConfig) -> Option<i32>| group.scaling_config().and_then(of).unwrap_or(-1);
         let template = group.launch_template().and_then(|template| template.id());
@@ -177,13 +178,15 @@ impl Resource for NodeGroup {
         let told = issues!(group.health()).join("; ");
         let why = |status: &NodegroupStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
         Ok(match group.status() {
-            Some(NodegroupStatus::Active) => Seen::Present(Found::one(name, actual)),
+            Some(NodegroupStatus::Active) => Observation::Present(Found::one(name, actual)),
             Some(status @ (NodegroupStatus::CreateFailed | NodegroupStatus::DeleteFailed)) => {
-                Seen::Broken { output: name, why: why(status), cure: Cure::Recreate }
+                Observation::Broken { output: name, why: why(status), remedy: Remedy::Recreate }
             }
-            Some(status @ NodegroupStatus::Degraded) => Seen::Broken { output: name, why: why(status), cure: Cure::Wait },
-            Some(status) => Seen::Changing { why: why(status), found: Some(Found::one(name, actual)) },
-            None => Seen::Changing { why: "in no known state".to_owned(), found: None },
+            Some(status @ NodegroupStatus::Degraded) => {
+                Observation::Broken { output: name, why: why(status), remedy: Remedy::Wait }
+            }
+            Some(status) => Observation::Changing { why: why(status), found: Some(Found::one(name, actual)) },
+            None => Observation::Changing { why: "in no known state".to_owned(), found: None },
         })
     }
 
@@ -246,15 +249,15 @@ impl Resource for NodeGroup {
         call.send().await.fault_or_absent(&ABSENT).map(drop)
     }
 
-    fn how(&self, change: &Change) -> How {
+    fn how(&self, change: &Change) -> UpdateMode {
         match change.field.as_str() {
-            "scaling" | "update" | "taints" => How::InPlace,
-            field if field.starts_with("labels") => How::InPlace,
-            _ => How::Replace,
+            "scaling" | "update" | "taints" => UpdateMode::InPlace,
+            field if field.starts_with("labels") => UpdateMode::InPlace,
+            _ => UpdateMode::Replace,
         }
     }
 
-    fn patience(&self, _: Doing) -> Duration {
+    fn patience(&self, _: Action) -> Duration {
         Duration::from_secs(20 * 60)
     }
 

@@ -7,7 +7,7 @@ use super::role::{Role, RoleOutput};
 use super::{returned, statements};
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::engine::{Change, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
 use crate::resources::storage::bucket::Bucket;
 
 /// Read access to the bucket.
@@ -50,10 +50,10 @@ impl Resource for ModelAccess {
         State { document: role.zip(bucket).map(|(role, bucket)| statements(&document(role, bucket))) }
     }
 
-    async fn observe(&self, cx: &Cx, role: &RoleOutput) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, role: &RoleOutput) -> Result<Observation<Self>, Fault> {
         let call = cx.world.aws.iam.get_role_policy().role_name(&role.name).policy_name(NAME);
-        let Some(found) = call.send().await.fault_or_absent(&["NoSuchEntity"])? else { return Ok(Seen::Absent) };
-        Ok(Seen::Present(Found::one((), State { document: Given::Known(returned(found.policy_document())) })))
+        let Some(found) = call.send().await.fault_or_absent(&["NoSuchEntity"])? else { return Ok(Observation::Absent) };
+        Ok(Observation::Present(Found::one((), State { document: Given::Known(returned(found.policy_document())) })))
     }
 
     async fn create(&self, cx: &Cx, role: &RoleOutput, bucket: &String) -> Result<(), Fault> {
@@ -70,7 +70,7 @@ impl Resource for ModelAccess {
         call.send().await.fault_or_absent(&["NoSuchEntity"]).map(drop)
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::InPlace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 }

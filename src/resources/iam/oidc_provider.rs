@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::engine::{Change, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
 use crate::resources::eks::{Cluster, ClusterOutput};
 
 pub struct OidcProvider;
@@ -49,7 +49,7 @@ impl Resource for OidcProvider {
         State { issuer: cluster.map(|cluster| without_scheme(&cluster.issuer)), for_sts: true }
     }
 
-    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
         let ours = cx.world.tags(&cx.node);
         let iam = &cx.world.aws.iam;
         let answer = iam.list_open_id_connect_providers().send().await.fault()?;
@@ -69,8 +69,8 @@ impl Resource for OidcProvider {
             found.push((Provider { arn, issuer }, state));
         }
         let mut found = found.into_iter();
-        let Some((output, actual)) = found.next() else { return Ok(Seen::Absent) };
-        Ok(Seen::Present(Found { output, actual, twins: found.map(|(twin, _)| twin).collect() }))
+        let Some((output, actual)) = found.next() else { return Ok(Observation::Absent) };
+        Ok(Observation::Present(Found { output, actual, twins: found.map(|(twin, _)| twin).collect() }))
     }
 
     async fn create(&self, cx: &Cx, (): &(), cluster: &ClusterOutput) -> Result<(), Fault> {
@@ -92,7 +92,7 @@ impl Resource for OidcProvider {
         call.send().await.fault_or_absent(&["NoSuchEntity"]).map(drop)
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::InPlace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::role::{Role, RoleOutput};
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fault, Found, Given, Node, Resource, Seen};
+use crate::engine::{Fault, Found, Given, Node, Observation, Resource};
 
 pub struct PolicyAttachment {
     name: String,
@@ -38,16 +38,16 @@ impl Resource for PolicyAttachment {
         State {}
     }
 
-    async fn observe(&self, cx: &Cx, role: &RoleOutput) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, role: &RoleOutput) -> Result<Observation<Self>, Fault> {
         let call = cx.world.aws.iam.list_attached_role_policies().role_name(&role.name);
         let ours = self.arn(role);
         let mut pages = call.into_paginator().items().send();
         while let Some(policy) = pages.next().await {
             if policy.fault()?.policy_arn() == Some(&ours) {
-                return Ok(Seen::Present(Found::one((), State {})));
+                return Ok(Observation::Present(Found::one((), State {})));
             }
         }
-        Ok(Seen::Absent)
+        Ok(Observation::Absent)
     }
 
     async fn create(&self, cx: &Cx, role: &RoleOutput, (): &()) -> Result<(), Fault> {

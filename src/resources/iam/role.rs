@@ -11,7 +11,7 @@ use super::{returned, statements};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::engine::{Change, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
 
 pub struct Role {
     /// Last part of the name.
@@ -109,16 +109,16 @@ impl Resource for Role {
         State { trust }
     }
 
-    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
         let name = self.name(cx);
         let answer = cx.world.aws.iam.get_role().role_name(&name).send().await.fault_or_absent(&["NoSuchEntity"])?;
-        let Some(role) = answer.and_then(|answer| answer.role) else { return Ok(Seen::Absent) };
+        let Some(role) = answer.and_then(|answer| answer.role) else { return Ok(Observation::Absent) };
         let tags = Tags::from(role.tags());
         if !tags.same_owner(&cx.world.tags(&cx.node)) {
-            return Ok(Seen::Foreign(format!("there is a role {name}; {}", tags.owner())));
+            return Ok(Observation::Foreign(format!("there is a role {name}; {}", tags.owner())));
         }
         let trust = Given::Known(returned(role.assume_role_policy_document().unwrap_or_default()));
-        Ok(Seen::Present(Found::one(RoleOutput { name, arn: role.arn }, State { trust })))
+        Ok(Observation::Present(Found::one(RoleOutput { name, arn: role.arn }, State { trust })))
     }
 
     async fn create(&self, cx: &Cx, (): &(), provider: &Option<Provider>) -> Result<(), Fault> {
@@ -137,8 +137,8 @@ impl Resource for Role {
         call.send().await.fault_or_absent(&["NoSuchEntity"]).map(drop)
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::InPlace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 
     /// What keeps a role from being deleted.

@@ -16,7 +16,7 @@ use super::pods;
 use crate::cloud::kube::{FIELD_MANAGER, OrFault};
 use crate::cloud::{Cloud, Cx};
 use crate::config::Config;
-use crate::engine::{Change, Doing, Fact, Fault, Found, Given, How, Needs, Resource, Seen};
+use crate::engine::{Action, Change, Fact, Fault, Found, Given, Inputs, Observation, Resource, UpdateMode};
 use crate::resources::eks::ClusterOutput;
 
 /// Where an object lies.
@@ -32,9 +32,9 @@ pub trait Object: Send + Sync + 'static {
     /// Its name in plans, e.g. `service-account`.
     const KIND: &'static str;
     /// What it hangs from.
-    type Within: Needs;
+    type Within: Inputs;
     /// What it is made from.
-    type Uses: Needs;
+    type Uses: Inputs;
     /// What others may use.
     type Output: Clone + Send + Sync + 'static;
 
@@ -43,15 +43,15 @@ pub trait Object: Send + Sync + 'static {
     /// Its name in the cluster.
     fn name(&self) -> &str;
     /// Where it lies.
-    fn place(within: &<Self::Within as Needs>::Values) -> Place<'_>;
+    fn place(within: &<Self::Within as Inputs>::Values) -> Place<'_>;
     /// What it should be.
     fn manifest(
         &self,
-        within: &<Self::Within as Needs>::Givens,
-        uses: &<Self::Uses as Needs>::Givens,
+        within: &<Self::Within as Inputs>::Givens,
+        uses: &<Self::Uses as Inputs>::Givens,
     ) -> Given<Result<Value, Error>>;
     /// What others may use of it.
-    fn output(&self, within: &<Self::Within as Needs>::Values, found: &DynamicObject) -> Self::Output;
+    fn output(&self, within: &<Self::Within as Inputs>::Values, found: &DynamicObject) -> Self::Output;
 
     /// How long it may take to go.
     fn patience(&self) -> Duration {
@@ -103,7 +103,7 @@ impl<O: Object> Applied<O> {
         Self { object, deployment: config.name.clone() }
     }
 
-    async fn reach(cx: &Cx, within: &<O::Within as Needs>::Values) -> Result<Api<DynamicObject>, Fault> {
+    async fn reach(cx: &Cx, within: &<O::Within as Inputs>::Values) -> Result<Api<DynamicObject>, Fault> {
         let place = O::place(within);
         let client = cx.world.kube.client(&cx.world.aws, place.cluster).await?;
         Ok(match place.namespace {
@@ -113,7 +113,7 @@ impl<O: Object> Applied<O> {
     }
 
     /// The manifest with our marks on it.
-    fn wanted(&self, within: &<O::Within as Needs>::Givens, uses: &<O::Uses as Needs>::Givens) -> Given<Result<Value, Error>> {
+    fn wanted(&self, within: &<O::Within as Inputs>::Givens, uses: &<O::Uses as Inputs>::Givens) -> Given<Result<Value, Error>> {
         self.object
             .manifest(within, uses)
             .map(|manifest| manifest.as_ref().map(|manifest| manifest::marked(manifest, &self.deployment)).map_err(Clone::clone))
@@ -122,13 +122,13 @@ impl<O: Object> Applied<O> {
     async fn apply(
         &self,
         cx: &Cx,
-        within: &<O::Within as Needs>::Values,
-        uses: &<O::Uses as Needs>::Values,
+        within: &<O::Within as Inputs>::Values,
+        uses: &<O::Uses as Inputs>::Values,
         force: bool,
     ) -> Result<(), Fault> {
         let wanted = match self.wanted(&O::Within::given(within), &O::Uses::given(uses)) {
             Given::Known(manifest) => manifest.map_err(|why| Fault::Fatal(why.to_string()))?,
-            Given::After(node) => return Err(Fault::Fatal(format!("{node} is not known"))),
+            Given::Unknown { until: node } => return Err(Fault::Fatal(format!("{node} is not known"))),
         };
         let params = PatchParams { force, ..PatchParams::apply(FIELD_MANAGER) };
         let api = Self::reach(cx, within).await?;
@@ -145,27 +145,27 @@ impl<O: Object> Resource for Applied<O> {
     type State = State;
     type Output = O::Output;
 
-    fn want(&self, within: &<O::Within as Needs>::Givens, uses: &<O::Uses as Needs>::Givens) -> State {
+    fn want(&self, within: &<O::Within as Inputs>::Givens, uses: &<O::Uses as Inputs>::Givens) -> State {
         match self.wanted(within, uses) {
             Given::Known(Ok(manifest)) => State::Fields(manifest::keyed(&manifest)),
             Given::Known(Err(why)) => State::Wrong { manifest: why.to_string() },
-            Given::After(node) => State::After { manifest: Given::After(node) },
+            Given::Unknown { until } => State::After { manifest: Given::Unknown { until } },
         }
     }
 
-    async fn observe(&self, cx: &Cx, within: &<O::Within as Needs>::Values) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, within: &<O::Within as Inputs>::Values) -> Result<Observation<Self>, Fault> {
         let api = Self::reach(cx, within).await?;
-        let Some(found) = api.get(self.object.name()).await.fault_or_absent()? else { return Ok(Seen::Absent) };
+        let Some(found) = api.get(self.object.name()).await.fault_or_absent()? else { return Ok(Observation::Absent) };
         if let Some(owner) = manifest::foreign(&found.metadata, &self.deployment) {
-            return Ok(Seen::Foreign(format!("the {} {} is there and {owner}", O::KIND, self.object.name())));
+            return Ok(Observation::Foreign(format!("the {} {} is there and {owner}", O::KIND, self.object.name())));
         }
         let output = self.object.output(within, &found);
         let going = found.metadata.deletion_timestamp.is_some().then(|| manifest::going(&found));
         let actual = State::Fields(manifest::keyed(&serde_json::to_value(&found).unwrap_or_default()));
         let found = Found::one(output, actual);
         Ok(match going {
-            Some(why) => Seen::Changing { why, found: Some(found) },
-            None => Seen::Present(found),
+            Some(why) => Observation::Changing { why, found: Some(found) },
+            None => Observation::Present(found),
         })
     }
 
@@ -173,8 +173,8 @@ impl<O: Object> Resource for Applied<O> {
     async fn create(
         &self,
         cx: &Cx,
-        within: &<O::Within as Needs>::Values,
-        uses: &<O::Uses as Needs>::Values,
+        within: &<O::Within as Inputs>::Values,
+        uses: &<O::Uses as Inputs>::Values,
     ) -> Result<(), Fault> {
         self.apply(cx, within, uses, false).await
     }
@@ -183,8 +183,8 @@ impl<O: Object> Resource for Applied<O> {
     async fn update(
         &self,
         cx: &Cx,
-        within: &<O::Within as Needs>::Values,
-        uses: &<O::Uses as Needs>::Values,
+        within: &<O::Within as Inputs>::Values,
+        uses: &<O::Uses as Inputs>::Values,
         _: &O::Output,
         _: &[Change],
     ) -> Result<(), Fault> {
@@ -194,7 +194,7 @@ impl<O: Object> Resource for Applied<O> {
         self.apply(cx, within, uses, true).await
     }
 
-    async fn delete(&self, cx: &Cx, within: &<O::Within as Needs>::Values, _: &O::Output) -> Result<(), Fault> {
+    async fn delete(&self, cx: &Cx, within: &<O::Within as Inputs>::Values, _: &O::Output) -> Result<(), Fault> {
         let api = Self::reach(cx, within).await?;
         // Before the object, whose end gives them their usual time: a kubelet does not shorten what has begun.
         if let (Some(app), Some(namespace)) = (self.object.pods(), O::place(within).namespace) {
@@ -203,18 +203,18 @@ impl<O: Object> Resource for Applied<O> {
         api.delete(self.object.name(), &DeleteParams::foreground()).await.fault_or_absent().map(drop)
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::InPlace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 
-    fn patience(&self, doing: Doing) -> Duration {
+    fn patience(&self, doing: Action) -> Duration {
         match doing {
-            Doing::Delete => self.object.patience(),
-            Doing::Create | Doing::Update | Doing::Watch => Duration::from_secs(180),
+            Action::Delete => self.object.patience(),
+            Action::Create | Action::Update | Action::Watch => Duration::from_secs(180),
         }
     }
 
-    async fn evidence(&self, cx: &Cx, within: &<O::Within as Needs>::Values) -> Vec<String> {
+    async fn evidence(&self, cx: &Cx, within: &<O::Within as Inputs>::Values) -> Vec<String> {
         let place = O::place(within);
         let Ok(client) = cx.world.kube.client(&cx.world.aws, place.cluster).await else { return Vec::new() };
         let namespace = place.namespace.unwrap_or("default");

@@ -16,7 +16,7 @@ use super::service::{Service, ServiceOutput};
 use crate::cloud::aws::OrFault as _;
 use crate::cloud::kube::OrFault as _;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{After, Doing, Fact, Fault, Found, Node, Resource, Seen};
+use crate::engine::{Action, After, Fact, Fault, Found, Node, Observation, Resource};
 
 /// The balancer.
 pub struct Balancer;
@@ -108,8 +108,8 @@ impl Resource for Balancer {
         State
     }
 
-    async fn observe(&self, cx: &Cx, service: &ServiceOutput) -> Result<Seen<Self>, Fault> {
-        let changing = |why: String| Ok(Seen::Changing { why, found: None });
+    async fn observe(&self, cx: &Cx, service: &ServiceOutput) -> Result<Observation<Self>, Fault> {
+        let changing = |why: String| Ok(Observation::Changing { why, found: None });
         let Some(host) = Self::ingress(cx, service).await? else {
             return changing("the cluster's cloud controller has not made it yet".to_owned());
         };
@@ -124,7 +124,7 @@ impl Resource for Balancer {
         if let Some(why) = service.open.iter().find_map(|open| waits_for(open.port(), &behind)) {
             return changing(why);
         }
-        Ok(Seen::Present(Found::one(Endpoint { host, open: service.open.clone() }, State)))
+        Ok(Observation::Present(Found::one(Endpoint { host, open: service.open.clone() }, State)))
     }
 
     async fn create(&self, _: &Cx, _: &ServiceOutput, (): &()) -> Result<(), Fault> {
@@ -135,7 +135,7 @@ impl Resource for Balancer {
         Err(Fault::Fatal("a balancer is deleted by the cluster's cloud controller".to_owned()))
     }
 
-    fn patience(&self, _: Doing) -> Duration {
+    fn patience(&self, _: Action) -> Duration {
         Duration::from_secs(15 * 60)
     }
 

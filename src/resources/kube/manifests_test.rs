@@ -217,7 +217,7 @@ fn the_rest_is_known_to_kubernetes_too() {
 
 #[test]
 fn what_is_not_known_yet_names_what_it_waits_for() {
-    let after = Given::After("role/workload".into());
+    let after = Given::Unknown { until: "role/workload".into() };
     let account = ServiceAccount { name: "a".to_owned() };
-    assert!(matches!(account.manifest(&namespace(), &after), Given::After(node) if &*node == "role/workload"));
+    assert!(matches!(account.manifest(&namespace(), &after), Given::Unknown { until } if &*until == "role/workload"));
 }

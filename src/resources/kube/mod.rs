@@ -27,7 +27,7 @@ pub use device_plugin::DevicePlugin;
 pub use endpoint::{Endpoint, Exposed};
 pub use gateway_config::GatewayConfig;
 pub use namespace::{Namespace, NamespaceOutput};
-pub use pods::{named, running};
+pub use pods::{named, running, serving};
 pub use rollout::Rollout;
 pub use service::{Service, ServiceOutput};
 pub use service_account::ServiceAccount;

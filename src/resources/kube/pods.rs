@@ -4,7 +4,10 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, Client};
 
-use crate::cloud::kube::OrFault;
+use super::GatewayConfig;
+use crate::cloud::Cloud;
+use crate::cloud::cluster::ClusterOutput;
+use crate::cloud::kube::{OrFault, Serving};
 use crate::engine::Fault;
 
 /// The pods with the label `app.kubernetes.io/name`.
@@ -25,6 +28,20 @@ pub async fn named(client: &Client, namespace: &str, app: &str) -> Result<Vec<Po
 pub async fn running(client: &Client, namespace: &str, app: &str) -> Result<Vec<String>, Fault> {
     let pods = named(client, namespace, app).await?;
     Ok(pods.into_iter().filter(gateway_runs).filter_map(|pod| pod.metadata.name).collect())
+}
+
+/// The admin ports of the deployment's running gateways; none where no cluster answers or no pod runs yet.
+///
+/// # Errors
+/// When EKS or Kubernetes does not tell.
+pub async fn serving(cloud: &Cloud) -> Result<Vec<Serving>, Fault> {
+    let Some(cluster) = ClusterOutput::find(&cloud.aws, &cloud.config.name).await? else { return Ok(Vec::new()) };
+    // A model may load for minutes before a byte of the answer comes: how long to wait is the caller's matter.
+    let client = cloud.kube.patient(&cloud.aws, &cluster).await?;
+    let workload = &cloud.config.workload;
+    let pods = running(&client, &workload.namespace, &workload.service).await?;
+    let port = |pod: String| Serving::new(client.clone(), &workload.namespace, &pod, GatewayConfig::ADMIN_PORT);
+    Ok(pods.into_iter().map(port).collect())
 }
 
 /// Everything in it runs, and it is not ready.

@@ -15,7 +15,7 @@ use super::pods;
 use super::readiness::Readiness;
 use crate::cloud::kube::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{After, Cure, Doing, Fault, Found, Given, Node, Resource, Seen};
+use crate::engine::{Action, After, Fault, Found, Given, Node, Observation, Remedy, Resource};
 
 /// The rollout of the Deployment.
 pub struct Rollout;
@@ -79,12 +79,12 @@ impl Resource for Rollout {
         State
     }
 
-    async fn observe(&self, cx: &Cx, place: &DeploymentOutput) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, place: &DeploymentOutput) -> Result<Observation<Self>, Fault> {
         let client = client(cx, place).await?;
         let api: Api<Api1> = Api::namespaced(client.clone(), &place.namespace.name);
-        let Some(deployment) = api.get(&place.name).await.fault_or_absent()? else { return Ok(Seen::Absent) };
+        let Some(deployment) = api.get(&place.name).await.fault_or_absent()? else { return Ok(Observation::Absent) };
         let Some(stage) = unfinished(&deployment) else {
-            return Ok(Seen::Present(Found::one(place.clone(), State)));
+            return Ok(Observation::Present(Found::one(place.clone(), State)));
         };
         let pods = newest(&client, &deployment, place).await?;
         let mut why = pods.iter().find_map(pods::why_not_ready).unwrap_or(stage);
@@ -97,8 +97,8 @@ impl Resource for Rollout {
             why = readiness.why().unwrap_or(why);
         }
         Ok(match hopeless {
-            Some(why) => Seen::Broken { output: place.clone(), why, cure: Cure::User },
-            None => Seen::Changing { why, found: None },
+            Some(why) => Observation::Broken { output: place.clone(), why, remedy: Remedy::User },
+            None => Observation::Changing { why, found: None },
         })
     }
 
@@ -111,7 +111,7 @@ impl Resource for Rollout {
     }
 
     /// Triton's image is 15 to 20 GB: 4 to 6 minutes to pull, on a node that may have just come.
-    fn patience(&self, _: Doing) -> Duration {
+    fn patience(&self, _: Action) -> Duration {
         Duration::from_secs(20 * 60)
     }
 

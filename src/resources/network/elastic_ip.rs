@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::first_of;
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fact, Fault, Resource, Seen};
+use crate::engine::{Fact, Fault, Observation, Resource};
 
 pub struct ElasticIp;
 
@@ -33,7 +33,7 @@ impl Resource for ElasticIp {
         State {}
     }
 
-    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
         let ours = cx.world.tags(&cx.node).filters();
         // DescribeAddresses has no pages.
         let answer = cx.world.aws.ec2.describe_addresses().set_filters(Some(ours)).send().await.fault()?;
@@ -45,7 +45,7 @@ impl Resource for ElasticIp {
             let allocation = address.allocation_id.unwrap_or_default();
             (Address { allocation, ip: address.public_ip.unwrap_or_default() }, State {})
         }));
-        Ok(found.map_or(Seen::Absent, Seen::Present))
+        Ok(found.map_or(Observation::Absent, Observation::Present))
     }
 
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {

@@ -78,8 +78,9 @@ async fn groups(cx: &Cx, vpc: &str) -> Vec<String> {
 async fn gateways(cx: &Cx, vpc: &str) -> Vec<String> {
     let ec2 = &cx.world.aws.ec2;
     let call = ec2.describe_internet_gateways().filters(filter("attachment.vpc-id", vpc));
-    let doors = call.into_paginator().items().send().try_collect().await.unwrap_or_default();
-    let doors = doors.into_iter().filter_map(|door| Some(format!("{} (internet gateway)", door.internet_gateway_id?)));
+    let gateways = call.into_paginator().items().send().try_collect().await.unwrap_or_default();
+    let gateways =
+        gateways.into_iter().filter_map(|gateway| Some(format!("{} (internet gateway)", gateway.internet_gateway_id?)));
     let call = ec2.describe_nat_gateways().filter(filter("vpc-id", vpc));
     let nats = call.into_paginator().items().send().try_collect().await.unwrap_or_default();
     let nats = nats.into_iter().filter(|nat| nat.state() != Some(&NatGatewayState::Deleted));
@@ -87,5 +88,5 @@ async fn gateways(cx: &Cx, vpc: &str) -> Vec<String> {
     let call = ec2.describe_vpc_endpoints().filters(filter("vpc-id", vpc));
     let ends = call.into_paginator().items().send().try_collect().await.fault().unwrap_or_default();
     let ends = ends.into_iter().filter_map(|end| Some(format!("{} (VPC endpoint)", end.vpc_endpoint_id?)));
-    doors.chain(nats).chain(ends).collect()
+    gateways.chain(nats).chain(ends).collect()
 }

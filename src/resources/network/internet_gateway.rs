@@ -1,4 +1,4 @@
-//! The VPC's door to the internet. It is made first and attached then: its attachment is drift.
+//! The VPC's internet gateway. It is made first and attached then: its attachment is drift.
 
 use aws_sdk_ec2::types::ResourceType;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use super::holders::{Place, held};
 use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Doing, Fault, Given, How, Node, Resource, Seen};
+use crate::engine::{Action, Change, Fault, Given, Node, Observation, Resource, UpdateMode};
 
 pub struct InternetGateway;
 
@@ -19,7 +19,7 @@ pub struct State {
 
 /// An internet gateway, and what it is attached to.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct GatewayOutput {
     pub id: String,
     vpc: Option<String>,
 }
@@ -31,30 +31,30 @@ impl Resource for InternetGateway {
     type Within = ();
     type Uses = Node<Vpc>;
     type State = State;
-    type Output = Door;
+    type Output = GatewayOutput;
 
     fn want(&self, (): &(), vpc: &Given<Network>) -> State {
         State { vpc: Some(vpc.map(|vpc| vpc.id.clone())) }
     }
 
-    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
         let ours = cx.world.tags(&cx.node).filters();
         let gateways = cx.world.aws.ec2.describe_internet_gateways().set_filters(Some(ours));
         let gateways = gateways.into_paginator().items().send().try_collect().await.fault()?;
-        let mut doors: Vec<Door> = gateways
+        let mut gateways: Vec<GatewayOutput> = gateways
             .into_iter()
             .map(|gateway| {
                 let attached = gateway.attachments().iter().find_map(|attachment| attachment.vpc_id());
-                Door { vpc: attached.map(str::to_owned), id: gateway.internet_gateway_id.unwrap_or_default() }
+                GatewayOutput { vpc: attached.map(str::to_owned), id: gateway.internet_gateway_id.unwrap_or_default() }
             })
             .collect();
         // Of twins the attached one.
-        doors.sort_by(|a, b| (a.vpc.is_none(), &a.id).cmp(&(b.vpc.is_none(), &b.id)));
-        let found = first_of(doors.into_iter().map(|door| {
-            let vpc = door.vpc.clone().map(Given::Known);
-            (door, State { vpc })
+        gateways.sort_by(|a, b| (a.vpc.is_none(), &a.id).cmp(&(b.vpc.is_none(), &b.id)));
+        let found = first_of(gateways.into_iter().map(|gateway| {
+            let vpc = gateway.vpc.clone().map(Given::Known);
+            (gateway, State { vpc })
         }));
-        Ok(found.map_or(Seen::Absent, Seen::Present))
+        Ok(found.map_or(Observation::Absent, Observation::Present))
     }
 
     async fn create(&self, cx: &Cx, (): &(), _: &Network) -> Result<(), Fault> {
@@ -62,29 +62,29 @@ impl Resource for InternetGateway {
         cx.world.aws.ec2.create_internet_gateway().tag_specifications(tags).send().await.fault().map(drop)
     }
 
-    async fn update(&self, cx: &Cx, (): &(), vpc: &Network, door: &Door, _: &[Change]) -> Result<(), Fault> {
-        let call = cx.world.aws.ec2.attach_internet_gateway().internet_gateway_id(&door.id).vpc_id(&vpc.id);
+    async fn update(&self, cx: &Cx, (): &(), vpc: &Network, gateway: &GatewayOutput, _: &[Change]) -> Result<(), Fault> {
+        let call = cx.world.aws.ec2.attach_internet_gateway().internet_gateway_id(&gateway.id).vpc_id(&vpc.id);
         call.send().await.fault().map(drop)
     }
 
-    async fn delete(&self, cx: &Cx, (): &(), door: &Door) -> Result<(), Fault> {
+    async fn delete(&self, cx: &Cx, (): &(), gateway: &GatewayOutput) -> Result<(), Fault> {
         let ec2 = &cx.world.aws.ec2;
-        if let Some(vpc) = &door.vpc {
-            let call = ec2.detach_internet_gateway().internet_gateway_id(&door.id).vpc_id(vpc);
+        if let Some(vpc) = &gateway.vpc {
+            let call = ec2.detach_internet_gateway().internet_gateway_id(&gateway.id).vpc_id(vpc);
             let gone = ["Gateway.NotAttached", "InvalidInternetGatewayID.NotFound", "InvalidVpcID.NotFound"];
             let answer = call.send().await.fault_or_absent(&gone);
             held(cx, answer, Place::PublicAddresses(vpc)).await?;
         }
-        let call = ec2.delete_internet_gateway().internet_gateway_id(&door.id);
+        let call = ec2.delete_internet_gateway().internet_gateway_id(&gateway.id);
         call.send().await.fault_or_absent(&["InvalidInternetGatewayID.NotFound"]).map(drop)
     }
 
-    fn how(&self, change: &Change) -> How {
-        if change.from.is_null() { How::InPlace } else { How::Replace }
+    fn how(&self, change: &Change) -> UpdateMode {
+        if change.from.is_null() { UpdateMode::InPlace } else { UpdateMode::Replace }
     }
 
     /// Public addresses inside the VPC hold it until NAT gateway and balancers are gone.
-    fn patience(&self, _: Doing) -> std::time::Duration {
+    fn patience(&self, _: Action) -> std::time::Duration {
         std::time::Duration::from_secs(600)
     }
 }

@@ -16,7 +16,7 @@ use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::{Tags, filter};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Doing, Fact, Fault, Found, Given, Needs, Node, Resource, Seen};
+use crate::engine::{Action, Fact, Fault, Found, Given, Inputs, Node, Observation, Resource};
 
 /// ELB's DescribeTags takes so many names at a time.
 const TAGS_AT_ONCE: usize = 20;
@@ -69,7 +69,7 @@ pub struct State {
     things: Vec<String>,
 }
 
-impl<Holds: Needs> Resource for Leftovers<Holds> {
+impl<Holds: Inputs> Resource for Leftovers<Holds> {
     type World = Cloud;
     const KIND: &'static str = "leftovers";
     type Within = Node<Vpc>;
@@ -82,9 +82,9 @@ impl<Holds: Needs> Resource for Leftovers<Holds> {
         State { things: Vec::new() }
     }
 
-    async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Observation<Self>, Fault> {
         if self.cluster_lives(cx, &vpc.id).await? {
-            return Ok(Seen::Absent);
+            return Ok(Observation::Absent);
         }
         let (balancers, targets, interfaces, groups) = try_join4(
             self.balancers(cx, &vpc.id),
@@ -95,10 +95,10 @@ impl<Holds: Needs> Resource for Leftovers<Holds> {
         .await?;
         let things = [balancers, targets, interfaces, groups].concat();
         if things.is_empty() {
-            return Ok(Seen::Absent);
+            return Ok(Observation::Absent);
         }
         let actual = State { things: things.iter().map(Leftover::words).collect() };
-        Ok(Seen::Present(Found::one(things, actual)))
+        Ok(Observation::Present(Found::one(things, actual)))
     }
 
     async fn create(&self, _: &Cx, _: &Network, _: &Holds::Values) -> Result<(), Fault> {
@@ -123,13 +123,13 @@ impl<Holds: Needs> Resource for Leftovers<Holds> {
     }
 
     /// A balancer's interfaces go some minutes after it, and hold its security group so long.
-    fn patience(&self, _: Doing) -> Duration {
+    fn patience(&self, _: Action) -> Duration {
         Duration::from_secs(600)
     }
 
     async fn evidence(&self, cx: &Cx, vpc: &Network) -> Vec<String> {
         match self.observe(cx, vpc).await {
-            Ok(Seen::Present(found)) => found.actual.things,
+            Ok(Observation::Present(found)) => found.actual.things,
             _ => Vec::new(),
         }
     }

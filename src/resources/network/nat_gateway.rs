@@ -14,7 +14,7 @@ use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::filter;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{After, Change, Cure, Doing, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Remedy, Resource, UpdateMode};
 
 pub struct NatGateway;
 
@@ -43,7 +43,7 @@ impl Resource for NatGateway {
         State { subnet: subnet.clone(), address: address.map(|address| address.allocation.clone()) }
     }
 
-    async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Observation<Self>, Fault> {
         let ours = cx.world.tags(&cx.node).filters();
         let gateways = cx.world.aws.ec2.describe_nat_gateways().set_filter(Some(ours));
         let gateways = gateways.filter(filter("vpc-id", &vpc.id)).into_paginator().items();
@@ -51,7 +51,7 @@ impl Resource for NatGateway {
         // `deleted` ones are ghosts; of the others the most alive counts.
         gateways.retain(|gateway| gateway.state() != Some(&NatGatewayState::Deleted));
         gateways.sort_by_key(|gateway| (rank(gateway.state()), gateway.nat_gateway_id.clone()));
-        let Some(gateway) = gateways.first() else { return Ok(Seen::Absent) };
+        let Some(gateway) = gateways.first() else { return Ok(Observation::Absent) };
         let output = Nat { id: gateway.nat_gateway_id().unwrap_or_default().to_owned() };
         match gateway.state() {
             Some(NatGatewayState::Available) => {
@@ -63,16 +63,16 @@ impl Resource for NatGateway {
                 let alive = |state: Option<&NatGatewayState>| rank(state) < rank(Some(&NatGatewayState::Failed));
                 let twins = gateways.iter().skip(1).filter(|twin| alive(twin.state()));
                 let twins = twins.map(|twin| Nat { id: twin.nat_gateway_id().unwrap_or_default().to_owned() });
-                Ok(Seen::Present(Found { output, actual, twins: twins.collect() }))
+                Ok(Observation::Present(Found { output, actual, twins: twins.collect() }))
             }
             Some(NatGatewayState::Failed) => {
                 let why = [gateway.failure_code(), gateway.failure_message()];
                 let why = why.into_iter().flatten().collect::<Vec<_>>().join(": ");
-                Ok(Seen::Broken { output, why, cure: Cure::Recreate })
+                Ok(Observation::Broken { output, why, remedy: Remedy::Recreate })
             }
             state => {
                 let why = state.map_or("in no known state", NatGatewayState::as_str).to_owned();
-                Ok(Seen::Changing { why, found: None })
+                Ok(Observation::Changing { why, found: None })
             }
         }
     }
@@ -88,11 +88,11 @@ impl Resource for NatGateway {
         call.send().await.fault_or_absent(&["NatGatewayNotFound"]).map(drop)
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::Replace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::Replace
     }
 
-    fn patience(&self, _: Doing) -> Duration {
+    fn patience(&self, _: Action) -> Duration {
         Duration::from_secs(600)
     }
 

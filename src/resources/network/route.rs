@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::internet_gateway::{Door, InternetGateway};
+use super::internet_gateway::{GatewayOutput, InternetGateway};
 use super::nat_gateway::{Nat, NatGateway};
 use super::route_table::RouteTable;
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::engine::{Change, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
 
 /// Everywhere.
 const DESTINATION: &str = "0.0.0.0/0";
@@ -21,8 +21,8 @@ pub trait Gateway: Resource<World = Cloud> {
 }
 
 impl Gateway for InternetGateway {
-    fn id(door: &Door) -> String {
-        door.id.clone()
+    fn id(gateway: &GatewayOutput) -> String {
+        gateway.id.clone()
     }
     const NAT: bool = false;
 }
@@ -65,17 +65,17 @@ impl<G: Gateway> Resource for Route<G> {
         State { gateway: gateway.map(G::id) }
     }
 
-    async fn observe(&self, cx: &Cx, table: &String) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, table: &String) -> Result<Observation<Self>, Fault> {
         let call = cx.world.aws.ec2.describe_route_tables().route_table_ids(table);
         let Some(answer) = call.send().await.fault_or_absent(&["InvalidRouteTableID.NotFound"])? else {
-            return Ok(Seen::Absent);
+            return Ok(Observation::Absent);
         };
         let routes = answer.route_tables.unwrap_or_default().into_iter().flat_map(|table| table.routes.unwrap_or_default());
         let route = routes.into_iter().find(|route| route.destination_cidr_block() == Some(DESTINATION));
-        Ok(route.map_or(Seen::Absent, |route| {
+        Ok(route.map_or(Observation::Absent, |route| {
             let to = [route.gateway_id, route.nat_gateway_id, route.network_interface_id, route.instance_id];
             let to = to.into_iter().flatten().next().unwrap_or_else(|| "something else".to_owned());
-            Seen::Present(Found::one((), State { gateway: Given::Known(to) }))
+            Observation::Present(Found::one((), State { gateway: Given::Known(to) }))
         }))
     }
 
@@ -98,7 +98,7 @@ impl<G: Gateway> Resource for Route<G> {
         call.send().await.fault_or_absent(&["InvalidRoute.NotFound", "InvalidRouteTableID.NotFound"]).map(drop)
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::InPlace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 }

@@ -8,7 +8,7 @@ use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::filter;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fault, Given, Node, Resource, Seen};
+use crate::engine::{Fault, Given, Node, Observation, Resource};
 
 pub struct RouteTable;
 
@@ -28,7 +28,7 @@ impl Resource for RouteTable {
         State {}
     }
 
-    async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Observation<Self>, Fault> {
         let ours = cx.world.tags(&cx.node).filters();
         let tables = cx.world.aws.ec2.describe_route_tables().set_filters(Some(ours));
         let tables = tables.filters(filter("vpc-id", &vpc.id)).into_paginator().items();
@@ -36,7 +36,7 @@ impl Resource for RouteTable {
         // Of twins the one that subnets were given to.
         tables.sort_by_key(|table| (table.associations().is_empty(), table.route_table_id.clone()));
         let found = first_of(tables.into_iter().map(|table| (table.route_table_id.unwrap_or_default(), State {})));
-        Ok(found.map_or(Seen::Absent, Seen::Present))
+        Ok(found.map_or(Observation::Absent, Observation::Present))
     }
 
     async fn create(&self, cx: &Cx, vpc: &Network, (): &()) -> Result<(), Fault> {

@@ -8,7 +8,7 @@ use super::subnet::Subnet;
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::filter;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Cure, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::engine::{Change, Fault, Found, Given, Node, Observation, Remedy, Resource, UpdateMode};
 
 pub struct RouteTableAssociation;
 
@@ -31,24 +31,24 @@ impl Resource for RouteTableAssociation {
         State { table: table.clone() }
     }
 
-    async fn observe(&self, cx: &Cx, subnet: &String) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, subnet: &String) -> Result<Observation<Self>, Fault> {
         let tables = cx.world.aws.ec2.describe_route_tables().filters(filter("association.subnet-id", subnet));
         let tables = tables.into_paginator().items().send().try_collect().await.fault()?;
         let mut associations = tables.into_iter().flat_map(|table| table.associations.unwrap_or_default());
         // A subnet has at most one.
         let Some(association) = associations.find(|association| association.subnet_id() == Some(subnet)) else {
-            return Ok(Seen::Absent);
+            return Ok(Observation::Absent);
         };
         let code = association.association_state().and_then(|state| state.state()).cloned();
         let output = association.route_table_association_id.unwrap_or_default();
         let actual = State { table: Given::Known(association.route_table_id.unwrap_or_default()) };
         Ok(match code {
-            Some(Code::Disassociated) => Seen::Absent,
+            Some(Code::Disassociated) => Observation::Absent,
             Some(code @ (Code::Associating | Code::Disassociating)) => {
-                Seen::Changing { why: code.as_str().to_owned(), found: None }
+                Observation::Changing { why: code.as_str().to_owned(), found: None }
             }
-            Some(Code::Failed) => Seen::Broken { output, why: "failed".to_owned(), cure: Cure::Recreate },
-            _ => Seen::Present(Found::one(output, actual)),
+            Some(Code::Failed) => Observation::Broken { output, why: "failed".to_owned(), remedy: Remedy::Recreate },
+            _ => Observation::Present(Found::one(output, actual)),
         })
     }
 
@@ -67,7 +67,7 @@ impl Resource for RouteTableAssociation {
         call.send().await.fault_or_absent(&["InvalidAssociationID.NotFound"]).map(drop)
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::InPlace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 }

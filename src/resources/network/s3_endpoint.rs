@@ -14,7 +14,7 @@ use super::vpc::{Network, Vpc};
 use crate::cloud::aws::{OrFault, fault_of};
 use crate::cloud::tags::filter;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Cure, Fault, Given, How, Node, Resource, Seen};
+use crate::engine::{Change, Fault, Given, Node, Observation, Remedy, Resource, UpdateMode};
 
 pub struct S3Endpoint;
 
@@ -38,7 +38,7 @@ impl Resource for S3Endpoint {
         State { route_tables: sorted(tables.clone()) }
     }
 
-    async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Observation<Self>, Fault> {
         let ours = cx.world.tags(&cx.node).filters();
         let endpoints = cx.world.aws.ec2.describe_vpc_endpoints().set_filters(Some(ours));
         let endpoints = endpoints.filters(filter("vpc-id", &vpc.id)).into_paginator().items();
@@ -46,15 +46,15 @@ impl Resource for S3Endpoint {
         endpoints.retain(|endpoint| endpoint.state() != Some(&Code::Deleted));
         // Of twins the one with routes.
         endpoints.sort_by_key(|endpoint| (endpoint.route_table_ids().is_empty(), endpoint.vpc_endpoint_id.clone()));
-        let Some(endpoint) = endpoints.first() else { return Ok(Seen::Absent) };
+        let Some(endpoint) = endpoints.first() else { return Ok(Observation::Absent) };
         match endpoint.state() {
             Some(state @ (Code::Pending | Code::PendingAcceptance | Code::Deleting)) => {
-                return Ok(Seen::Changing { why: state.as_str().to_owned(), found: None });
+                return Ok(Observation::Changing { why: state.as_str().to_owned(), found: None });
             }
             Some(state @ (Code::Failed | Code::Rejected | Code::Expired | Code::Partial)) => {
                 let told = endpoint.last_error().and_then(|error| error.message()).unwrap_or(state.as_str());
                 let output = endpoint.vpc_endpoint_id().unwrap_or_default().to_owned();
-                return Ok(Seen::Broken { output, why: told.to_owned(), cure: Cure::Recreate });
+                return Ok(Observation::Broken { output, why: told.to_owned(), remedy: Remedy::Recreate });
             }
             _ => {}
         }
@@ -62,7 +62,7 @@ impl Resource for S3Endpoint {
             let tables = endpoint.route_table_ids.unwrap_or_default().into_iter().map(Given::Known);
             (endpoint.vpc_endpoint_id.unwrap_or_default(), State { route_tables: sorted(tables.collect()) })
         }));
-        Ok(found.map_or(Seen::Absent, Seen::Present))
+        Ok(found.map_or(Observation::Absent, Observation::Present))
     }
 
     async fn create(&self, cx: &Cx, vpc: &Network, tables: &Vec<String>) -> Result<(), Fault> {
@@ -95,8 +95,8 @@ impl Resource for S3Endpoint {
         refused(&call.send().await.fault()?)
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::InPlace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 }
 

@@ -11,7 +11,7 @@ use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::{Tags, filter};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fact, Fault, Given, How, Node, Resource, Seen};
+use crate::engine::{Change, Fact, Fault, Given, Node, Observation, Resource, UpdateMode};
 
 pub struct Subnet {
     cidr: String,
@@ -63,13 +63,13 @@ impl Resource for Subnet {
         }
     }
 
-    async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Observation<Self>, Fault> {
         let ours = cx.world.tags(&cx.node).filters();
         let subnets = cx.world.aws.ec2.describe_subnets().set_filters(Some(ours));
         let subnets = subnets.filters(filter("vpc-id", &vpc.id)).into_paginator().items();
         let mut subnets = subnets.send().try_collect().await.fault()?;
         if subnets.iter().any(|subnet| subnet.state() == Some(&SubnetState::Pending)) {
-            return Ok(Seen::Changing { why: "pending".to_owned(), found: None });
+            return Ok(Observation::Changing { why: "pending".to_owned(), found: None });
         }
         subnets.sort_by(|a, b| a.subnet_id.cmp(&b.subnet_id));
         let found = first_of(subnets.into_iter().map(|subnet| {
@@ -81,7 +81,7 @@ impl Resource for Subnet {
             };
             (subnet.subnet_id.unwrap_or_default(), actual)
         }));
-        Ok(found.map_or(Seen::Absent, Seen::Present))
+        Ok(found.map_or(Observation::Absent, Observation::Present))
     }
 
     async fn create(&self, cx: &Cx, vpc: &Network, (): &()) -> Result<(), Fault> {
@@ -109,12 +109,12 @@ impl Resource for Subnet {
         held(cx, answer, Place::Subnet(subnet)).await
     }
 
-    fn how(&self, change: &Change) -> How {
-        if matches!(change.field.as_str(), "cidr" | "zone") { How::Replace } else { How::InPlace }
+    fn how(&self, change: &Change) -> UpdateMode {
+        if matches!(change.field.as_str(), "cidr" | "zone") { UpdateMode::Replace } else { UpdateMode::InPlace }
     }
 
     /// Interfaces of a balancer or of the control plane go some minutes after their owner.
-    fn patience(&self, _: crate::engine::Doing) -> std::time::Duration {
+    fn patience(&self, _: crate::engine::Action) -> std::time::Duration {
         std::time::Duration::from_secs(600)
     }
 

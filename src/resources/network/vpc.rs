@@ -10,7 +10,7 @@ use super::holders::{Place, held};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::filter;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fact, Fault, Found, How, Resource, Seen};
+use crate::engine::{Change, Fact, Fault, Found, Observation, Resource, UpdateMode};
 
 pub struct Vpc {
     cidr: String,
@@ -50,7 +50,7 @@ impl Resource for Vpc {
         State { cidr: self.cidr.clone(), dns_support: true, dns_hostnames: true }
     }
 
-    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
         let ours = cx.world.tags(&cx.node).filters();
         let vpcs = cx.world.aws.ec2.describe_vpcs().set_filters(Some(ours));
         let vpcs = vpcs.into_paginator().items().send().try_collect().await.fault()?;
@@ -58,9 +58,9 @@ impl Resource for Vpc {
         let vpcs =
             vpcs.into_iter().map(|vpc| Network { id: vpc.vpc_id.unwrap_or_default(), cidr: vpc.cidr_block.unwrap_or_default() });
         let mut networks = with_children_first(cx, vpcs.collect()).await?.into_iter();
-        let Some(network) = networks.next() else { return Ok(Seen::Absent) };
+        let Some(network) = networks.next() else { return Ok(Observation::Absent) };
         if pending {
-            return Ok(Seen::Changing { why: "pending".to_owned(), found: None });
+            return Ok(Observation::Changing { why: "pending".to_owned(), found: None });
         }
         let (dns_support, dns_hostnames) = try_join(
             attribute(cx, &network.id, VpcAttributeName::EnableDnsSupport),
@@ -68,7 +68,7 @@ impl Resource for Vpc {
         )
         .await?;
         let actual = State { cidr: network.cidr.clone(), dns_support, dns_hostnames };
-        Ok(Seen::Present(Found { output: network, actual, twins: networks.collect() }))
+        Ok(Observation::Present(Found { output: network, actual, twins: networks.collect() }))
     }
 
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
@@ -96,8 +96,8 @@ impl Resource for Vpc {
         held(cx, answer, Place::Vpc(&vpc.id)).await
     }
 
-    fn how(&self, change: &Change) -> How {
-        if change.field == "cidr" { How::Replace } else { How::InPlace }
+    fn how(&self, change: &Change) -> UpdateMode {
+        if change.field == "cidr" { UpdateMode::Replace } else { UpdateMode::InPlace }
     }
 
     fn facts(&self, vpc: &Network) -> Vec<Fact> {

@@ -15,7 +15,7 @@ use super::{Repository, RepositoryOutput};
 use crate::cloud::aws::{Aws, OrFault};
 use crate::cloud::docker::{Engine, Error as DockerError};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Doing, Fact, Fault, Found, Given, Node, Resource, Seen};
+use crate::engine::{Action, Fact, Fault, Found, Given, Node, Observation, Resource};
 
 const DOCKERFILE: &str = include_str!("../../../Dockerfile");
 
@@ -166,11 +166,11 @@ impl Resource for GatewayImage {
         State { tag: self.content().map(|content| content.tag.clone()).unwrap_or_default() }
     }
 
-    async fn observe(&self, cx: &Cx, repository: &RepositoryOutput) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, repository: &RepositoryOutput) -> Result<Observation<Self>, Fault> {
         let tag = self.content()?.tag.clone();
-        let Some(digest) = digest(&cx.world.aws, &repository.name, &tag).await? else { return Ok(Seen::Absent) };
+        let Some(digest) = digest(&cx.world.aws, &repository.name, &tag).await? else { return Ok(Observation::Absent) };
         let output = ImageOutput { reference: format!("{}:{tag}@{digest}", repository.uri) };
-        Ok(Seen::Present(Found::one(output, State { tag })))
+        Ok(Observation::Present(Found::one(output, State { tag })))
     }
 
     async fn create(&self, cx: &Cx, repository: &RepositoryOutput, (): &()) -> Result<(), Fault> {
@@ -187,10 +187,10 @@ impl Resource for GatewayImage {
         answer.fault_or_absent(&["RepositoryNotFoundException"]).map(drop)
     }
 
-    fn patience(&self, doing: Doing) -> Duration {
+    fn patience(&self, doing: Action) -> Duration {
         match doing {
-            Doing::Create => Duration::from_secs(15 * 60),
-            Doing::Update | Doing::Delete | Doing::Watch => Duration::from_secs(120),
+            Action::Create => Duration::from_secs(15 * 60),
+            Action::Update | Action::Delete | Action::Watch => Duration::from_secs(120),
         }
     }
 

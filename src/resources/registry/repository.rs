@@ -5,17 +5,17 @@ use serde::Serialize;
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fact, Fault, Found, Resource, Seen};
+use crate::engine::{Fact, Fault, Found, Observation, Resource};
 
 pub struct Repository {
-    former: Vec<String>,
+    orphans: Vec<String>,
 }
 
 impl Repository {
     /// The configured one, and others of ours that go with it.
     #[must_use]
-    pub fn and(former: &[String]) -> Self {
-        Self { former: former.to_vec() }
+    pub fn with_orphans(orphans: &[String]) -> Self {
+        Self { orphans: orphans.to_vec() }
     }
 }
 
@@ -46,9 +46,9 @@ impl Resource for Repository {
         State {}
     }
 
-    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
         let mut seen = look(cx, &cx.world.config.repository()).await?;
-        for name in &self.former {
+        for name in &self.orphans {
             seen = seen.with_twin(look(cx, name).await?);
         }
         Ok(seen)
@@ -71,18 +71,18 @@ impl Resource for Repository {
 }
 
 /// One repository, by its name.
-async fn look(cx: &Cx, name: &str) -> Result<Seen<Repository>, Fault> {
+async fn look(cx: &Cx, name: &str) -> Result<Observation<Repository>, Fault> {
     let ecr = &cx.world.aws.ecr;
     let answer = ecr.describe_repositories().repository_names(name).send().await.fault_or_absent(&ABSENT)?;
     let found = answer.and_then(|answer| answer.repositories?.into_iter().next());
-    let Some(repository) = found else { return Ok(Seen::Absent) };
+    let Some(repository) = found else { return Ok(Observation::Absent) };
     let arn = repository.repository_arn.unwrap_or_default();
     let tags = ecr.list_tags_for_resource().resource_arn(&arn).send().await.fault_or_absent(&ABSENT)?;
-    let Some(tags) = tags else { return Ok(Seen::Absent) };
+    let Some(tags) = tags else { return Ok(Observation::Absent) };
     let tags = Tags::from(tags.tags());
     if !tags.same_owner(&cx.world.tags(&cx.node)) {
-        return Ok(Seen::Foreign(format!("there is a repository {name}; {}", tags.owner())));
+        return Ok(Observation::Foreign(format!("there is a repository {name}; {}", tags.owner())));
     }
     let uri = repository.repository_uri.unwrap_or_default();
-    Ok(Seen::Present(Found::one(RepositoryOutput { name: name.to_owned(), arn, uri }, State {})))
+    Ok(Observation::Present(Found::one(RepositoryOutput { name: name.to_owned(), arn, uri }, State {})))
 }

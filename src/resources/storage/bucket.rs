@@ -16,17 +16,17 @@ use serde::Serialize;
 use crate::cloud::aws::{OrFault, code};
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Doing, Fact, Fault, Found, How, Resource, Seen};
+use crate::engine::{Action, Change, Fact, Fault, Found, Observation, Resource, UpdateMode};
 
 pub struct Bucket {
-    former: Vec<String>,
+    orphans: Vec<String>,
 }
 
 impl Bucket {
     /// The configured one, and others of ours that go with it.
     #[must_use]
-    pub fn and(former: &[String]) -> Self {
-        Self { former: former.to_vec() }
+    pub fn with_orphans(orphans: &[String]) -> Self {
+        Self { orphans: orphans.to_vec() }
     }
 }
 
@@ -53,9 +53,9 @@ impl Resource for Bucket {
         State { public_access_blocked: true }
     }
 
-    async fn observe(&self, cx: &Cx, (): &()) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
         let mut seen = look(cx, &cx.world.bucket()).await?;
-        for name in &self.former {
+        for name in &self.orphans {
             seen = seen.with_twin(look(cx, name).await?);
         }
         Ok(seen)
@@ -90,12 +90,12 @@ impl Resource for Bucket {
         call.send().await.fault_or_absent(&ABSENT).map(drop)
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::InPlace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 
-    fn patience(&self, doing: Doing) -> Duration {
-        Duration::from_secs(if doing == Doing::Delete { 1800 } else { 300 })
+    fn patience(&self, doing: Action) -> Duration {
+        Duration::from_secs(if doing == Action::Delete { 1800 } else { 300 })
     }
 
     fn facts(&self, name: &String) -> Vec<Fact> {
@@ -104,22 +104,22 @@ impl Resource for Bucket {
 }
 
 /// One bucket, by its name.
-async fn look(cx: &Cx, name: &str) -> Result<Seen<Bucket>, Fault> {
+async fn look(cx: &Cx, name: &str) -> Result<Observation<Bucket>, Fault> {
     let (s3, account) = (&cx.world.aws.s3, &cx.world.aws.account);
     let tags = match s3.get_bucket_tagging().bucket(name).expected_bucket_owner(account).send().await {
         Ok(answer) => Tags::from(answer.tag_set()),
         Err(error) => match code(&error) {
-            Some(code) if ABSENT.contains(&code) => return Ok(Seen::Absent),
+            Some(code) if ABSENT.contains(&code) => return Ok(Observation::Absent),
             Some("NoSuchTagSet") => Tags::default(),
             Some(code) if REFUSED.contains(&code) => return taken(cx, name).await,
             Some("PermanentRedirect") => {
-                return Ok(Seen::Foreign(format!("there is a bucket {name} in another region")));
+                return Ok(Observation::Foreign(format!("there is a bucket {name} in another region")));
             }
             _ => return Err(error).fault(),
         },
     };
     if !tags.same_owner(&cx.world.tags(&cx.node)) {
-        return Ok(Seen::Foreign(format!("there is a bucket {name}; {}", tags.owner())));
+        return Ok(Observation::Foreign(format!("there is a bucket {name}; {}", tags.owner())));
     }
     let block = s3.get_public_access_block().bucket(name).expected_bucket_owner(account).send().await;
     let block = block.fault_or_absent(&["NoSuchPublicAccessBlockConfiguration", "NoSuchBucket"])?;
@@ -129,19 +129,19 @@ async fn look(cx: &Cx, name: &str) -> Result<Seen<Bucket>, Fault> {
             .all(|on| *on == Some(true))
     };
     let public_access_blocked = block.and_then(|answer| answer.public_access_block_configuration).is_some_and(blocked);
-    Ok(Seen::Present(Found::one(name.to_owned(), State { public_access_blocked })))
+    Ok(Observation::Present(Found::one(name.to_owned(), State { public_access_blocked })))
 }
 
 /// A bucket that we may not look at is somebody else's only where it is not among our own: S3
 /// answers a forbidden one of ours alike, and that must not be taken for gone.
-async fn taken(cx: &Cx, name: &str) -> Result<Seen<Bucket>, Fault> {
+async fn taken(cx: &Cx, name: &str) -> Result<Observation<Bucket>, Fault> {
     let mut ours = cx.world.aws.s3.list_buckets().prefix(name).into_paginator().send();
     while let Some(page) = ours.next().await {
         if page.fault()?.buckets().iter().any(|bucket| bucket.name() == Some(name)) {
             return Err(Fault::Denied(format!("we may not look at our bucket {name} (s3:GetBucketTagging)")));
         }
     }
-    Ok(Seen::Foreign(format!("the bucket {name} is another account's; name another in storage.bucket")))
+    Ok(Observation::Foreign(format!("the bucket {name} is another account's; name another in storage.bucket")))
 }
 
 /// Deletes every version and every delete marker of every object.

@@ -6,4 +6,4 @@ pub mod photo;
 
 pub use bucket::Bucket;
 pub use models::Models;
-pub use photo::{Photo, PhotoOutput};
+pub use photo::{ProofImage, ProofImageOutput};

@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::bucket::Bucket;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Doing, Fact, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::engine::{Action, Change, Fact, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
 use crate::models::{self, Repository};
+use crate::resources::kube::serving;
 
 /// The model repository of the configuration, as released.
 pub struct Models {
@@ -61,11 +62,11 @@ impl Resource for Models {
         self.local.as_ref().map_or(State { models: None, count: None }, |local| State::of(digests(local)))
     }
 
-    async fn observe(&self, cx: &Cx, bucket: &String) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, bucket: &String) -> Result<Observation<Self>, Fault> {
         let bucket = models::Bucket { aws: &cx.world.aws, name: bucket };
-        let Some(manifest) = bucket.released().await? else { return Ok(Seen::Absent) };
+        let Some(manifest) = bucket.released().await? else { return Ok(Observation::Absent) };
         let models: BTreeMap<String, String> = manifest.models.into_iter().map(|(name, model)| (name, model.digest)).collect();
-        Ok(Seen::Present(Found::one(models.clone(), State::of(models))))
+        Ok(Observation::Present(Found::one(models.clone(), State::of(models))))
     }
 
     async fn create(&self, cx: &Cx, bucket: &String, (): &()) -> Result<(), Fault> {
@@ -80,13 +81,13 @@ impl Resource for Models {
         models::Bucket { aws: &cx.world.aws, name: bucket }.withdraw().await
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::InPlace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 
     /// Gigabytes over a slow line.
-    fn patience(&self, doing: Doing) -> Duration {
-        if doing == Doing::Delete { Duration::from_secs(120) } else { Duration::from_secs(3600) }
+    fn patience(&self, doing: Action) -> Duration {
+        if doing == Action::Delete { Duration::from_secs(120) } else { Duration::from_secs(3600) }
     }
 
     fn facts(&self, output: &Self::Output) -> Vec<Fact> {
@@ -98,7 +99,7 @@ impl Models {
     async fn release(&self, cx: &Cx, bucket: &str) -> Result<(), Fault> {
         let bucket = models::Bucket { aws: &cx.world.aws, name: bucket };
         let progress = |done, total| cx.progress("uploading", done, total);
-        let report = models::release(&cx.world, bucket, self.local()?, &cx.cancel, progress).await?;
+        let report = models::release(bucket, self.local()?, serving(&cx.world), &cx.cancel, progress).await?;
         report.accepted().map(drop)
     }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::Bucket;
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Doing, Fault, Found, Given, How, Node, Resource, Seen};
+use crate::engine::{Action, Change, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
 
 /// A PNG of 451 x 300 pixels.
 pub const PHOTO: &[u8] = include_bytes!("../../../assets/cat.png");
@@ -19,7 +19,7 @@ pub const KEY: &str = "images/tritondeploy-proof.png";
 const SHA256: &str = "sha256";
 
 /// The photo in the bucket.
-pub struct Photo;
+pub struct ProofImage;
 
 /// Its content.
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ pub struct State {
 
 /// Where it lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PhotoOutput {
+pub struct ProofImageOutput {
     pub bucket: String,
     pub key: String,
 }
@@ -38,7 +38,7 @@ fn sha256() -> String {
     tritondeploy_wire::manifest::hex(&Sha256::digest(PHOTO))
 }
 
-impl Photo {
+impl ProofImage {
     async fn put(cx: &Cx, bucket: &str) -> Result<(), Fault> {
         let aws = &cx.world.aws;
         let call = aws.s3.put_object().bucket(bucket).key(KEY).expected_bucket_owner(&aws.account);
@@ -47,48 +47,48 @@ impl Photo {
     }
 }
 
-impl Resource for Photo {
+impl Resource for ProofImage {
     type World = Cloud;
     const KIND: &'static str = "photo";
     const ENDS_WITH_PARENT: bool = true;
     type Within = Node<Bucket>;
     type Uses = ();
     type State = State;
-    type Output = PhotoOutput;
+    type Output = ProofImageOutput;
 
     fn want(&self, _: &Given<String>, (): &()) -> State {
         State { sha256: sha256() }
     }
 
-    async fn observe(&self, cx: &Cx, bucket: &String) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, bucket: &String) -> Result<Observation<Self>, Fault> {
         let aws = &cx.world.aws;
         let call = aws.s3.head_object().bucket(bucket).key(KEY).expected_bucket_owner(&aws.account);
         let found = call.send().await.fault_or_absent(&["NotFound", "NoSuchKey", "NoSuchBucket"])?;
-        let Some(found) = found else { return Ok(Seen::Absent) };
+        let Some(found) = found else { return Ok(Observation::Absent) };
         let sha256 = found.metadata().and_then(|metadata| metadata.get(SHA256)).cloned().unwrap_or_default();
-        let output = PhotoOutput { bucket: bucket.clone(), key: KEY.to_owned() };
-        Ok(Seen::Present(Found::one(output, State { sha256 })))
+        let output = ProofImageOutput { bucket: bucket.clone(), key: KEY.to_owned() };
+        Ok(Observation::Present(Found::one(output, State { sha256 })))
     }
 
     async fn create(&self, cx: &Cx, bucket: &String, (): &()) -> Result<(), Fault> {
         Self::put(cx, bucket).await
     }
 
-    async fn update(&self, cx: &Cx, bucket: &String, (): &(), _: &PhotoOutput, _: &[Change]) -> Result<(), Fault> {
+    async fn update(&self, cx: &Cx, bucket: &String, (): &(), _: &ProofImageOutput, _: &[Change]) -> Result<(), Fault> {
         Self::put(cx, bucket).await
     }
 
-    async fn delete(&self, cx: &Cx, bucket: &String, found: &PhotoOutput) -> Result<(), Fault> {
+    async fn delete(&self, cx: &Cx, bucket: &String, found: &ProofImageOutput) -> Result<(), Fault> {
         let aws = &cx.world.aws;
         let call = aws.s3.delete_object().bucket(bucket).key(&found.key).expected_bucket_owner(&aws.account);
         call.send().await.fault_or_absent(&["NoSuchBucket"]).map(drop)
     }
 
-    fn how(&self, _: &Change) -> How {
-        How::InPlace
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 
-    fn patience(&self, _: Doing) -> Duration {
+    fn patience(&self, _: Action) -> Duration {
         Duration::from_secs(120)
     }
 }

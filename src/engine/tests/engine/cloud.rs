@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tritondeploy_engine::{Cure, Fault, Found, Given, Seen};
+use tritondeploy_engine::{Fault, Found, Given, Observation, Remedy};
 
 use crate::object::{Object, State as Fields, name};
-use crate::spec::{Fate, Role, Spec};
+use crate::spec::{Completion, Role, Spec};
 
 /// What goes wrong by chance, in percent of the calls.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,7 +32,7 @@ pub struct Thing {
     taken: BTreeMap<String, bool>,
     seen_from: Instant,
     ready: Instant,
-    breaks: Option<(Cure, Option<Instant>)>,
+    breaks: Option<(Remedy, Option<Instant>)>,
     ends: Option<Instant>,
 }
 
@@ -162,7 +162,7 @@ impl Cloud {
         answer
     }
 
-    pub async fn look<const E: bool>(&self, at: usize, parents: &[u64]) -> Result<Seen<Object<E>>, Fault> {
+    pub async fn look<const E: bool>(&self, at: usize, parents: &[u64]) -> Result<Observation<Object<E>>, Fault> {
         let spec = &self.specs[at];
         self.call(None, |state| {
             let now = Instant::now();
@@ -179,7 +179,7 @@ impl Cloud {
                 return Err(Fault::Fatal("cannot be looked at".to_owned()));
             }
             if spec.foreign {
-                return Ok(Seen::Foreign("made by somebody else".to_owned()));
+                return Ok(Observation::Foreign("made by somebody else".to_owned()));
             }
             if spec.role == Role::Watched {
                 return Ok(state.watched(&self.specs, spec, now));
@@ -187,19 +187,21 @@ impl Cloud {
             let mine = |t: &&Thing| t.at == at && t.parents == parents && t.seen_from <= now;
             let mut found: Vec<&Thing> = state.things.iter().filter(mine).collect();
             found.sort_by_key(|t| (t.ends.is_some(), t.id));
-            let Some((&thing, twins)) = found.split_first() else { return Ok(Seen::Absent) };
+            let Some((&thing, twins)) = found.split_first() else { return Ok(Observation::Absent) };
             let seen = Found {
                 output: thing.id,
                 actual: thing.fields(),
                 twins: twins.iter().filter(|t| t.ends.is_none()).map(|t| t.id).collect(),
             };
             Ok(match thing.breaks {
-                _ if thing.ends.is_some() => Seen::Changing { why: "deleting".to_owned(), found: None },
-                Some((cure, until)) if thing.ready <= now && until.is_none_or(|until| now < until) => {
-                    Seen::Broken { output: thing.id, why: "it broke".to_owned(), cure }
+                _ if thing.ends.is_some() => Observation::Changing { why: "deleting".to_owned(), found: None },
+                Some((remedy, until)) if thing.ready <= now && until.is_none_or(|until| now < until) => {
+                    Observation::Broken { output: thing.id, why: "it broke".to_owned(), remedy }
                 }
-                _ if now < thing.ready => Seen::Changing { why: "on its way".to_owned(), found: spec.early.then_some(seen) },
-                _ => Seen::Present(seen),
+                _ if now < thing.ready => {
+                    Observation::Changing { why: "on its way".to_owned(), found: spec.early.then_some(seen) }
+                }
+                _ => Observation::Present(seen),
             })
         })
         .await
@@ -228,10 +230,10 @@ impl Cloud {
             let first = state.broke.insert(at);
             let ready = now + Duration::from_secs(spec.making);
             let breaks = match spec.fate {
-                Fate::BreaksOnce if first => Some((Cure::Recreate, None)),
-                Fate::Breaks => Some((Cure::Recreate, None)),
-                Fate::Ails if first => Some((Cure::Wait, Some(ready + Duration::from_secs(30)))),
-                Fate::Hopeless => Some((Cure::User, None)),
+                Completion::BreaksOnce if first => Some((Remedy::Recreate, None)),
+                Completion::Breaks => Some((Remedy::Recreate, None)),
+                Completion::Ails if first => Some((Remedy::Wait, Some(ready + Duration::from_secs(30)))),
+                Completion::Hopeless => Some((Remedy::User, None)),
                 _ => None,
             };
             state.next += 1;
@@ -342,13 +344,13 @@ impl State {
         self.ghosts.retain(|(_, until)| now < *until);
     }
 
-    fn watched<const E: bool>(&self, specs: &[Spec], spec: &Spec, now: Instant) -> Seen<Object<E>> {
+    fn watched<const E: bool>(&self, specs: &[Spec], spec: &Spec, now: Instant) -> Observation<Object<E>> {
         let late = Duration::from_secs(spec.appears);
         let ready = |need| self.things.iter().any(|t| t.at == need && t.works(now) && t.ready + late <= now);
         if !spec.needs().filter(|&need| specs[need].role == Role::Made).all(ready) {
-            return Seen::Absent;
+            return Observation::Absent;
         }
         let fields = Fields { size: 0, steps: BTreeMap::new(), made_from: Vec::new(), zone: None };
-        Seen::Present(Found::one(0, fields))
+        Observation::Present(Found::one(0, fields))
     }
 }

@@ -26,7 +26,7 @@ fn lists_are_compared_as_a_whole_and_in_order() {
 
 #[test]
 fn a_value_not_known_yet_differs_as_a_whole() {
-    let later = Given::<u64>::After("vpc".into());
+    let later = Given::<u64>::Unknown { until: "vpc".into() };
     let wanted = json!({ "vpc": later });
     assert_eq!(fields(&wanted, &json!({"vpc": 3})), [r#"vpc 3 -> {"known after":"vpc"}"#]);
     assert_eq!(fields(&wanted, &json!({"vpc": {"id": 3}})), [r#"vpc {"id":3} -> {"known after":"vpc"}"#]);

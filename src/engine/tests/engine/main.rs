@@ -7,11 +7,11 @@
 
 mod cloud;
 mod differences;
+mod down;
 mod object;
 mod properties;
-mod sentences_down;
-mod sentences_up;
 mod spec;
+mod up;
 
 use std::future::Future;
 use std::sync::Arc;

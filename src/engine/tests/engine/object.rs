@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use tritondeploy_engine::{After, Change, Cx, Doing, Fact, Fault, Given, Graph, How, Needs, Node, Resource, Seen};
+use tritondeploy_engine::{
+    Action, After, Change, Cx, Fact, Fault, Given, Graph, Inputs, Node, Observation, Resource, UpdateMode,
+};
 
 use crate::cloud::Cloud;
 use crate::spec::{Role, Spec};
@@ -41,7 +43,7 @@ impl<const ENDS: bool> Resource for Object<ENDS> {
     type State = State;
     type Output = u64;
 
-    fn want(&self, _: &<Others as Needs>::Givens, uses: &<Self::Uses as Needs>::Givens) -> State {
+    fn want(&self, _: &<Others as Inputs>::Givens, uses: &<Self::Uses as Inputs>::Givens) -> State {
         State {
             size: self.spec.size,
             steps: (0..self.spec.steps).map(|step| (step.to_string(), true)).collect(),
@@ -50,15 +52,15 @@ impl<const ENDS: bool> Resource for Object<ENDS> {
         }
     }
 
-    async fn observe(&self, cx: &Cx<Cloud>, within: &<Others as Needs>::Values) -> Result<Seen<Self>, Fault> {
+    async fn observe(&self, cx: &Cx<Cloud>, within: &<Others as Inputs>::Values) -> Result<Observation<Self>, Fault> {
         cx.world.look(self.at, &all(within)).await
     }
 
     async fn create(
         &self,
         cx: &Cx<Cloud>,
-        within: &<Others as Needs>::Values,
-        uses: &<Self::Uses as Needs>::Values,
+        within: &<Others as Inputs>::Values,
+        uses: &<Self::Uses as Inputs>::Values,
     ) -> Result<(), Fault> {
         cx.world.create(self.at, all(within), all(&uses.0), cx.token()).await
     }
@@ -66,27 +68,27 @@ impl<const ENDS: bool> Resource for Object<ENDS> {
     async fn update(
         &self,
         cx: &Cx<Cloud>,
-        _: &<Others as Needs>::Values,
-        uses: &<Self::Uses as Needs>::Values,
+        _: &<Others as Inputs>::Values,
+        uses: &<Self::Uses as Inputs>::Values,
         found: &u64,
         changes: &[Change],
     ) -> Result<(), Fault> {
         cx.world.update(self.at, *found, &changes[0].field, all(&uses.0)).await
     }
 
-    async fn delete(&self, cx: &Cx<Cloud>, _: &<Others as Needs>::Values, found: &u64) -> Result<(), Fault> {
+    async fn delete(&self, cx: &Cx<Cloud>, _: &<Others as Inputs>::Values, found: &u64) -> Result<(), Fault> {
         cx.world.delete(self.at, *found).await
     }
 
-    fn how(&self, change: &Change) -> How {
-        if self.spec.rigid && !change.field.starts_with("steps") { How::Refuse } else { How::InPlace }
+    fn how(&self, change: &Change) -> UpdateMode {
+        if self.spec.rigid && !change.field.starts_with("steps") { UpdateMode::Refuse } else { UpdateMode::InPlace }
     }
 
-    fn patience(&self, _: Doing) -> Duration {
+    fn patience(&self, _: Action) -> Duration {
         self.spec.patience()
     }
 
-    async fn evidence(&self, _: &Cx<Cloud>, _: &<Others as Needs>::Values) -> Vec<String> {
+    async fn evidence(&self, _: &Cx<Cloud>, _: &<Others as Inputs>::Values) -> Vec<String> {
         vec![format!("evidence of {}", self.at)]
     }
 

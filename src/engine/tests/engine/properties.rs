@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 use tritondeploy_engine::Outcome;
 
 use crate::cloud::{Cloud, Weather};
-use crate::spec::{Fate, Role, Spec};
+use crate::spec::{Completion, Role, Spec};
 use crate::{names, object, virtually, walk};
 
 /// The longest that anything is hidden, in seconds.
@@ -42,9 +42,9 @@ fn spec() -> impl Strategy<Value = (Spec, [Vec<Index>; 3])> {
         let (making, changing, ending, hidden, lingers) = times;
         let (steps, [ends_with_parent, early, named, tokens], fate, role) = kinds;
         let fate = match fate {
-            0 => Fate::BreaksOnce,
-            1 => Fate::Ails,
-            _ => Fate::Well,
+            0 => Completion::BreaksOnce,
+            1 => Completion::Ails,
+            _ => Completion::Well,
         };
         let role = if role == 0 { Role::Watched } else { Role::Made };
         // A service that hides what it has and honours neither names nor tokens makes twins after
@@ -210,7 +210,7 @@ fn down_after_a_crash_leaves_nothing() {
 
 /// What there is by name, and what a walk says that there is.
 fn nothing_untold(cloud: &Cloud, outcome: &Outcome) -> Result<(), TestCaseError> {
-    let told = [names(&outcome.exists), names(&outcome.untold)].concat();
+    let told = [names(&outcome.exists), names(&outcome.unknown)].concat();
     for thing in &cloud.state().things {
         let name = object::name(thing.at);
         prop_assert!(told.contains(&name.as_str()), "{name} exists and was not told: {told:?}");
@@ -272,7 +272,7 @@ fn what_cannot_be_made_blocks_only_what_needs_it() {
         let above = above(&case.specs, at);
         let blocked: Vec<String> = above.iter().map(|&id| object::name(id)).collect();
         prop_assert_eq!(names(&outcome.blocked), blocked);
-        prop_assert_eq!(outcome.troubles.len(), 1);
+        prop_assert_eq!(outcome.failures.len(), 1);
         let mut wanted = case.wanted();
         above.iter().chain([&at]).for_each(|&id| wanted[id] = 0);
         prop_assert_eq!(cloud.count(), wanted);
@@ -286,7 +286,7 @@ fn what_cannot_be_deleted_blocks_only_what_it_hangs_from() {
         let at = index.index(case.specs.len());
         prop_assume!(case.specs[at].role == Role::Made && !case.specs[at].ends_with_parent);
         // Making a broken one anew is a deletion, too.
-        case.specs[at].fate = Fate::Well;
+        case.specs[at].fate = Completion::Well;
         case.specs[at].delete_fatal = true;
         let cloud = case.cloud();
         up(&case, &cloud).await?;
@@ -313,7 +313,7 @@ fn what_is_not_ours_is_refused_before_the_first_change() {
         case.specs[at].foreign = true;
         let cloud = case.cloud();
         let outcome = walk(&cloud).up().await;
-        prop_assert_eq!(outcome.troubles.len(), 1);
+        prop_assert_eq!(outcome.failures.len(), 1);
         prop_assert_eq!(outcome.changed, 0);
         prop_assert!(cloud.state().mutations.is_empty());
         Ok(())

@@ -18,7 +18,7 @@ pub enum Role {
 
 /// What goes wrong with an object by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum Fate {
+pub enum Completion {
     #[default]
     Well,
     /// The first one made breaks and never works.
@@ -54,7 +54,7 @@ pub struct Spec {
     pub named: bool,
     /// The service honours client tokens.
     pub tokens: bool,
-    pub fate: Fate,
+    pub fate: Completion,
     /// As wanted.
     pub size: u64,
     /// Nothing but its steps can be changed in place.

@@ -9,7 +9,7 @@ use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::aws::Aws;
 use tritondeploy::cloud::kube::Clusters;
 use tritondeploy::config::{Access, Config};
-use tritondeploy::engine::{Standing, Survey};
+use tritondeploy::engine::{Report, Status};
 
 use crate::local_aws::LocalAws;
 use crate::{down, up, walk};
@@ -50,11 +50,11 @@ async fn entries(cloud: &Cloud) -> BTreeMap<String, Vec<String>> {
 }
 
 /// What is not there, or not as wanted.
-fn odd(survey: &Survey) -> Vec<String> {
-    let odd = |seen: &&tritondeploy::engine::Sighting| {
-        seen.kind.starts_with("access") && (seen.standing != Standing::Present || !seen.changes.is_empty())
+fn odd(survey: &Report) -> Vec<String> {
+    let odd = |seen: &&tritondeploy::engine::NodeReport| {
+        seen.kind.starts_with("access") && (seen.status != Status::Present || !seen.changes.is_empty())
     };
-    survey.sightings.iter().filter(odd).map(|seen| format!("{} {:?} {:?}", seen.node, seen.standing, seen.changes)).collect()
+    survey.nodes.iter().filter(odd).map(|seen| format!("{} {:?} {:?}", seen.node, seen.status, seen.changes)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,7 +40,7 @@ async fn from_a_gpu_to_none_and_back_is_refused_and_makes_no_second_group() {
         let other = local.cloud(on(to)).await;
         local.reset_calls();
         let refused = walk(&other).await.up().await;
-        let told: Vec<_> = refused.troubles.iter().map(|trouble| (trouble.node.as_ref(), trouble.why.as_str())).collect();
+        let told: Vec<_> = refused.failures.iter().map(|failure| (failure.node.as_ref(), failure.why.as_str())).collect();
         assert!(matches!(&*told, [("node-group", why)] if why.contains(from) && why.contains(to)), "{told:?}");
         assert_eq!(local.mutating(), 0);
         // Whatever the configuration says by then, `down` takes the group that there is.

@@ -16,7 +16,7 @@ fn what_ends_with_a_parent_and_cannot_be_reached_does_not_block_it() {
         cloud.put(1, &[0], &[], 0);
         cloud.put(2, &[1], &[], 0);
         let (outcome, events) = told(walk(&cloud), async |walk| walk.down().await).await;
-        assert!(outcome.ok() && outcome.exists.is_empty() && outcome.untold.is_empty(), "{outcome:?}");
+        assert!(outcome.ok() && outcome.exists.is_empty() && outcome.unknown.is_empty(), "{outcome:?}");
         assert!(cloud.state().things.is_empty());
         let said = |event: &Event| matches!(event, Event::Said { line, .. } if line.starts_with("left to go with object-0: "));
         assert!(events.iter().any(said));
@@ -31,10 +31,10 @@ fn what_cannot_be_told_is_never_taken_for_gone() {
         cloud.put(1, &[0], &[], 0);
         cloud.put(2, &[1], &[], 0);
         let outcome = walk(&cloud).down().await;
-        assert_eq!(outcome.troubles.len(), 1);
-        assert_eq!(outcome.troubles[0].why, "it cannot be told whether it is there: denied: not allowed to look");
+        assert_eq!(outcome.failures.len(), 1);
+        assert_eq!(outcome.failures[0].why, "it cannot be told whether it is there: denied: not allowed to look");
         assert_eq!(names(&outcome.exists), ["object-0"]);
-        assert_eq!(names(&outcome.untold), ["object-1", "object-2"]);
+        assert_eq!(names(&outcome.unknown), ["object-1", "object-2"]);
         assert_eq!(names(&outcome.blocked), ["object-0", "object-2"]);
         assert!(cloud.state().mutations.is_empty());
     });
@@ -47,8 +47,8 @@ fn what_hangs_from_an_unreachable_thing_without_ending_with_it_is_a_trouble() {
         let cloud = cloud(vec![Spec::new(), unreachable, Spec::new().within([1])]);
         cloud.put(0, &[], &[], 0);
         let outcome = walk(&cloud).down().await;
-        assert_eq!(outcome.troubles[0].why, "it cannot be told: object-1");
-        assert_eq!(outcome.troubles[0].node.as_ref(), "object-2");
+        assert_eq!(outcome.failures[0].why, "it cannot be told: object-1");
+        assert_eq!(outcome.failures[0].node.as_ref(), "object-2");
         assert_eq!(names(&outcome.exists), ["object-0"]);
     });
 }
@@ -73,7 +73,7 @@ fn a_deletion_refused_for_longer_than_patience_fails_with_its_reason() {
         let cloud = cloud(vec![parent, Spec::new().within([0]).with(|s| s.lingers = 5000)]);
         assert!(walk(&cloud).up().await.ok());
         let outcome = walk(&cloud).down().await;
-        assert_eq!(outcome.troubles[0].why, "has a dependency");
+        assert_eq!(outcome.failures[0].why, "has a dependency");
         assert_eq!(names(&outcome.exists), ["object-0"]);
     });
 }

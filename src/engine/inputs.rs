@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::Resource;
-use super::erased::Output;
-use super::graph::{After, Node, NodeId};
+use super::id::NodeId;
 
 /// The key under which a value that is not known yet stands in a serialized state.
 pub(super) const KNOWN_AFTER: &str = "known after";
@@ -18,8 +16,11 @@ pub(super) const KNOWN_AFTER: &str = "known after";
 pub enum Given<T> {
     /// The value.
     Known(T),
-    /// Known once this node is there.
-    After(Arc<str>),
+    /// Not known yet.
+    Unknown {
+        /// Known once this node is there.
+        until: Arc<str>,
+    },
 }
 
 impl<T> Given<T> {
@@ -30,7 +31,7 @@ impl<T> Given<T> {
     {
         match (self, other) {
             (Self::Known(one), Given::Known(two)) => Given::Known((one.clone(), two.clone())),
-            (Self::After(node), _) | (_, Given::After(node)) => Given::After(node.clone()),
+            (Self::Unknown { until }, _) | (_, Given::Unknown { until }) => Given::Unknown { until: until.clone() },
         }
     }
 
@@ -38,7 +39,7 @@ impl<T> Given<T> {
     pub fn map<U>(&self, f: impl FnOnce(&T) -> U) -> Given<U> {
         match self {
             Self::Known(value) => Given::Known(f(value)),
-            Self::After(node) => Given::After(node.clone()),
+            Self::Unknown { until } => Given::Unknown { until: until.clone() },
         }
     }
 
@@ -46,7 +47,7 @@ impl<T> Given<T> {
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(value) => Some(value),
-            Self::After(_) => None,
+            Self::Unknown { .. } => None,
         }
     }
 }
@@ -55,10 +56,13 @@ impl<T: Serialize> Serialize for Given<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Known(value) => value.serialize(serializer),
-            Self::After(node) => HashMap::from([(KNOWN_AFTER, node.as_ref())]).serialize(serializer),
+            Self::Unknown { until } => HashMap::from([(KNOWN_AFTER, until.as_ref())]).serialize(serializer),
         }
     }
 }
+
+/// An output without its type.
+pub(super) type Output = Arc<dyn Any + Send + Sync>;
 
 /// Outputs that are known so far.
 #[derive(Clone, Default)]
@@ -73,13 +77,13 @@ impl Known {
         self.0.remove(&id);
     }
 
-    fn get<T: Clone + 'static>(&self, id: NodeId) -> Option<T> {
+    pub(super) fn get<T: Clone + 'static>(&self, id: NodeId) -> Option<T> {
         self.0.get(&id).and_then(|output| output.downcast_ref::<T>()).cloned()
     }
 }
 
 /// What a resource may hang from or be made of: nodes, orders, lists, options and tuples of them.
-pub trait Needs: Clone + Send + Sync + 'static {
+pub trait Inputs: Clone + Send + Sync + 'static {
     /// All of them known.
     type Values: Clone + Send + Sync + 'static;
     /// Each of them known or not yet.
@@ -94,37 +98,7 @@ pub trait Needs: Clone + Send + Sync + 'static {
     fn given(values: &Self::Values) -> Self::Givens;
 }
 
-impl<R: Resource> Needs for Node<R> {
-    type Values = R::Output;
-    type Givens = Given<R::Output>;
-    fn edges(&self, into: &mut Vec<NodeId>) {
-        into.push(self.id);
-    }
-    fn values(&self, known: &Known) -> Option<R::Output> {
-        known.get(self.id)
-    }
-    fn givens(&self, known: &Known) -> Given<R::Output> {
-        known.get(self.id).map_or_else(|| Given::After(self.name.clone()), Given::Known)
-    }
-    fn given(values: &R::Output) -> Given<R::Output> {
-        Given::Known(values.clone())
-    }
-}
-
-impl Needs for After {
-    type Values = ();
-    type Givens = ();
-    fn edges(&self, into: &mut Vec<NodeId>) {
-        into.extend(&self.0);
-    }
-    fn values(&self, _: &Known) -> Option<()> {
-        Some(())
-    }
-    fn givens(&self, _: &Known) {}
-    fn given((): &()) {}
-}
-
-impl<N: Needs> Needs for Vec<N> {
+impl<N: Inputs> Inputs for Vec<N> {
     type Values = Vec<N::Values>;
     type Givens = Vec<N::Givens>;
     fn edges(&self, into: &mut Vec<NodeId>) {
@@ -141,7 +115,7 @@ impl<N: Needs> Needs for Vec<N> {
     }
 }
 
-impl<N: Needs> Needs for Option<N> {
+impl<N: Inputs> Inputs for Option<N> {
     type Values = Option<N::Values>;
     type Givens = Option<N::Givens>;
     fn edges(&self, into: &mut Vec<NodeId>) {
@@ -163,7 +137,7 @@ impl<N: Needs> Needs for Option<N> {
 
 macro_rules! tuple {
     ($($name:ident . $index:tt),*) => {
-        impl<$($name: Needs),*> Needs for ($($name,)*) {
+        impl<$($name: Inputs),*> Inputs for ($($name,)*) {
             type Values = ($($name::Values,)*);
             type Givens = ($($name::Givens,)*);
             fn edges(&self, _into: &mut Vec<NodeId>) { $(self.$index.edges(_into);)* }

@@ -20,7 +20,7 @@ const NOT_OURS: [&str; 4] = ["NoSuchTagSet", "PermanentRedirect", "NoSuchBucket"
 
 /// Things of ours with names or places that the configuration does not have.
 #[derive(Clone, Debug, Default)]
-pub struct Former {
+pub struct Orphans {
     /// Buckets by name.
     pub buckets: Vec<String>,
     /// Repositories by name.
@@ -30,24 +30,24 @@ pub struct Former {
     /// Ranges of public subnets after the configured ones.
     pub public: Vec<String>,
     /// What we may not look at, and so cannot tell whether it is ours.
-    pub untold: Vec<String>,
+    pub unknown: Vec<String>,
 }
 
-impl Former {
+impl Orphans {
     /// The buckets and repositories.
     pub(super) async fn find(cloud: &Cloud) -> Result<Self, Fault> {
-        let mut former = Self::default();
+        let mut orphans = Self::default();
         let (buckets, repositories) = join(buckets(cloud), repositories(cloud)).await;
-        former.buckets = former.sorted("buckets", buckets)?;
-        former.repositories = former.sorted("repositories", repositories)?;
-        Ok(former)
+        orphans.buckets = orphans.sorted("buckets", buckets)?;
+        orphans.repositories = orphans.sorted("repositories", repositories)?;
+        Ok(orphans)
     }
 
     /// Those that are ours; notes those that cannot be told.
     fn sorted(&mut self, what: &str, found: Result<Vec<Told>, Fault>) -> Result<Vec<String>, Fault> {
         let found = match found {
             Err(Fault::Denied(why)) => {
-                self.untold.push(format!("other {what} ({why})"));
+                self.unknown.push(format!("other {what} ({why})"));
                 return Ok(Vec::new());
             }
             found => found?,
@@ -61,7 +61,7 @@ impl Former {
             }
         }
         if let [first, ..] = &*hidden {
-            self.untold.push(format!("{} {what} whose tags we may not read, such as {first}", hidden.len()));
+            self.unknown.push(format!("{} {what} whose tags we may not read, such as {first}", hidden.len()));
         }
         Ok(ours)
     }
@@ -141,11 +141,11 @@ mod tests {
 
     #[test]
     fn what_may_not_be_looked_at_is_told_and_never_taken_for_nothing() {
-        let mut former = Former::default();
+        let mut orphans = Orphans::default();
         let found = vec![Told::Ours("a".to_owned()), Told::NotOurs, Told::Hidden("b".to_owned()), Told::Hidden("c".to_owned())];
-        assert_eq!(former.sorted("buckets", Ok(found)).unwrap(), ["a"]);
-        assert!(former.sorted("repositories", Err(Fault::Denied("no".to_owned()))).unwrap().is_empty());
-        assert_eq!(former.untold, ["2 buckets whose tags we may not read, such as b", "other repositories (no)"]);
-        assert!(former.sorted("buckets", Err(Fault::TryAgain("slow down".to_owned()))).is_err());
+        assert_eq!(orphans.sorted("buckets", Ok(found)).unwrap(), ["a"]);
+        assert!(orphans.sorted("repositories", Err(Fault::Denied("no".to_owned()))).unwrap().is_empty());
+        assert_eq!(orphans.unknown, ["2 buckets whose tags we may not read, such as b", "other repositories (no)"]);
+        assert!(orphans.sorted("buckets", Err(Fault::TryAgain("slow down".to_owned()))).is_err());
     }
 }

@@ -10,7 +10,7 @@ use tritondeploy::cloud::inventory::Inventory;
 use tritondeploy::cloud::kube::Clusters;
 use tritondeploy::config::Config;
 use tritondeploy::deployment::graph;
-use tritondeploy::engine::{Events, Trouble, Walk};
+use tritondeploy::engine::{Events, Failure, Walk};
 
 use crate::local_aws::LocalAws;
 
@@ -90,6 +90,6 @@ async fn credentials_that_expire_are_said_to_have_expired_before_and_during_a_wa
     let walk = Walk { graph: Arc::new(graph), world: cloud, events: Events::nowhere(), cancel: CancellationToken::new() };
     let outcome = walk.up().await;
     assert_eq!(outcome.changed, 0);
-    let told = |trouble: &Trouble| trouble.why.contains("have expired");
-    assert!(!outcome.troubles.is_empty() && outcome.troubles.iter().all(told), "{:?}", outcome.troubles);
+    let told = |failure: &Failure| failure.why.contains("have expired");
+    assert!(!outcome.failures.is_empty() && outcome.failures.iter().all(told), "{:?}", outcome.failures);
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use aws_sdk_eks::types::LaunchTemplateSpecification;
 use tritondeploy::config::Config;
-use tritondeploy::engine::Standing;
+use tritondeploy::engine::Status;
 
 use crate::local_aws::LocalAws;
 use crate::{down, up, walk};
@@ -32,8 +32,8 @@ async fn a_node_group_that_failed_says_why_and_is_made_anew() {
     }
 
     let survey = walk(&cloud).await.look().await;
-    let group = survey.sightings.iter().find(|sighting| sighting.node.as_ref() == "node-group").unwrap();
-    let Standing::Broken { why, .. } = &group.standing else { panic!("{:?}", group.standing) };
+    let group = survey.nodes.iter().find(|sighting| sighting.node.as_ref() == "node-group").unwrap();
+    let Status::Broken { why, .. } = &group.status else { panic!("{:?}", group.status) };
     assert!(why.contains("NodeCreationFailure") && why.contains("PullOnly"), "{why}");
     assert!(group.evidence.iter().any(|line| line.contains("PullOnly")), "{:?}", group.evidence);
 

@@ -83,5 +83,5 @@ async fn down_names_what_holds_the_network_and_goes_on_when_it_is_gone() {
     assert!(told(), "nobody names it: {:?}", said.lock().unwrap());
     ec2.delete_network_interface().network_interface_id(&interface).send().await.unwrap();
     let outcome = going.await.unwrap();
-    assert!(outcome.ok() && outcome.exists.is_empty(), "{:?} {:?}", outcome.troubles, outcome.exists);
+    assert!(outcome.ok() && outcome.exists.is_empty(), "{:?} {:?}", outcome.failures, outcome.exists);
 }

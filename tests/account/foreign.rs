@@ -17,10 +17,10 @@ async fn names_taken_by_others_are_refused_before_anything_is_made() {
     local.reset_calls();
 
     let refused = walk(&cloud).await.up().await;
-    let mut nodes: Vec<&str> = refused.troubles.iter().map(|trouble| trouble.node.as_ref()).collect();
+    let mut nodes: Vec<&str> = refused.failures.iter().map(|failure| failure.node.as_ref()).collect();
     nodes.sort_unstable();
-    assert_eq!(nodes, ["bucket", "repository", "role/node"], "{:?}", refused.troubles);
-    assert!(refused.troubles.iter().all(|trouble| trouble.why.contains("not ours")), "{:?}", refused.troubles);
+    assert_eq!(nodes, ["bucket", "repository", "role/node"], "{:?}", refused.failures);
+    assert!(refused.failures.iter().all(|failure| failure.why.contains("not ours")), "{:?}", refused.failures);
     assert_eq!(local.mutating(), 0);
 
     down(&cloud).await;

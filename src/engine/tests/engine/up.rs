@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tritondeploy_engine::{Change, Doing, Event, How, Outcome, Standing};
+use tritondeploy_engine::{Action, Change, Event, Outcome, Status, UpdateMode};
 
 use crate::cloud::Cloud;
-use crate::spec::{Fate, Role, Spec};
+use crate::spec::{Completion, Role, Spec};
 use crate::{cloud, names, told, virtually, walk};
 
 /// What a walk did, as `create object-0` and so on.
@@ -25,12 +25,12 @@ fn a_value_not_known_yet_is_a_change_known_after_its_node() {
         let cloud = cloud(vec![Spec::new(), Spec::new().uses([0]).with(|s| s.size = 5)]);
         cloud.put(1, &[], &[], 4);
         let survey = walk(&cloud).look().await;
-        assert_eq!(survey.sightings[0].standing, Standing::Absent);
-        let sighting = &survey.sightings[1];
-        assert_eq!(sighting.standing, Standing::Present);
+        assert_eq!(survey.nodes[0].status, Status::Absent);
+        let sighting = &survey.nodes[1];
+        assert_eq!(sighting.status, Status::Present);
         let changes: Vec<_> = sighting.changes.iter().map(|(c, how)| (c.field.as_str(), c.to.to_string(), *how)).collect();
         let after = r#"[{"known after":"object-0"}]"#.to_owned();
-        assert_eq!(changes, [("size", "5".to_owned(), How::InPlace), ("made_from", after, How::InPlace)]);
+        assert_eq!(changes, [("size", "5".to_owned(), UpdateMode::InPlace), ("made_from", after, UpdateMode::InPlace)]);
         assert_eq!(sighting.facts[0].value, "1");
         assert!(cloud.state().mutations.is_empty());
     });
@@ -41,10 +41,10 @@ fn what_is_denied_is_unknown_and_so_is_what_is_within_it() {
     virtually(1, async {
         let denied = Spec::new().with(|s| s.look_denied = true);
         let cloud = cloud(vec![denied, Spec::new().within([0]), Spec::new().within([1]), Spec::new().uses([0])]);
-        let standings: Vec<_> = walk(&cloud).look().await.sightings.into_iter().map(|s| s.standing).collect();
-        let unknown = |why: &str| Standing::Unknown { why: why.to_owned() };
+        let standings: Vec<_> = walk(&cloud).look().await.nodes.into_iter().map(|s| s.status).collect();
+        let unknown = |why: &str| Status::Unknown { why: why.to_owned() };
         let parent = || unknown("cannot be told: object-0");
-        assert_eq!(standings, [unknown("denied: not allowed to look"), parent(), parent(), Standing::Absent]);
+        assert_eq!(standings, [unknown("denied: not allowed to look"), parent(), parent(), Status::Absent]);
     });
 }
 
@@ -56,8 +56,8 @@ fn what_an_earlier_configuration_made_is_shown_and_taken_away() {
         cloud.put(0, &[], &[], 0);
         cloud.put(1, &[0], &[], 7);
         let survey = walk(&cloud).look().await;
-        let told: Vec<_> = survey.sightings.iter().map(|seen| (&*seen.node, seen.changes.clone())).collect();
-        let removal = vec![(Change::removal(), How::InPlace)];
+        let told: Vec<_> = survey.nodes.iter().map(|seen| (&*seen.node, seen.changes.clone())).collect();
+        let removal = vec![(Change::removal(), UpdateMode::InPlace)];
         assert_eq!(told, [("object-0", Vec::new()), ("object-1", removal)], "what is gone already is not shown");
         let (outcome, events) = told_up(&cloud).await;
         assert!(outcome.ok() && outcome.changed == 1, "{outcome:?}");
@@ -81,7 +81,7 @@ fn a_look_at_one_node_asks_only_of_what_it_is_within() {
             cloud.put(at, parents, used, 0);
         }
         let seen = walk(&cloud).look_at("object-4").await.unwrap();
-        assert_eq!((&*seen.node, seen.standing, seen.facts.len()), ("object-4", Standing::Present, 1));
+        assert_eq!((&*seen.node, seen.status, seen.facts.len()), ("object-4", Status::Present, 1));
         assert_eq!(cloud.state().calls, 3);
         assert!(walk(&cloud).look_at("object-5").await.is_none());
     });
@@ -94,9 +94,9 @@ fn what_is_never_made_by_us_is_not_compared_and_does_not_stop_up() {
         let denied = never(Role::Swept).with(|s| s.look_denied = true);
         let cloud = cloud(vec![never(Role::Watched), never(Role::Swept), denied]);
         cloud.put(1, &[], &[], 1);
-        let sightings = walk(&cloud).look().await.sightings;
-        assert!(sightings.iter().all(|s| s.watched && s.changes.is_empty()));
-        assert_eq!(sightings[1].standing, Standing::Present);
+        let nodes = walk(&cloud).look().await.nodes;
+        assert!(nodes.iter().all(|s| s.watched && s.changes.is_empty()));
+        assert_eq!(nodes[1].status, Status::Present);
         assert!(walk(&cloud).up().await.ok());
     });
 }
@@ -104,14 +104,14 @@ fn what_is_never_made_by_us_is_not_compared_and_does_not_stop_up() {
 #[test]
 fn status_shows_why_something_changes_or_is_broken() {
     virtually(1, async {
-        let cloud = cloud(vec![Spec::new().with(|s| s.making = 60), Spec::new().with(|s| s.fate = Fate::Hopeless)]);
+        let cloud = cloud(vec![Spec::new().with(|s| s.making = 60), Spec::new().with(|s| s.fate = Completion::Hopeless)]);
         let up = walk(&cloud);
         let _ = tokio::time::timeout(Duration::from_secs(5), up.up()).await;
-        let sightings = walk(&cloud).look().await.sightings;
-        assert_eq!(sightings[0].standing, Standing::Changing { why: "on its way".to_owned() });
-        assert_eq!(sightings[0].evidence, ["evidence of 0"]);
-        assert!(matches!(sightings[1].standing, Standing::Broken { .. }));
-        assert_eq!(sightings[1].evidence, ["evidence of 1"]);
+        let nodes = walk(&cloud).look().await.nodes;
+        assert_eq!(nodes[0].status, Status::Changing { why: "on its way".to_owned() });
+        assert_eq!(nodes[0].evidence, ["evidence of 0"]);
+        assert!(matches!(nodes[1].status, Status::Broken { .. }));
+        assert_eq!(nodes[1].evidence, ["evidence of 1"]);
     });
 }
 
@@ -122,7 +122,7 @@ fn what_cannot_be_changed_is_refused_before_the_first_change() {
         let cloud = cloud(vec![Spec::new(), rigid, Spec::new()]);
         cloud.put(1, &[], &[], 4);
         let outcome = walk(&cloud).up().await;
-        assert_eq!(outcome.troubles[0].why, "size is 4, wanted is 5, and that cannot be changed");
+        assert_eq!(outcome.failures[0].why, "size is 4, wanted is 5, and that cannot be changed");
         assert_eq!(names(&outcome.exists), ["object-1"]);
         assert!(cloud.state().mutations.is_empty());
     });
@@ -135,7 +135,7 @@ fn what_turns_out_unchangeable_once_its_values_are_known_fails_alone() {
         cloud.put(1, &[], &[], 0);
         let outcome = walk(&cloud).up().await;
         assert_eq!(names(&outcome.exists), ["object-0", "object-1", "object-2"]);
-        let why = &outcome.troubles[0].why;
+        let why = &outcome.failures[0].why;
         assert!(why.starts_with("made_from is [], wanted is [") && why.ends_with(", and that cannot be changed"), "{why}");
     });
 }
@@ -147,8 +147,8 @@ fn a_denied_look_is_refused_where_everything_below_it_stands() {
         let cloud = cloud(vec![Spec::new(), denied, Spec::new()]);
         cloud.put(0, &[], &[], 0);
         let outcome = walk(&cloud).up().await;
-        assert_eq!(outcome.troubles[0].why, "denied: not allowed to look");
-        assert_eq!(names(&outcome.untold), ["object-1"]);
+        assert_eq!(outcome.failures[0].why, "denied: not allowed to look");
+        assert_eq!(names(&outcome.unknown), ["object-1"]);
         assert!(cloud.state().mutations.is_empty());
     });
 }
@@ -167,7 +167,7 @@ fn a_denied_look_is_tried_again_once_what_may_allow_it_is_made() {
         never.put(0, &[], &[], 0);
         let begun = Instant::now();
         let outcome = walk(&never).up().await;
-        assert_eq!(outcome.troubles[0].why, "denied: not allowed yet");
+        assert_eq!(outcome.failures[0].why, "denied: not allowed yet");
         assert!((120..150).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     });
 }
@@ -177,7 +177,7 @@ fn a_look_that_fails_for_good_is_refused_before_the_first_change() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new(), Spec::new().with(|s| s.look_fatal = true)]);
         let outcome = walk(&cloud).up().await;
-        assert_eq!(outcome.troubles[0].why, "cannot be looked at");
+        assert_eq!(outcome.failures[0].why, "cannot be looked at");
         assert_eq!(outcome.changed, 0);
     });
 }
@@ -186,14 +186,14 @@ fn a_look_that_fails_for_good_is_refused_before_the_first_change() {
 fn what_is_broken_is_made_anew_once() {
     virtually(1, async {
         let broken = |fate| cloud(vec![Spec::new().with(|s| (s.fate, s.ending) = (fate, 40))]);
-        let once = broken(Fate::BreaksOnce);
+        let once = broken(Completion::BreaksOnce);
         assert!(walk(&once).up().await.ok());
         assert_eq!(once.state().mutations, ["create object-0", "delete object-0", "create object-0"]);
 
-        let always = broken(Fate::Breaks);
+        let always = broken(Completion::Breaks);
         let outcome = walk(&always).up().await;
-        assert_eq!(outcome.troubles[0].why, "it broke");
-        assert_eq!(outcome.troubles[0].evidence, ["evidence of 0"]);
+        assert_eq!(outcome.failures[0].why, "it broke");
+        assert_eq!(outcome.failures[0].evidence, ["evidence of 0"]);
         assert_eq!(always.state().mutations, ["create object-0", "delete object-0", "create object-0"]);
     });
 }
@@ -201,9 +201,9 @@ fn what_is_broken_is_made_anew_once() {
 #[test]
 fn what_only_the_user_can_mend_fails_and_what_heals_is_waited_for() {
     virtually(1, async {
-        let ails = cloud(vec![Spec::new().with(|s| s.fate = Fate::Ails)]);
+        let ails = cloud(vec![Spec::new().with(|s| s.fate = Completion::Ails)]);
         assert!(walk(&ails).up().await.ok());
-        let hopeless = cloud(vec![Spec::new().with(|s| s.fate = Fate::Hopeless)]);
+        let hopeless = cloud(vec![Spec::new().with(|s| s.fate = Completion::Hopeless)]);
         let begun = Instant::now();
         assert!(!walk(&hopeless).up().await.ok());
         assert!(begun.elapsed() < Duration::from_secs(1));
@@ -230,7 +230,7 @@ fn the_same_difference_after_an_update_did_not_take() {
         let cloud = cloud(vec![Spec::new().with(|s| (s.steps, s.stubborn) = (1, true))]);
         let begun = Instant::now();
         let outcome = walk(&cloud).up().await;
-        assert_eq!(outcome.troubles[0].why, "did not take: steps.0 is still false, wanted is true");
+        assert_eq!(outcome.failures[0].why, "did not take: steps.0 is still false, wanted is true");
         assert_eq!(cloud.state().mutations, ["create object-0", "update object-0 steps.0"]);
         assert!((15..20).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     });
@@ -241,7 +241,7 @@ fn what_was_created_and_is_never_seen_is_not_created_again() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new().with(|s| (s.hidden, s.patience) = (10_000, 100))]);
         let outcome = walk(&cloud).up().await;
-        let why = &outcome.troubles[0].why;
+        let why = &outcome.failures[0].why;
         assert!(why.starts_with("created, and not to be seen yet, and that for "), "{why}");
         assert_eq!(names(&outcome.exists), ["object-0"]);
         assert_eq!(cloud.state().mutations, ["create object-0"]);
@@ -310,7 +310,7 @@ fn a_cancel_wakes_every_sleep_and_is_told() {
             cancel.cancel();
         };
         let ((outcome, events), ()) = tokio::join!(told(walk, async |walk| walk.up().await), cancelling);
-        assert!(outcome.interrupted && outcome.troubles.is_empty() && outcome.blocked.is_empty());
+        assert!(outcome.interrupted && outcome.failures.is_empty() && outcome.blocked.is_empty());
         assert_eq!(names(&outcome.exists), ["object-0"]);
         assert!(outcome.took < Duration::from_secs(101));
         assert!(events.iter().any(|event| matches!(event, Event::Stopping)));
@@ -323,7 +323,7 @@ fn waiting_is_told_once_for_each_reason() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new().with(|s| s.making = 100)]);
         let (_, events) = told(walk(&cloud), async |walk| walk.up().await).await;
-        let waits = |event: &&Event| matches!(event, Event::Waiting { doing: Doing::Create, .. });
+        let waits = |event: &&Event| matches!(event, Event::Waiting { doing: Action::Create, .. });
         assert_eq!(events.iter().filter(waits).count(), 1);
     });
 }

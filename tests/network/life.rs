@@ -118,7 +118,7 @@ async fn twins_go_too() {
 
     // The one that everything stands in is kept.
     let again = walk(&cloud).await.up().await;
-    assert!(again.ok() && again.changed == 0, "{:?}", again.troubles);
+    assert!(again.ok() && again.changed == 0, "{:?}", again.failures);
     down(&cloud).await;
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use aws_sdk_eks::types::{NodegroupScalingConfig, Taint, TaintEffect, UpdateTaintsPayload, VpcConfigRequest};
 use tritondeploy::cloud::Cloud;
 use tritondeploy::config::Config;
-use tritondeploy::engine::Standing;
+use tritondeploy::engine::Status;
 
 use crate::local_aws::LocalAws;
 use crate::{down, up, walk};
@@ -54,7 +54,7 @@ async fn what_was_changed_by_hand_is_mended() {
 async fn settled(cloud: &Arc<Cloud>) {
     loop {
         let survey = walk(cloud).await.look().await;
-        if survey.sightings.iter().all(|sighting| !matches!(sighting.standing, Standing::Changing { .. })) {
+        if survey.nodes.iter().all(|sighting| !matches!(sighting.status, Status::Changing { .. })) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -103,9 +103,9 @@ async fn what_cannot_be_changed_is_refused_before_anything_is() {
     let other = local.cloud(config).await;
     local.reset_calls();
     let refused = walk(&other).await.up().await;
-    let mut nodes: Vec<&str> = refused.troubles.iter().map(|trouble| trouble.node.as_ref()).collect();
+    let mut nodes: Vec<&str> = refused.failures.iter().map(|failure| failure.node.as_ref()).collect();
     nodes.sort_unstable();
-    assert_eq!((nodes, local.mutating()), (vec!["launch-template", "node-group"], 0), "{:?}", refused.troubles);
+    assert_eq!((nodes, local.mutating()), (vec!["launch-template", "node-group"], 0), "{:?}", refused.failures);
     down(&other).await;
     assert_eq!(local.dump(), before);
 }

@@ -1,19 +1,17 @@
 //! One node's way through a walk: its looks, its calls, and its patience.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Walk;
-use super::pace;
-use super::tour::Tour;
-use crate::erased::{AnyNode, Output, Sight};
-use crate::{Change, Cx, Doing, Event, Fault, Known};
+use super::probe::{cx, look, token, words};
+use super::run::Run;
+use super::timing;
+use crate::erased::{AnyNode, AnyObservation};
+use crate::inputs::Output;
+use crate::{Action, Change, Cx, Event, Fault, Known};
 
-/// Why a node's errand ended before its time.
+/// Why a node's task ended before its time.
 pub(super) enum Stop {
     /// It cannot be brought there.
     Failed { why: String, evidence: Vec<String> },
@@ -29,17 +27,17 @@ pub(super) enum Act<'a> {
 }
 
 /// One node on its way.
-pub(super) struct Errand<'a, W> {
-    pub(super) tour: &'a Tour<'a, W>,
+pub(super) struct NodeTask<'a, W> {
+    pub(super) run: &'a Run<'a, W>,
     pub(super) id: usize,
     pub(super) node: &'a dyn AnyNode<W>,
     pub(super) known: Known,
     /// What it did last, for the user.
-    pub(super) did: Option<Doing>,
+    pub(super) did: Option<Action>,
     /// Since when it does what it does now: patience and the pace of looks count from here.
     pub(super) since: Instant,
     /// What its waiting is for.
-    pub(super) doing: Doing,
+    pub(super) doing: Action,
     cx: Cx<W>,
     begun: Instant,
     /// Calls of the same kind that failed in a row, and since when.
@@ -49,51 +47,18 @@ pub(super) struct Errand<'a, W> {
     made: bool,
 }
 
-/// What calls of this node get.
-pub(super) fn cx<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>) -> Cx<W> {
-    Cx {
-        world: walk.world.clone(),
-        node: node.name().clone(),
-        cancel: walk.cancel.clone(),
-        events: walk.events.clone(),
-        token: token(),
-    }
-}
-
-/// 128 random bits: the standard library keys its hashers from the system's randomness.
-fn token() -> Arc<str> {
-    let bits = || RandomState::new().hash_one(Instant::now());
-    format!("{:016x}{:016x}", bits(), bits()).into()
-}
-
-/// One look, never longer than a time-out. None: a parent is not known.
-pub(super) async fn look<W>(node: &dyn AnyNode<W>, cx: &Cx<W>, known: &Known) -> Option<Result<Sight, Fault>> {
-    match timeout(pace::LOOK, node.look(cx, known)).await {
-        Ok(told) => told,
-        Err(_) => Some(Err(Fault::TryAgain(format!("no answer within {}", words(pace::LOOK))))),
-    }
-}
-
-/// A duration as people say it.
-pub(super) fn words(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds if seconds >= 120 => format!("{} min", seconds.div_ceil(60)),
-        seconds => format!("{seconds} s"),
-    }
-}
-
-impl<'a, W: Send + Sync + 'static> Errand<'a, W> {
-    pub(super) fn new(tour: &'a Tour<'a, W>, id: usize) -> Self {
-        let node = tour.node(id);
+impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
+    pub(super) fn new(run: &'a Run<'a, W>, id: usize) -> Self {
+        let node = run.node(id);
         Self {
-            tour,
+            run,
             id,
             node,
-            known: tour.known(),
+            known: run.known(),
             did: None,
             since: Instant::now(),
-            doing: Doing::Watch,
-            cx: cx(tour.walk, node),
+            doing: Action::Watch,
+            cx: cx(run.walk, node),
             begun: Instant::now(),
             failing: None,
             told: None,
@@ -102,22 +67,22 @@ impl<'a, W: Send + Sync + 'static> Errand<'a, W> {
     }
 
     /// Begins to do something: patience starts anew, and a creation gets a token of its own.
-    pub(super) fn start(&mut self, doing: Doing) {
+    pub(super) fn start(&mut self, doing: Action) {
         self.doing = doing;
         self.since = Instant::now();
         self.failing = None;
         self.told = None;
-        if doing == Doing::Create {
+        if doing == Action::Create {
             self.cx.token = token();
         }
         let node = self.node.name().clone();
-        self.tour.walk.events.send(Event::Started { node, kind: self.node.kind(), doing });
+        self.run.walk.events.send(Event::Started { node, kind: self.node.kind(), doing });
     }
 
     /// Looks until there is an answer. A failed look is tried again within patience.
-    pub(super) async fn look(&mut self) -> Result<Sight, Stop> {
+    pub(super) async fn look(&mut self) -> Result<AnyObservation, Stop> {
         loop {
-            let cancel = &self.tour.walk.cancel;
+            let cancel = &self.run.walk.cancel;
             let told = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Err(Stop::Interrupted),
@@ -129,26 +94,27 @@ impl<'a, W: Send + Sync + 'static> Errand<'a, W> {
                     return Ok(sight);
                 }
                 // The walk asks in order, so that a parent that is not known is not there.
-                None => return Ok(Sight::Absent),
-                Some(Err(fault)) => self.again(fault, false).await?,
+                None => return Ok(AnyObservation::Absent),
+                Some(Err(fault)) => self.retry_or_fail(fault, false).await?,
             }
         }
     }
 
-    fn seen(&self, sight: &Sight) {
-        let exists = matches!(sight, Sight::Changing { .. } | Sight::Present(_) | Sight::Broken { .. });
-        let mut book = self.tour.book();
-        book.exists[self.id] = (exists || self.made) && !self.node.watched();
-        book.untold[self.id] = false;
+    fn seen(&self, sight: &AnyObservation) {
+        let exists =
+            matches!(sight, AnyObservation::Changing { .. } | AnyObservation::Present(_) | AnyObservation::Broken { .. });
+        let mut state = self.run.state();
+        state.exists[self.id] = (exists || self.made) && !self.node.watched();
+        state.unknown[self.id] = false;
     }
 
     /// Makes a mutating call, unless the user asked to stop. Once begun it is always finished.
     pub(super) async fn call(&mut self, act: Act<'_>) -> Result<Result<(), Fault>, Stop> {
-        if self.tour.cancelled() {
+        if self.run.cancelled() {
             return Err(Stop::Interrupted);
         }
-        self.tour.book().changed += 1;
-        let limit = self.node.patience(self.doing).max(pace::CALL_AT_LEAST);
+        self.run.state().changed += 1;
+        let limit = self.node.patience(self.doing).max(timing::CALL_AT_LEAST);
         let made = match act {
             Act::Create => Some(true),
             Act::Update(..) => None,
@@ -169,22 +135,22 @@ impl<'a, W: Send + Sync + 'static> Errand<'a, W> {
                 self.failing = None;
                 self.since = now;
                 self.made = made.unwrap_or(self.made);
-                self.tour.book().acted[self.id] = Some(now);
+                self.run.state().acted[self.id] = Some(now);
             }
-            Err(fault) if self.tour.cancelled() && !matches!(fault, Fault::Unsure(_)) => {
-                self.tour.say(self.id, format!("stopped: {fault}"));
+            Err(fault) if self.run.cancelled() && !matches!(fault, Fault::Unsure(_)) => {
+                self.run.say(self.id, format!("stopped: {fault}"));
                 return Err(Stop::Interrupted);
             }
             Err(_) => {}
         }
         if self.made {
-            self.tour.book().exists[self.id] = true;
+            self.run.state().exists[self.id] = true;
         }
         Ok(answer)
     }
 
     /// After a call that failed: waits before the next try, or says that there is none.
-    pub(super) async fn again(&mut self, fault: Fault, quietly: bool) -> Result<(), Stop> {
+    pub(super) async fn retry_or_fail(&mut self, fault: Fault, quietly: bool) -> Result<(), Stop> {
         let (tries, since) = self.failing.unwrap_or((0, Instant::now()));
         let limit = match fault {
             Fault::TryAgain(_) | Fault::Unsure(_) => self.node.patience(self.doing),
@@ -196,21 +162,21 @@ impl<'a, W: Send + Sync + 'static> Errand<'a, W> {
             return Err(self.failed(why).await);
         }
         self.failing = Some((tries + 1, since));
-        let wait = pace::back_off(tries);
+        let wait = timing::back_off(tries);
         if quietly {
             self.tell(&why);
         } else {
             let node = self.node.name().clone();
-            self.tour.walk.events.send(Event::Retrying { node, kind: self.node.kind(), why, wait });
+            self.run.walk.events.send(Event::Retrying { node, kind: self.node.kind(), why, wait });
         }
         self.sleep(wait).await
     }
 
     /// How much longer a refusal may be that of a permission that this walk has just given.
     fn permission(&self) -> Duration {
-        let book = self.tour.book();
-        let just = |need: &usize| book.acted[*need].is_some_and(|acted| acted.elapsed() < pace::PERMISSION);
-        if self.tour.needs(self.id).iter().any(just) { pace::PERMISSION } else { Duration::ZERO }
+        let state = self.run.state();
+        let just = |need: &usize| state.acted[*need].is_some_and(|acted| acted.elapsed() < timing::PERMISSION);
+        if self.run.inputs(self.id).iter().any(just) { timing::PERMISSION } else { Duration::ZERO }
     }
 
     /// Waits until the next look is due; patience may end instead.
@@ -222,7 +188,7 @@ impl<'a, W: Send + Sync + 'static> Errand<'a, W> {
             return Err(self.failed(why).await);
         }
         self.tell(why);
-        self.sleep(pace::next_look(so_far)).await
+        self.sleep(timing::next_look(so_far)).await
     }
 
     /// Says what it waits for, once.
@@ -230,45 +196,45 @@ impl<'a, W: Send + Sync + 'static> Errand<'a, W> {
         if self.told.as_deref() != Some(why) {
             self.told = Some(why.to_owned());
             let (node, kind, doing) = (self.node.name().clone(), self.node.kind(), self.doing);
-            self.tour.walk.events.send(Event::Waiting { node, kind, doing, why: why.to_owned() });
+            self.run.walk.events.send(Event::Waiting { node, kind, doing, why: why.to_owned() });
         }
     }
 
     async fn sleep(&self, wait: Duration) -> Result<(), Stop> {
         tokio::select! {
             biased;
-            () = self.tour.walk.cancel.cancelled() => Err(Stop::Interrupted),
+            () = self.run.walk.cancel.cancelled() => Err(Stop::Interrupted),
             () = sleep(wait) => Ok(()),
         }
     }
 
     /// It cannot be brought there: gathers what else is known of it.
     pub(super) async fn failed(&self, why: String) -> Stop {
-        let evidence = timeout(pace::EVIDENCE, self.node.evidence(&self.cx, &self.known)).await;
+        let evidence = timeout(timing::EVIDENCE, self.node.evidence(&self.cx, &self.known)).await;
         Stop::Failed { why, evidence: evidence.unwrap_or_default() }
     }
 
     /// Looks, although the user asked to stop, until what was just created can be seen: a `down`
     /// right after this must find it.
     pub(super) async fn until_seen(&mut self) {
-        while self.since.elapsed() < pace::HIDDEN {
+        while self.since.elapsed() < timing::HIDDEN {
             match look(self.node, &self.cx, &self.known).await {
-                Some(Ok(Sight::Absent)) | Some(Err(Fault::TryAgain(_) | Fault::Unsure(_))) => {}
+                Some(Ok(AnyObservation::Absent)) | Some(Err(Fault::TryAgain(_) | Fault::Unsure(_))) => {}
                 Some(Ok(_)) => {
-                    self.tour.book().exists[self.id] = true;
+                    self.run.state().exists[self.id] = true;
                     return;
                 }
                 Some(Err(Fault::Denied(_) | Fault::Fatal(_))) | None => return,
             }
-            sleep(pace::next_look(self.since.elapsed())).await;
+            sleep(timing::next_look(self.since.elapsed())).await;
         }
     }
 
     /// Tells that the node is where it should be.
     pub(super) fn finished(&self, output: Option<&Output>) {
         let facts = output.map(|output| self.node.facts(output)).unwrap_or_default();
-        self.tour.book().facts[self.id].clone_from(&facts);
-        self.tour.walk.events.send(Event::Finished {
+        self.run.state().facts[self.id].clone_from(&facts);
+        self.run.walk.events.send(Event::Finished {
             node: self.node.name().clone(),
             kind: self.node.kind(),
             did: self.did,

@@ -1,0 +1,50 @@
+//! What a look at everything found, with its types still on.
+
+use crate::erased::{AnyNode, AnyObservation};
+use crate::{Change, Fault, Known, UpdateMode, differences};
+
+/// What a first look found out about a node.
+#[derive(Clone)]
+pub(super) enum Lookup {
+    /// Seen, or seen to be absent.
+    Saw(AnyObservation),
+    /// What it is within is not there, so that it is not there either.
+    NoParent,
+    /// It cannot be told, because its parent (the first one that cannot) cannot.
+    Parent(usize),
+    /// It cannot be told.
+    Fault(Fault),
+    /// Nobody wanted to know, or the user stopped.
+    No,
+}
+
+impl Lookup {
+    /// It is not known whether something is there.
+    pub(super) fn unknown(&self) -> bool {
+        matches!(self, Self::Parent(_) | Self::Fault(_) | Self::No)
+    }
+
+    /// Something is there, in whatever state.
+    pub(super) fn there(&self) -> bool {
+        matches!(self, Self::Saw(AnyObservation::Present(_) | AnyObservation::Changing { .. } | AnyObservation::Broken { .. }))
+    }
+}
+
+/// Everything that was looked at.
+pub(super) struct Snapshot {
+    pub(super) looked: Vec<Lookup>,
+    pub(super) known: Known,
+}
+
+/// What differs from what is wanted, as far as it can be told, and how it could be changed.
+/// What is never made by us is not compared.
+pub(super) fn changes<W>(node: &dyn AnyNode<W>, known: &Known, sight: &AnyObservation) -> Vec<(Change, UpdateMode)> {
+    match sight {
+        AnyObservation::Present(_) if node.unwanted() => vec![(Change::removal(), UpdateMode::InPlace)],
+        AnyObservation::Present(found) if !node.watched() && !node.swept() => differences(&node.wanted(known), &found.actual)
+            .into_iter()
+            .map(|change| (change.clone(), node.how(&change)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
