@@ -3,7 +3,7 @@
 #
 #   make demo   a local AWS and Kubernetes, `tritondeploy up` on it, and a real photograph classified (25 min cold, 1 warm)
 #   make test   every test, the whole path included (45 min cold, 16 warm)
-#   make lint   formatting and lints
+#   make lint   formatting, lints, unused dependencies, licences
 #   make fuzz   a minute of fuzzing for each of the gateway's four readers, two at a time; inputs that crash are kept and named
 #   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes (25 min, longer the first time)
 #   make soak   ten minutes of mixed load with cancels: every answer verified, memory flat
@@ -37,11 +37,7 @@ test:
 	@tests/run
 
 lint:
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- --deny warnings
-	cargo fmt --manifest-path gateway/fuzz/Cargo.toml --check
-	cd sandbox/cluster && test -z "$$(gofmt -l .)" && go vet ./...
-	git ls-files -z | xargs -0 grep -lZ '^#!/usr/bin/env bash' | xargs -0 -n 1 bash -n
+	@tests/lint
 
 fuzz:
 	@gateway/fuzz/run
