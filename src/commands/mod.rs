@@ -18,6 +18,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Cli, Command};
@@ -75,15 +76,36 @@ async fn dispatch(cli: Cli) -> Result<(), Error> {
     }
 }
 
-/// The first Ctrl-C asks to stop, the second one exits at once.
+/// The first Ctrl-C asks to stop, the second one exits at once. SIGTERM (a CI job that is cancelled, a pod that ends) and
+/// SIGHUP (a terminal that is closed) are the same.
 fn interrupted(cancel: CancellationToken) {
     tokio::spawn(async move {
-        let _ = tokio::signal::ctrl_c().await;
+        let Ok(mut signals) = Signals::new() else { return };
+        signals.next().await;
         cancel.cancel();
-        let _ = tokio::signal::ctrl_c().await;
+        signals.next().await;
         #[allow(clippy::exit, reason = "the user asked twice")]
         std::process::exit(130);
     });
+}
+
+/// The signals that ask to stop.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let of = |kind: fn() -> SignalKind| signal(kind());
+        Ok(Self([of(SignalKind::interrupt)?, of(SignalKind::terminate)?, of(SignalKind::hangup)?]))
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
 }
 
 /// What the command line says to every command.

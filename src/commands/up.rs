@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Session, ended, plan};
 use crate::cloud::Cloud;
-use crate::engine::{Report, Status, UpdateMode};
+use crate::engine::{NodeReport, Report, Status, UpdateMode};
 use crate::error::Error;
 use crate::report::{self, Reporter, show};
 use crate::resources::registry::gateway_image;
@@ -62,14 +62,20 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
         let next = "give the deployment another name (--name), or its bucket or repository ([storage] bucket, [registry] repository); nothing was created";
         return Err(Error::failed(foreign.join("\n  "), next));
     }
-    let replaced = replaced(survey);
-    if !replaced.is_empty() {
+    let refused = survey.nodes.iter().filter_map(|seen| Some(format!("{}: {}", seen.node, seen.refused.as_ref()?)));
+    let refused: Vec<String> = refused.collect();
+    let unchangeable = |seen: &NodeReport| seen.changes.iter().any(|(_, how)| *how != UpdateMode::InPlace);
+    if survey.nodes.iter().any(|seen| seen.refused.is_some() && unchangeable(seen)) {
         let next = format!(
             "put the former value back, or take the deployment away first ({}, with all that is in its bucket), \
              or make another beside it (--name); nothing was changed",
             session.again("down")
         );
-        return Err(Error::failed(replaced.join("\n  "), next));
+        return Err(Error::failed(refused.join("\n  "), next));
+    }
+    if !refused.is_empty() {
+        let next = format!("put this right first ({} shows everything); nothing was changed", session.again("status"));
+        return Err(Error::failed(refused.join("\n  "), next));
     }
     session.served(cloud, "up").await?;
     if survey.nodes.iter().any(|seen| &*seen.node == "gateway-image" && seen.status != Status::Present) {
@@ -77,19 +83,6 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
         gateway_image::preflight(cloud).await.map_err(|why| Error::failed(why, next))?;
     }
     Ok(())
-}
-
-/// What cannot be changed where it stands: the walk would refuse it too, but only after the question.
-fn replaced(survey: &Report) -> Vec<String> {
-    let made = survey.nodes.iter().filter(|seen| !seen.watched);
-    let one = |seen: &crate::engine::NodeReport| {
-        let changes = seen.changes.iter().filter(|(change, how)| *how != UpdateMode::InPlace && change.known_after().is_none());
-        let fields: Vec<String> =
-            changes.map(|(change, _)| format!("{} is {}, wanted is {}", change.field, change.from, change.to)).collect();
-        let takes = "; that takes a new one in its place, which `up` does not make";
-        (!fields.is_empty()).then(|| format!("{}: {}{takes}", seen.node, fields.join(", ")))
-    };
-    made.filter_map(one).collect()
 }
 
 fn changes_something(survey: &Report) -> bool {

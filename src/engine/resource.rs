@@ -155,7 +155,8 @@ impl<R: Resource> Found<R> {
 }
 
 /// What helps something that is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Remedy {
     /// It may heal by itself.
     Wait,

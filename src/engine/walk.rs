@@ -7,6 +7,7 @@
 mod down;
 mod look;
 mod probe;
+mod refusal;
 mod run;
 mod snapshot;
 mod task;
@@ -55,6 +56,9 @@ pub struct NodeReport {
     pub status: Status,
     /// What differs from what is wanted, and how it could be changed; empty unless Present.
     pub changes: Vec<(Change, UpdateMode)>,
+    /// Why `up` would not begin: this must be put right first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// What a user reads of it.
     pub facts: Vec<Fact>,
     /// Why it changes or is broken.
@@ -73,7 +77,6 @@ pub enum Status {
     },
     Broken {
         why: String,
-        #[serde(skip)]
         remedy: Remedy,
     },
     Foreign {
@@ -111,7 +114,7 @@ pub struct Outcome {
     /// Nodes of which nobody knows: their last look failed, or none was made.
     #[serde(rename = "untold")]
     pub unknown: Vec<Arc<str>>,
-    /// Mutating calls made.
+    /// Mutating calls that were accepted, or may have been.
     pub changed: usize,
     /// The user stopped it.
     pub interrupted: bool,

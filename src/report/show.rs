@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use serde::Serialize;
 
 use super::words;
-use crate::engine::{Change, Fact, NodeReport, Report, Status, UpdateMode};
+use crate::engine::{Change, Fact, NodeReport, Remedy, Report, Status, UpdateMode};
 use crate::models;
 
 /// One JSON object, at the end of a command.
@@ -26,7 +26,7 @@ pub fn note(text: &str) {
 
 /// What `up` would do to each node, and the sum.
 pub fn plan(survey: &Report) {
-    let (mut change, mut other) = (0usize, 0usize);
+    let (mut change, mut anew, mut other) = (0usize, 0usize, 0usize);
     let goes = |seen: &&NodeReport| seen.changes.iter().any(|(change, _)| change.removes());
     let absent: Vec<&str> = survey
         .nodes
@@ -47,15 +47,28 @@ pub fn plan(survey: &Report) {
                 outln!("  ~ {}", seen.node);
                 seen.changes.iter().for_each(|(change, how)| outln!("      {}", changed(change, *how)));
             }
+            Status::Broken { why, remedy: Remedy::Recreate } if !seen.watched => {
+                anew += 1;
+                outln!("  -/+ {}  (broken: {}; it is deleted and made anew)", seen.node, words::harmless(why));
+            }
             _ => other += 1,
         }
     }
     if other > 0 {
-        standings(survey.nodes.iter().filter(|seen| !matches!(seen.status, Status::Absent | Status::Present)));
+        let is_other = |seen: &&NodeReport| match seen.status {
+            Status::Absent | Status::Present => false,
+            Status::Broken { remedy: Remedy::Recreate, .. } => seen.watched,
+            _ => true,
+        };
+        standings(survey.nodes.iter().filter(is_other));
     }
+    for (node, why) in survey.nodes.iter().filter_map(|seen| Some((&seen.node, seen.refused.as_ref()?))) {
+        outln!("  ! {node}: `up` will refuse: {}", words::harmless(why));
+    }
+    let anew = if anew == 0 { String::new() } else { format!(", {anew} to make anew") };
     let other = if other == 0 { String::new() } else { format!(", {other} to look at") };
     let gone = if gone.is_empty() { String::new() } else { format!(", {} to delete", gone.len()) };
-    outln!("{} to create, {change} to change{gone}{other}.", absent.len());
+    outln!("{} to create, {change} to change{anew}{gone}{other}.", absent.len());
 }
 
 /// Names with a sign before them; those of a kind on one line.

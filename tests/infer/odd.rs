@@ -163,14 +163,17 @@ async fn older_servers_have_the_models_that_they_answer_with_and_say_not_whether
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_ends_a_single_image_that_nobody_answers() {
+async fn whatever_asks_to_stop_ends_a_single_image_that_nobody_answers() {
     let user = user(&gateway(&["a"], |_| None).await);
-    let run = user.command(&["d/1.png"]).spawn().unwrap();
-    std::thread::sleep(Duration::from_secs(1));
-    let begun = Instant::now();
-    assert!(signal(&run, "INT"));
-    let ran = block_in_place(|| finish(run));
-    assert!(ran.code == Some(130) && begun.elapsed() < Duration::from_secs(10), "{ran:?}");
+    // Ctrl-C, the end of a job or a pod, a terminal that is closed.
+    for name in ["INT", "TERM", "HUP"] {
+        let run = user.command(&["d/1.png"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_secs(1));
+        let begun = Instant::now();
+        assert!(signal(&run, name));
+        let ran = block_in_place(|| finish(run));
+        assert!(ran.code == Some(130) && begun.elapsed() < Duration::from_secs(10), "{name}: {ran:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -194,6 +194,7 @@ mod tests {
             watched: false,
             status,
             changes: to.map(change).into_iter().collect(),
+            refused: None,
             facts: Vec::new(),
             evidence: Vec::new(),
         }

@@ -131,8 +131,9 @@ fn unreached<W: Send + Sync + 'static>(run: &Run<'_, W>) {
 
 /// Deletes and looks until it is gone.
 pub(super) async fn delete_until_gone<W: Send + Sync + 'static>(task: &mut NodeTask<'_, W>) -> Result<(), Stop> {
-    let mut asked: Option<Instant> = None;
+    let (mut asked, mut times): (Option<Instant>, u32) = (None, 0);
     loop {
+        let mut is_broken = false;
         let (outputs, why, moves): (Vec<Output>, String, bool) = match task.look().await? {
             AnyObservation::Absent => return Ok(()),
             AnyObservation::Foreign(why) => {
@@ -142,11 +143,17 @@ pub(super) async fn delete_until_gone<W: Send + Sync + 'static>(task: &mut NodeT
             AnyObservation::Changing { why, found: None } => (Vec::new(), why, true),
             AnyObservation::Changing { why, found: Some(found) } => (found.all(), why, true),
             AnyObservation::Present(found) => (found.all(), "still there".to_owned(), false),
-            AnyObservation::Broken { output, why, .. } => (vec![output], why, false),
+            AnyObservation::Broken { output, why, .. } => {
+                is_broken = true;
+                (vec![output], why, false)
+            }
         };
         // Once asked for, it is on its way; only what has not even begun to go is asked again.
         let ask = asked.is_none_or(|asked| !moves && asked.elapsed() >= timing::SETTLE);
-        if outputs.is_empty() || !ask {
+        if ask && is_broken && times >= timing::ASKED {
+            return Err(task.failed(format!("its deletion was accepted {times} times and failed each time: {why}")).await);
+        }
+        if outputs.is_empty() || !ask || times >= timing::ASKED {
             task.wait(&why).await?;
             continue;
         }
@@ -154,9 +161,13 @@ pub(super) async fn delete_until_gone<W: Send + Sync + 'static>(task: &mut NodeT
             task.start(Action::Delete);
             task.did = Some(Action::Delete);
         }
+        let mut is_first = true;
         for output in &outputs {
             match task.call(Act::Delete(output)).await? {
-                Ok(()) | Err(Fault::Unsure(_)) => asked = Some(Instant::now()),
+                Ok(()) | Err(Fault::Unsure(_)) => {
+                    asked = Some(Instant::now());
+                    times += u32::from(std::mem::take(&mut is_first));
+                }
                 Err(fault) => {
                     task.retry_or_fail(fault, true).await?;
                     break;

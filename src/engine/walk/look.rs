@@ -1,5 +1,6 @@
 //! The look at everything: what `plan` and `status` show, and how `up` and `down` begin.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::refusal::refusals;
 use super::snapshot::{Lookup, Snapshot, changes};
 use super::{NodeReport, Report, Status, Walk, probe, timing};
 use crate::erased::{AnyNode, AnyObservation};
@@ -124,7 +126,10 @@ async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, k
                     return Lookup::Fault(fault);
                 }
                 failing = Some((tries + 1, since));
-                sleep(timing::back_off(tries)).await;
+                let wait = timing::back_off(tries);
+                let (node, kind, why) = (node.name().clone(), node.kind(), fault.to_string());
+                walk.events.send(Event::Retrying { node, kind, why, wait });
+                sleep(wait).await;
             }
             Some(Err(fault)) => return Lookup::Fault(fault),
         }
@@ -133,9 +138,12 @@ async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, k
 
 /// What `plan` and `status` show, of what is wanted.
 pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[bool]) -> Report {
-    let Snapshot { looked, known } = view_of(walk, Aim::Once, wanted).await;
+    let snapshot = view_of(walk, Aim::Once, wanted).await;
+    let mut refused: HashMap<usize, String> = refusals(&walk.graph, &snapshot).into_iter().collect();
+    let mut refused: Vec<Option<String>> = (0..walk.graph.nodes.len()).map(|id| refused.remove(&id)).collect();
+    let Snapshot { looked, known } = snapshot;
     let name = |id: usize| walk.graph.nodes[id].name().clone();
-    let one = async |(id, looked): (usize, Lookup)| {
+    let one = async |((id, looked), refused): ((usize, Lookup), Option<String>)| {
         let node = walk.graph.nodes[id].as_ref();
         let mut report = NodeReport {
             node: node.name().clone(),
@@ -143,6 +151,7 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
             watched: node.watched() || node.swept(),
             status: status(&looked, name),
             changes: Vec::new(),
+            refused,
             facts: Vec::new(),
             evidence: Vec::new(),
         };
@@ -159,7 +168,7 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
         }
         report
     };
-    let mut nodes = join_all(looked.into_iter().enumerate().map(one)).await;
+    let mut nodes = join_all(looked.into_iter().enumerate().zip(std::mem::take(&mut refused)).map(one)).await;
     // What is not wanted and is gone is no matter any more.
     let mut unwanted = walk.graph.nodes.iter().map(|node| node.unwanted());
     nodes.retain(|seen| !(unwanted.next().unwrap_or(false) && seen.status == Status::Absent));

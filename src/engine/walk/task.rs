@@ -45,6 +45,12 @@ pub(super) struct NodeTask<'a, W> {
     told: Option<String>,
     /// A creating call was answered, so that it is there, seen or not.
     made: bool,
+    /// Acts of the kind that it does now which were accepted: patience counts from the first of them.
+    accepted: u32,
+    /// When its last mutating call ended.
+    called: Option<Instant>,
+    /// What the last call or look that failed said.
+    pub(super) last_fault: Option<String>,
 }
 
 impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
@@ -63,6 +69,9 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             failing: None,
             told: None,
             made: false,
+            accepted: 0,
+            called: None,
+            last_fault: None,
         }
     }
 
@@ -72,6 +81,8 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         self.since = Instant::now();
         self.failing = None;
         self.told = None;
+        self.accepted = 0;
+        self.last_fault = None;
         if doing == Action::Create {
             self.cx.token = token();
         }
@@ -113,7 +124,6 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         if self.run.cancelled() {
             return Err(Stop::Interrupted);
         }
-        self.run.state().changed += 1;
         let limit = self.node.patience(self.doing).max(timing::CALL_AT_LEAST);
         let made = match act {
             Act::Create => Some(true),
@@ -130,10 +140,16 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             Err(_) => Err(Fault::Unsure(format!("within {}", words(limit)))),
         };
         let now = Instant::now();
+        self.called = Some(now);
         match &answer {
             Ok(()) => {
                 self.failing = None;
-                self.since = now;
+                self.last_fault = None;
+                self.accepted += 1;
+                // An act that is asked for again does not get its time again; each update is another one.
+                if self.accepted == 1 || self.doing == Action::Update {
+                    self.since = now;
+                }
                 self.made = made.unwrap_or(self.made);
                 self.run.state().acted[self.id] = Some(now);
             }
@@ -142,6 +158,9 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
                 return Err(Stop::Interrupted);
             }
             Err(_) => {}
+        }
+        if matches!(answer, Ok(()) | Err(Fault::Unsure(_))) {
+            self.run.state().changed += 1;
         }
         if self.made {
             self.run.state().exists[self.id] = true;
@@ -158,6 +177,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             Fault::Fatal(_) => Duration::ZERO,
         };
         let why = fault.to_string();
+        self.last_fault = Some(why.clone());
         if since.elapsed() >= limit {
             return Err(self.failed(why).await);
         }
@@ -184,8 +204,9 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         self.failing = None;
         let (so_far, patience) = (self.since.elapsed(), self.node.patience(self.doing));
         if so_far >= patience {
-            let why = format!("{why}, and that for {}, longer than it should take", words(so_far));
-            return Err(self.failed(why).await);
+            let untold = self.last_fault.as_ref().filter(|last| !why.contains(*last));
+            let last = untold.map(|last| format!("; the last error: {last}")).unwrap_or_default();
+            return Err(self.failed(format!("{why}, for {}, longer than it should take{last}", words(so_far))).await);
         }
         self.tell(why);
         self.sleep(timing::next_look(so_far)).await
@@ -215,19 +236,22 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     }
 
     /// Looks, although the user asked to stop, until what was just created can be seen: a `down`
-    /// right after this must find it.
+    /// right after this must find it. What is not seen in that time may be there all the same.
     pub(super) async fn until_seen(&mut self) {
-        while self.since.elapsed() < timing::HIDDEN {
+        let called = self.called.unwrap_or(self.since);
+        while called.elapsed() < timing::HIDDEN {
             match look(self.node, &self.cx, &self.known).await {
                 Some(Ok(AnyObservation::Absent)) | Some(Err(Fault::TryAgain(_) | Fault::Unsure(_))) => {}
                 Some(Ok(_)) => {
                     self.run.state().exists[self.id] = true;
                     return;
                 }
-                Some(Err(Fault::Denied(_) | Fault::Fatal(_))) | None => return,
+                Some(Err(Fault::Denied(_) | Fault::Fatal(_))) | None => break,
             }
-            sleep(timing::next_look(self.since.elapsed())).await;
+            sleep(timing::next_look(called.elapsed())).await;
         }
+        let mut state = self.run.state();
+        state.unknown[self.id] = !state.exists[self.id];
     }
 
     /// Tells that the node is where it should be.

@@ -19,6 +19,9 @@ pub(super) const HIDDEN: Duration = Duration::from_secs(30);
 /// long a deletion may go unnoticed before it is asked for again.
 pub(super) const SETTLE: Duration = Duration::from_secs(15);
 
+/// How often an act is asked for that was accepted before and has not begun to show.
+pub(super) const ASKED: u32 = 3;
+
 /// How long a permission that was just given may take to arrive where it is checked.
 pub(super) const PERMISSION: Duration = Duration::from_secs(120);
 

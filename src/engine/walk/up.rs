@@ -6,15 +6,15 @@ use tokio::time::Instant;
 
 use super::down::delete_until_gone;
 use super::look::{Aim, view};
+use super::refusal::{refusals, unchangeable};
 use super::run::{Completion, Run};
-use super::snapshot::{Lookup, Snapshot, changes};
+use super::snapshot::Lookup;
 use super::task::{Act, NodeTask, Stop};
 use super::{Outcome, Walk, timing};
 use crate::erased::{AnyObservation, Finding};
 use crate::id::NodeId;
-use crate::inputs::KNOWN_AFTER;
 use crate::inputs::Output;
-use crate::{Action, Change, Fault, Remedy, UpdateMode, differences};
+use crate::{Action, Change, Fault, Remedy, differences};
 
 /// No sane object needs more steps than this to be configured.
 const MOST_UPDATES: usize = 20;
@@ -28,63 +28,11 @@ pub(super) async fn up<W: Send + Sync + 'static>(walk: &Walk<W>) -> Outcome {
 async fn apply_all<W: Send + Sync + 'static>(run: &Run<'_, W>) {
     let seen = view(run.walk, Aim::Up).await;
     run.note(&seen);
-    let refusals = if run.cancelled() { Vec::new() } else { refusals(run, &seen) };
+    let refusals = if run.cancelled() { Vec::new() } else { refusals(&run.walk.graph, &seen) };
     if !refusals.is_empty() {
         return refusals.into_iter().for_each(|(id, why)| run.failure(id, why, Vec::new()));
     }
     join_all(seen.looked.into_iter().enumerate().map(|(id, looked)| apply_node(run, id, looked))).await;
-}
-
-/// What `up` will not touch: it says so before the first change.
-fn refusals<W: Send + Sync + 'static>(run: &Run<'_, W>, seen: &Snapshot) -> Vec<(usize, String)> {
-    let mut refusals = Vec::new();
-    // A node stands when it and all that it needs are there and as wanted.
-    let mut stands: Vec<bool> = Vec::new();
-    for (id, looked) in seen.looked.iter().enumerate() {
-        let node = run.node(id);
-        let needs_stand = run.inputs(id).iter().all(|&need| stands[need]);
-        let mut as_wanted = matches!(looked, Lookup::Saw(AnyObservation::Present(_))) || node.swept();
-        match looked {
-            Lookup::Saw(AnyObservation::Foreign(why)) => refusals.push((id, format!("not ours: {why}"))),
-            Lookup::Saw(sight) if !node.watched() => {
-                let changes = changes(node, &seen.known, sight);
-                as_wanted &= changes.is_empty();
-                let known = changes.into_iter().filter(|(change, _)| !known_later(&change.to));
-                if let Some(why) = unchangeable(known) {
-                    refusals.push((id, why));
-                }
-            }
-            // Where something below is still missing, it may be what would allow this look.
-            Lookup::Fault(Fault::Denied(why)) if needs_stand => refusals.push((id, format!("denied: {why}"))),
-            Lookup::Fault(Fault::Fatal(why)) if needs_stand && !node.watched() => {
-                refusals.push((id, why.clone()));
-            }
-            _ => {}
-        }
-        stands.push(needs_stand && as_wanted);
-    }
-    refusals
-}
-
-/// The value holds something that this walk has yet to learn.
-fn known_later(value: &Value) -> bool {
-    match value {
-        Value::Object(fields) => fields.contains_key(KNOWN_AFTER) || fields.values().any(known_later),
-        Value::Array(values) => values.iter().any(known_later),
-        _ => false,
-    }
-}
-
-/// Why these changes cannot be made, if one of them cannot.
-fn unchangeable(changes: impl Iterator<Item = (Change, UpdateMode)>) -> Option<String> {
-    let whys: Vec<String> = changes
-        .filter_map(|(Change { field, from, to }, how)| match how {
-            UpdateMode::InPlace => None,
-            UpdateMode::Refuse => Some(format!("{field} is {from}, wanted is {to}, and that cannot be changed")),
-            UpdateMode::Replace => Some(format!("{field} is {from}, wanted is {to}, and that takes a new one in its place")),
-        })
-        .collect();
-    (!whys.is_empty()).then(|| whys.join("; "))
 }
 
 /// One node, from its needs to its fate.
@@ -104,8 +52,16 @@ async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looke
     if run.node(id).unwanted() {
         return run.settle(id, destroy_orphan(run, id).await);
     }
-    let mut apply =
-        Apply { task: NodeTask::new(run, id), created: false, seen: false, unsure: None, deleted: None, updates: Vec::new() };
+    let mut apply = Apply {
+        task: NodeTask::new(run, id),
+        created: false,
+        seen: false,
+        unsure: None,
+        lost: 0,
+        deleted: None,
+        asked: 0,
+        updates: Vec::new(),
+    };
     // What was seen at the beginning still holds where nothing below has been touched since.
     let first = match looked {
         Lookup::Saw(sight) if !needs_acted => Some(sight),
@@ -158,8 +114,12 @@ struct Apply<'a, W> {
     seen: bool,
     /// The last creating call had no answer.
     unsure: Option<Instant>,
-    /// When the broken one was last asked to go; some: there is no second time in this run.
+    /// So many creating calls had none.
+    lost: u32,
+    /// When the broken one was last asked to go; some: there is no second one made anew in this run.
     deleted: Option<Instant>,
+    /// How often it was asked to.
+    asked: u32,
     /// The differences before each update.
     updates: Vec<Vec<Change>>,
 }
@@ -208,7 +168,10 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         if let Some(asked) = self.unsure {
             let hides = timing::HIDDEN.min(task.node.patience(Action::Create));
             if asked.elapsed() < hides {
-                return task.wait("looking whether the call without an answer has made it").await;
+                let times = if self.lost == 1 { "once".to_owned() } else { format!("{} times", self.lost) };
+                let last = task.last_fault.as_deref().unwrap_or_default();
+                let why = format!("its creation got no answer {times} (the last: {last}), and it has not appeared yet");
+                return task.wait(&why).await;
             }
         }
         if task.doing != Action::Create {
@@ -223,6 +186,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             }
             Err(Fault::Unsure(why)) => {
                 self.unsure = Some(Instant::now());
+                self.lost += 1;
                 task.did = Some(Action::Create);
                 task.retry_or_fail(Fault::Unsure(why), false).await
             }
@@ -285,12 +249,17 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             Remedy::Recreate if self.deleted.is_some() && !going => return Err(task.failed(why).await),
             Remedy::Wait | Remedy::Recreate => {}
         }
+        if self.asked >= timing::ASKED {
+            let why = format!("its deletion was accepted {} times and failed each time: {why}", self.asked);
+            return Err(task.failed(why).await);
+        }
         if !going {
             task.run.say(task.id, format!("it is broken ({why}) and is made anew"));
             task.start(Action::Delete);
         }
         match task.call(Act::Delete(output)).await? {
             Ok(()) | Err(Fault::Unsure(_)) => {
+                self.asked += 1;
                 self.deleted = Some(Instant::now());
                 (self.created, self.unsure) = (false, None);
                 Ok(())

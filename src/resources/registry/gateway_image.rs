@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use aws_sdk_ecr::types::ImageIdentifier;
+use aws_sdk_ecr::types::{ImageFailure, ImageFailureCode, ImageIdentifier};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -184,7 +184,15 @@ impl Resource for GatewayImage {
     async fn delete(&self, cx: &Cx, repository: &RepositoryOutput, _: &ImageOutput) -> Result<(), Fault> {
         let id = ImageIdentifier::builder().image_tag(&self.content()?.tag).build();
         let answer = cx.world.aws.ecr.batch_delete_image().repository_name(&repository.name).image_ids(id).send().await;
-        answer.fault_or_absent(&["RepositoryNotFoundException"]).map(drop)
+        let answer = answer.fault_or_absent(&["RepositoryNotFoundException"])?;
+        // ECR answers 200 with what it did not do.
+        let failures = answer.map(|answer| answer.failures.unwrap_or_default()).unwrap_or_default();
+        let is_gone = |failure: &&ImageFailure| failure.failure_code() != Some(&ImageFailureCode::ImageNotFound);
+        let told = failures.iter().find(is_gone).map(|failure| {
+            let code = failure.failure_code().map_or("a failure", ImageFailureCode::as_str);
+            format!("ecr:BatchDeleteImage: {code}: {}", failure.failure_reason().unwrap_or("no reason given"))
+        });
+        told.map_or(Ok(()), |why| Err(Fault::TryAgain(why)))
     }
 
     fn patience(&self, doing: Action) -> Duration {

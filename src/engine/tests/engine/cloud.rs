@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tritondeploy_engine::{Fault, Found, Given, Observation, Remedy};
 
 use crate::object::{Object, State as Fields, name};
-use crate::spec::{Completion, Role, Spec};
+use crate::spec::{Fate, Role, Spec};
 
 /// What goes wrong by chance, in percent of the calls.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +50,10 @@ pub struct State {
     pub cancel_at: Option<usize>,
     pub cancel: Option<CancellationToken>,
     pub longest_gap: Duration,
+    /// The answers of creations that make something are lost.
+    pub lose: bool,
+    /// When each was first asked for.
+    asked: BTreeMap<usize, Instant>,
     in_flight: usize,
     quiet_since: Option<Instant>,
     ghosts: Vec<(usize, Instant)>,
@@ -211,6 +215,13 @@ impl Cloud {
         let (spec, now) = (&self.specs[at], Instant::now());
         let what = format!("create {}", name(at));
         self.call(Some(what.clone()), |state| {
+            let first = *state.asked.entry(at).or_insert(now);
+            if now < first + Duration::from_secs(spec.refused) {
+                return Err(Fault::TryAgain("throttled".to_owned()));
+            }
+            if spec.create_lost {
+                return Err(Fault::Unsure("500 InternalError".to_owned()));
+            }
             if spec.create_fatal {
                 return Err(Fault::Fatal("cannot be made".to_owned()));
             }
@@ -230,10 +241,10 @@ impl Cloud {
             let first = state.broke.insert(at);
             let ready = now + Duration::from_secs(spec.making);
             let breaks = match spec.fate {
-                Completion::BreaksOnce if first => Some((Remedy::Recreate, None)),
-                Completion::Breaks => Some((Remedy::Recreate, None)),
-                Completion::Ails if first => Some((Remedy::Wait, Some(ready + Duration::from_secs(30)))),
-                Completion::Hopeless => Some((Remedy::User, None)),
+                Fate::BreaksOnce if first => Some((Remedy::Recreate, None)),
+                Fate::Breaks => Some((Remedy::Recreate, None)),
+                Fate::Ails if first => Some((Remedy::Wait, Some(ready + Duration::from_secs(30)))),
+                Fate::Hopeless => Some((Remedy::User, None)),
                 _ => None,
             };
             state.next += 1;
@@ -250,7 +261,7 @@ impl Cloud {
                 breaks,
                 ends: None,
             });
-            Ok(())
+            if state.lose { Err(Fault::Unsure("connection reset".to_owned())) } else { Ok(()) }
         })
         .await
     }
@@ -304,6 +315,11 @@ impl Cloud {
                 return Err(Fault::TryAgain("has a dependency".to_owned()));
             }
             let ends = now + Duration::from_secs(spec.ending);
+            if spec.sticks {
+                let mine = state.things.iter_mut().filter(|t| t.id == id);
+                mine.for_each(|t| (t.ready, t.breaks) = (ends, Some((Remedy::Recreate, None))));
+                return Ok(());
+            }
             state.things.iter_mut().filter(|t| t.id == id).for_each(|t| t.ends = t.ends.or(Some(ends)));
             Ok(())
         })

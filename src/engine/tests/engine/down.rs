@@ -1,9 +1,11 @@
 //! `down`, one story each.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tritondeploy_engine::Event;
 
+use crate::cloud::{Cloud, Weather};
 use crate::spec::{Role, Spec};
 use crate::{cloud, names, told, virtually, walk};
 
@@ -139,5 +141,43 @@ fn down_waits_for_a_parent_on_its_way_to_find_what_is_within() {
         assert!(outcome.ok() && cloud.state().things.is_empty(), "{outcome:?}");
         assert_eq!(cloud.state().mutations, ["create object-0", "delete object-0"]);
         assert!(outcome.took < Duration::from_secs(220), "{:?}", outcome.took);
+    });
+}
+
+#[test]
+fn a_deletion_that_is_accepted_and_fails_each_time_ends_after_three() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| (s.sticks, s.ending, s.patience) = (true, 60, 3600))]);
+        cloud.put(0, &[], &[], 0);
+        let outcome = walk(&cloud).down().await;
+        assert_eq!(outcome.failures[0].why, "its deletion was accepted 3 times and failed each time: it broke");
+        assert_eq!(outcome.failures[0].evidence, ["evidence of 0"]);
+        assert_eq!(names(&outcome.exists), ["object-0"]);
+        assert_eq!(cloud.state().mutations, ["delete object-0"; 3]);
+        assert!(outcome.took < Duration::from_secs(400), "{:?}", outcome.took);
+    });
+}
+
+#[test]
+fn patience_with_a_deletion_counts_from_the_first_time_that_it_was_accepted() {
+    virtually(1, async {
+        // Each time it takes longer to fail than is left.
+        let cloud = cloud(vec![Spec::new().with(|s| (s.sticks, s.ending, s.patience) = (true, 500, 600))]);
+        cloud.put(0, &[], &[], 0);
+        let outcome = walk(&cloud).down().await;
+        assert!(outcome.failures[0].why.starts_with("on its way, for 1"), "{outcome:?}");
+        assert!(outcome.took < Duration::from_secs(700), "{:?}", outcome.took);
+        assert_eq!(cloud.state().mutations.len(), 2);
+    });
+}
+
+#[test]
+fn a_look_that_is_not_answered_is_told_while_it_is_tried_again() {
+    virtually(1, async {
+        let cloud = Arc::new(Cloud::new(vec![Spec::new().with(|s| s.patience = 100)], 1, Weather { throttled: 100, lost: 0 }));
+        let (outcome, events) = told(walk(&cloud), async |walk| walk.down().await).await;
+        assert_eq!(names(&outcome.unknown), ["object-0"]);
+        let retries = |event: &&Event| matches!(event, Event::Retrying { why, .. } if why == "throttled");
+        assert!(events.iter().filter(retries).count() > 5, "{events:?}");
     });
 }

@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 use tritondeploy_engine::Outcome;
 
 use crate::cloud::{Cloud, Weather};
-use crate::spec::{Completion, Role, Spec};
+use crate::spec::{Fate, Role, Spec};
 use crate::{names, object, virtually, walk};
 
 /// The longest that anything is hidden, in seconds.
@@ -42,9 +42,9 @@ fn spec() -> impl Strategy<Value = (Spec, [Vec<Index>; 3])> {
         let (making, changing, ending, hidden, lingers) = times;
         let (steps, [ends_with_parent, early, named, tokens], fate, role) = kinds;
         let fate = match fate {
-            0 => Completion::BreaksOnce,
-            1 => Completion::Ails,
-            _ => Completion::Well,
+            0 => Fate::BreaksOnce,
+            1 => Fate::Ails,
+            _ => Fate::Well,
         };
         let role = if role == 0 { Role::Watched } else { Role::Made };
         // A service that hides what it has and honours neither names nor tokens makes twins after
@@ -286,7 +286,7 @@ fn what_cannot_be_deleted_blocks_only_what_it_hangs_from() {
         let at = index.index(case.specs.len());
         prop_assume!(case.specs[at].role == Role::Made && !case.specs[at].ends_with_parent);
         // Making a broken one anew is a deletion, too.
-        case.specs[at].fate = Completion::Well;
+        case.specs[at].fate = Fate::Well;
         case.specs[at].delete_fatal = true;
         let cloud = case.cloud();
         up(&case, &cloud).await?;

@@ -18,7 +18,7 @@ pub enum Role {
 
 /// What goes wrong with an object by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum Completion {
+pub enum Fate {
     #[default]
     Well,
     /// The first one made breaks and never works.
@@ -54,7 +54,7 @@ pub struct Spec {
     pub named: bool,
     /// The service honours client tokens.
     pub tokens: bool,
-    pub fate: Completion,
+    pub fate: Fate,
     /// As wanted.
     pub size: u64,
     /// Nothing but its steps can be changed in place.
@@ -70,6 +70,12 @@ pub struct Spec {
     pub look_allowed_by: Option<(usize, u64)>,
     pub create_fatal: bool,
     pub delete_fatal: bool,
+    /// A deletion is accepted, and fails afterwards.
+    pub sticks: bool,
+    /// So long after the first creating call all of them are refused for now.
+    pub refused: u64,
+    /// A creation has no answer, and makes nothing.
+    pub create_lost: bool,
     /// A watched one is seen so long after all that it needs is ready.
     pub appears: u64,
     /// 0: ten minutes.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tritondeploy_engine::{Action, Change, Event, Outcome, Status, UpdateMode};
 
 use crate::cloud::Cloud;
-use crate::spec::{Completion, Role, Spec};
+use crate::spec::{Fate, Role, Spec};
 use crate::{cloud, names, told, virtually, walk};
 
 /// What a walk did, as `create object-0` and so on.
@@ -104,7 +104,7 @@ fn what_is_never_made_by_us_is_not_compared_and_does_not_stop_up() {
 #[test]
 fn status_shows_why_something_changes_or_is_broken() {
     virtually(1, async {
-        let cloud = cloud(vec![Spec::new().with(|s| s.making = 60), Spec::new().with(|s| s.fate = Completion::Hopeless)]);
+        let cloud = cloud(vec![Spec::new().with(|s| s.making = 60), Spec::new().with(|s| s.fate = Fate::Hopeless)]);
         let up = walk(&cloud);
         let _ = tokio::time::timeout(Duration::from_secs(5), up.up()).await;
         let nodes = walk(&cloud).look().await.nodes;
@@ -132,11 +132,29 @@ fn what_cannot_be_changed_is_refused_before_the_first_change() {
 fn what_turns_out_unchangeable_once_its_values_are_known_fails_alone() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new(), Spec::new().uses([0]).with(|s| s.rigid = true), Spec::new()]);
-        cloud.put(1, &[], &[], 0);
+        cloud.put(0, &[], &[], 0);
+        cloud.put(1, &[], &[0], 0);
+        cloud.state().things.retain(|thing| thing.at != 0);
         let outcome = walk(&cloud).up().await;
         assert_eq!(names(&outcome.exists), ["object-0", "object-1", "object-2"]);
         let why = &outcome.failures[0].why;
+        assert!(why.starts_with("made_from is [1], wanted is [") && why.ends_with(", and that cannot be changed"), "{why}");
+    });
+}
+
+#[test]
+fn what_is_known_of_an_unchangeable_value_is_enough_to_refuse_it_before_the_first_change() {
+    virtually(1, async {
+        // One more than there was, whatever it will be called.
+        let cloud = cloud(vec![Spec::new(), Spec::new().uses([0]).with(|s| s.rigid = true), Spec::new()]);
+        cloud.put(1, &[], &[], 0);
+        let nodes = walk(&cloud).look().await.nodes;
+        assert!(nodes[1].refused.as_ref().is_some_and(|why| why.contains("cannot be changed")), "{:?}", nodes[1]);
+        assert!(nodes[0].refused.is_none() && nodes[2].refused.is_none());
+        let outcome = walk(&cloud).up().await;
+        let why = &outcome.failures[0].why;
         assert!(why.starts_with("made_from is [], wanted is [") && why.ends_with(", and that cannot be changed"), "{why}");
+        assert!(cloud.state().mutations.is_empty());
     });
 }
 
@@ -186,11 +204,11 @@ fn a_look_that_fails_for_good_is_refused_before_the_first_change() {
 fn what_is_broken_is_made_anew_once() {
     virtually(1, async {
         let broken = |fate| cloud(vec![Spec::new().with(|s| (s.fate, s.ending) = (fate, 40))]);
-        let once = broken(Completion::BreaksOnce);
+        let once = broken(Fate::BreaksOnce);
         assert!(walk(&once).up().await.ok());
         assert_eq!(once.state().mutations, ["create object-0", "delete object-0", "create object-0"]);
 
-        let always = broken(Completion::Breaks);
+        let always = broken(Fate::Breaks);
         let outcome = walk(&always).up().await;
         assert_eq!(outcome.failures[0].why, "it broke");
         assert_eq!(outcome.failures[0].evidence, ["evidence of 0"]);
@@ -201,9 +219,9 @@ fn what_is_broken_is_made_anew_once() {
 #[test]
 fn what_only_the_user_can_mend_fails_and_what_heals_is_waited_for() {
     virtually(1, async {
-        let ails = cloud(vec![Spec::new().with(|s| s.fate = Completion::Ails)]);
+        let ails = cloud(vec![Spec::new().with(|s| s.fate = Fate::Ails)]);
         assert!(walk(&ails).up().await.ok());
-        let hopeless = cloud(vec![Spec::new().with(|s| s.fate = Completion::Hopeless)]);
+        let hopeless = cloud(vec![Spec::new().with(|s| s.fate = Fate::Hopeless)]);
         let begun = Instant::now();
         assert!(!walk(&hopeless).up().await.ok());
         assert!(begun.elapsed() < Duration::from_secs(1));
@@ -242,7 +260,7 @@ fn what_was_created_and_is_never_seen_is_not_created_again() {
         let cloud = cloud(vec![Spec::new().with(|s| (s.hidden, s.patience) = (10_000, 100))]);
         let outcome = walk(&cloud).up().await;
         let why = &outcome.failures[0].why;
-        assert!(why.starts_with("created, and not to be seen yet, and that for "), "{why}");
+        assert!(why.starts_with("created, and not to be seen yet, for "), "{why}");
         assert_eq!(names(&outcome.exists), ["object-0"]);
         assert_eq!(cloud.state().mutations, ["create object-0"]);
         assert!((100..120).contains(&outcome.took.as_secs()), "{:?}", outcome.took);
@@ -325,5 +343,47 @@ fn waiting_is_told_once_for_each_reason() {
         let (_, events) = told(walk(&cloud), async |walk| walk.up().await).await;
         let waits = |event: &&Event| matches!(event, Event::Waiting { doing: Action::Create, .. });
         assert_eq!(events.iter().filter(waits).count(), 1);
+    });
+}
+
+#[test]
+fn a_broken_thing_whose_deletion_fails_each_time_is_given_up_after_three() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| (s.fate, s.sticks, s.ending) = (Fate::Breaks, true, 30))]);
+        let outcome = walk(&cloud).up().await;
+        assert_eq!(outcome.failures[0].why, "its deletion was accepted 3 times and failed each time: it broke");
+        let deletions = cloud.state().mutations.iter().filter(|call| *call == "delete object-0").count();
+        assert_eq!((deletions, names(&outcome.exists)), (3, vec!["object-0"]));
+    });
+}
+
+#[test]
+fn a_creation_that_never_has_an_answer_ends_with_the_last_error() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| (s.create_lost, s.patience) = (true, 100))]);
+        let outcome = walk(&cloud).up().await;
+        let why = &outcome.failures[0].why;
+        assert!(why.contains("500 InternalError") && why.starts_with("its creation got no answer "), "{why}");
+    });
+}
+
+#[test]
+fn what_may_have_been_made_before_the_user_stopped_is_told_also_after_a_while_of_throttling() {
+    virtually(1, async {
+        // The first looks and the first creation take longer than a service may hide what is new.
+        let cloud = cloud(vec![Spec::new().with(|s| (s.hidden, s.patience, s.refused) = (20, 600, 40))]);
+        cloud.state().lose = true;
+        let walk = walk(&cloud);
+        let cancel = walk.cancel.clone();
+        let stop = async {
+            // The call that is lost is the one that was not refused.
+            while cloud.count() != [1] {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            cancel.cancel();
+        };
+        let (outcome, ()) = tokio::join!(walk.up(), stop);
+        assert!(outcome.interrupted && names(&outcome.exists) == ["object-0"], "{outcome:?}");
     });
 }

@@ -1,0 +1,104 @@
+//! What `up` will not do: known before the first change, and shown by `plan`.
+
+use serde_json::Value;
+
+use super::snapshot::{Lookup, Snapshot, changes};
+use crate::erased::AnyObservation;
+use crate::id::NodeId;
+use crate::inputs::KNOWN_AFTER;
+use crate::{Change, Fault, Graph, UpdateMode};
+
+/// Which nodes `up` will not touch, and why.
+pub(super) fn refusals<W: Send + Sync + 'static>(graph: &Graph<W>, seen: &Snapshot) -> Vec<(usize, String)> {
+    let mut refusals = Vec::new();
+    // A node stands when it and all that it needs are there and as wanted.
+    let mut stands: Vec<bool> = Vec::new();
+    for (id, looked) in seen.looked.iter().enumerate() {
+        let node = graph.nodes[id].as_ref();
+        let needs_stand = node.within().into_iter().chain(node.uses()).all(|NodeId(need)| stands[need]);
+        let mut as_wanted = matches!(looked, Lookup::Saw(AnyObservation::Present(_))) || node.swept();
+        match looked {
+            Lookup::Saw(AnyObservation::Foreign(why)) => refusals.push((id, format!("not ours: {why}"))),
+            Lookup::Saw(sight) if !node.watched() => {
+                let changes = changes(node, &seen.known, sight);
+                as_wanted &= changes.is_empty();
+                let certain = changes.into_iter().filter(|(change, _)| differs_anyway(&change.from, &change.to));
+                if let Some(why) = unchangeable(certain) {
+                    refusals.push((id, why));
+                }
+            }
+            // Where something below is still missing, it may be what would allow this look.
+            Lookup::Fault(Fault::Denied(why)) if needs_stand => refusals.push((id, format!("denied: {why}"))),
+            Lookup::Fault(Fault::Fatal(why)) if needs_stand && !node.watched() => {
+                refusals.push((id, why.clone()));
+            }
+            _ => {}
+        }
+        stands.push(needs_stand && as_wanted);
+    }
+    refusals
+}
+
+/// Whether the values differ whatever this walk has yet to learn of the wanted one: a list by its length and by the
+/// elements that are known.
+fn differs_anyway(from: &Value, wanted: &Value) -> bool {
+    match (from, wanted) {
+        (_, Value::Object(fields)) if fields.contains_key(KNOWN_AFTER) => false,
+        (Value::Object(from), Value::Object(wanted)) => {
+            wanted.iter().any(|(key, wanted)| differs_anyway(from.get(key).unwrap_or(&Value::Null), wanted))
+        }
+        (Value::Array(from), Value::Array(wanted)) => {
+            let is_in = |wanted: &Value| from.iter().any(|from| !differs_anyway(from, wanted));
+            from.len() != wanted.len() || !wanted.iter().all(is_in)
+        }
+        (from, wanted) => from != wanted,
+    }
+}
+
+/// Why these changes cannot be made, if one of them cannot.
+pub(super) fn unchangeable(changes: impl Iterator<Item = (Change, UpdateMode)>) -> Option<String> {
+    let whys: Vec<String> = changes
+        .filter_map(|(Change { field, from, to }, how)| match how {
+            UpdateMode::InPlace => None,
+            UpdateMode::Refuse => Some(format!("{field} is {from}, wanted is {}, and that cannot be changed", shown(&to))),
+            UpdateMode::Replace => {
+                let to = shown(&to);
+                Some(format!(
+                    "{field} is {from}, wanted is {to}, and that takes a new one in its place, which `up` does not make"
+                ))
+            }
+        })
+        .collect();
+    (!whys.is_empty()).then(|| whys.join("; "))
+}
+
+/// A wanted value on a line, with what it is known after in words.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => match fields.get(KNOWN_AFTER).and_then(Value::as_str) {
+            Some(node) => format!("(known after {node})"),
+            None => value.to_string(),
+        },
+        Value::Array(values) => format!("[{}]", values.iter().map(shown).collect::<Vec<_>>().join(",")),
+        value => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_a_value_is_enough_where_it_differs() {
+        let later = json!({"known after": "subnet/private-2"});
+        assert!(!differs_anyway(&json!("a"), &later));
+        assert!(!differs_anyway(&json!(["a", "b"]), &json!(["a", later])));
+        assert!(differs_anyway(&json!(["a", "b"]), &json!(["a", "b", later])), "its length");
+        assert!(differs_anyway(&json!(["a", "b"]), &json!(["c", later])), "an element");
+        assert!(differs_anyway(&json!({"x": 1, "y": 2}), &json!({"x": later, "y": 3})));
+        assert!(!differs_anyway(&json!({"x": 1, "y": 2}), &json!({"x": later, "y": 2})));
+        assert!(differs_anyway(&json!(1), &json!(2)));
+    }
+}
