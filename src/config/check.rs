@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use tritondeploy_wire::v1::MODELS;
 
-use super::Config;
+use super::{Config, Workload};
 
 /// Every problem found, each naming its key.
 pub(super) fn problems(config: &Config) -> Vec<String> {
@@ -42,7 +42,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             say(true, &format!("{key}: {}", no_cidr(range)));
         }
     }
-    problems.extend(expose(&config.workload.expose));
+    problems.extend(expose(&config.workload));
     problems.extend(super::access::problems(&config.access));
     problems.extend(size(config));
     problems.extend(network(config));
@@ -74,7 +74,9 @@ fn triton_release(image: &str) -> Option<(u32, u32)> {
 }
 
 /// What the Service opens.
-fn expose(names: &[String]) -> Vec<String> {
+fn expose(workload: &Workload) -> Vec<String> {
+    let Workload { expose: names, namespace, service, .. } = workload;
+    let grpc = format!("{GRPC} `kubectl --namespace {namespace} port-forward deployment/{service} 8001`");
     let mut problems = Vec::new();
     if !names.iter().any(|name| name == "ws") {
         let why = "without \"ws\" nobody reaches the gateway, and `up` could not prove that it answers; write [\"ws\"]";
@@ -84,7 +86,7 @@ fn expose(names: &[String]) -> Vec<String> {
         let why = match name.as_str() {
             "ws" | "http" | "metrics" if names[..i].contains(name) => "is there twice",
             "ws" | "http" | "metrics" => continue,
-            "grpc" => GRPC,
+            "grpc" => &*grpc,
             _ => "is no endpoint; there are \"ws\", \"http\" and \"metrics\"",
         };
         problems.push(format!("workload.expose: {name:?} {why}"));
@@ -94,8 +96,7 @@ fn expose(names: &[String]) -> Vec<String> {
 
 /// Why gRPC is not opened, and what to do instead.
 const GRPC: &str = "is not opened: whoever reaches Triton's gRPC port can load and unload models and register shared memory, \
-    and there is no read-only part of it; ask models through the WebSocket, read through \"http\", or use \
-    `kubectl --namespace NAMESPACE port-forward deployment/NAME 8001`";
+    and there is no read-only part of it; ask models through the WebSocket, read through \"http\", or use";
 
 /// How many nodes: nothing adds any by itself. Whether the pods fit on them depends on the instance type, which EC2 knows
 /// (`cloud/machine.rs`).

@@ -59,6 +59,9 @@ pub struct NodeReport {
     /// Why `up` would not begin: this must be put right first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// Others just like it, made by an answer that was lost or by another run at the same time: what a user reads of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub twins: Vec<Vec<Fact>>,
     /// What a user reads of it.
     pub facts: Vec<Fact>,
     /// Why it changes or is broken.

@@ -65,10 +65,25 @@ pub fn plan(survey: &Report) {
     for (node, why) in survey.nodes.iter().filter_map(|seen| Some((&seen.node, seen.refused.as_ref()?))) {
         outln!("  ! {node}: `up` will refuse: {}", words::harmless(why));
     }
+    twins(survey);
     let anew = if anew == 0 { String::new() } else { format!(", {anew} to make anew") };
     let other = if other == 0 { String::new() } else { format!(", {other} to look at") };
     let gone = if gone.is_empty() { String::new() } else { format!(", {} to delete", gone.len()) };
     outln!("{} to create, {change} to change{anew}{gone}{other}.", absent.len());
+}
+
+/// What is there more than once, and billed more than once.
+pub fn twins(survey: &Report) {
+    for seen in survey.nodes.iter().filter(|seen| !seen.twins.is_empty()) {
+        let ids = seen.twins.iter().map(|facts| facts.iter().map(|fact| fact.value.as_str()).collect::<Vec<_>>().join(", "));
+        let ids: Vec<String> = ids.filter(|ids| !ids.is_empty()).collect();
+        let ids = if ids.is_empty() { String::new() } else { format!(" ({})", ids.join("; ")) };
+        let count = seen.twins.len();
+        outln!(
+            "  ! {}: {count} more with the same tags{ids}: `down` takes them too; an answer was lost, or two ran `up` at once",
+            seen.node
+        );
+    }
 }
 
 /// Names with a sign before them; those of a kind on one line.

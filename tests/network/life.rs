@@ -116,6 +116,9 @@ async fn twins_go_too() {
     ec2.create_vpc().cidr_block("192.168.0.0/20").tag_specifications(tags("vpc", ResourceType::Vpc)).send().await.unwrap();
     ec2.allocate_address().tag_specifications(tags("nat/address", ResourceType::ElasticIp)).send().await.unwrap();
 
+    let twins = walk(&cloud).await.look().await.nodes.into_iter().filter(|seen| !seen.twins.is_empty());
+    let twins: Vec<String> = twins.map(|seen| format!("{} {}", seen.node, seen.twins[0][0].value)).collect();
+    assert!(matches!(&*twins, [vpc, address] if vpc.starts_with("vpc vpc-") && address.starts_with("nat/address ")), "{twins:?}");
     // The one that everything stands in is kept.
     let again = walk(&cloud).await.up().await;
     assert!(again.ok() && again.changed == 0, "{:?}", again.failures);

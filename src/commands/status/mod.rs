@@ -119,6 +119,7 @@ fn show(session: &Session, cloud: &Arc<Cloud>, survey: &Report, file: Option<&Pa
             show::standings(made.filter(|seen| seen.status != Status::Absent));
         } else {
             show::standings(health.wrong.iter().chain(&health.drifted).copied());
+            show::twins(survey);
             show::facts(facts());
         }
     }
@@ -195,6 +196,7 @@ mod tests {
             status,
             changes: to.map(change).into_iter().collect(),
             refused: None,
+            twins: Vec::new(),
             facts: Vec::new(),
             evidence: Vec::new(),
         }

@@ -152,6 +152,7 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
             status: status(&looked, name),
             changes: Vec::new(),
             refused,
+            twins: Vec::new(),
             facts: Vec::new(),
             evidence: Vec::new(),
         };
@@ -160,6 +161,7 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
         match &sight {
             AnyObservation::Present(found) | AnyObservation::Changing { found: Some(found), .. } => {
                 report.facts = node.facts(&found.output);
+                report.twins = found.twins.iter().map(|twin| node.facts(twin)).collect();
             }
             _ => {}
         }
