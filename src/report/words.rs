@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::Action;
+pub use tritondeploy_client::address_without_secrets as address;
 
 /// `48 s`, `9:30 min`.
 pub(super) fn took(duration: Duration) -> String {
@@ -127,15 +128,6 @@ pub fn quoted(text: &str) -> String {
     }
 }
 
-/// The address without what may be a secret in it: user, password and query.
-#[must_use]
-pub fn address(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    format!("{scheme}://{}{path}", host.rsplit('@').next().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,11 +160,5 @@ mod tests {
             let told = std::process::Command::new("sh").arg("-c").arg(format!("printf %s {}", quoted(text))).output().unwrap();
             assert_eq!(String::from_utf8(told.stdout).unwrap(), text);
         }
-    }
-
-    #[test]
-    fn an_address_is_shown_without_its_secrets() {
-        assert_eq!(address("wss://me:secret@host:8080/path?token=secret#x"), "wss://host:8080/path");
-        assert_eq!(address("ws://host"), "ws://host");
     }
 }

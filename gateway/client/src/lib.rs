@@ -16,6 +16,7 @@ pub mod v1;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
+pub use socket::address_without_secrets;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 pub use tritondeploy_wire::v0::{Answer, Object, Output, Request, Tensor, Values};
@@ -60,7 +61,7 @@ impl Client {
     /// # Errors
     /// When nothing answers there as a WebSocket within ten seconds.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        let failed = |why: String| Error::Connect { url: socket::shown(url), why };
+        let failed = |why: String| Error::Connect { url: socket::address_without_secrets(url), why };
         Ok(Self { socket: socket::connect(url).await.map_err(|why| failed(why.into_words()))? })
     }
 

@@ -74,7 +74,8 @@ pub(crate) fn in_words(why: &Error) -> String {
 }
 
 /// An address without what may be a secret in it: user, password and query.
-pub(crate) fn shown(url: &str) -> String {
+#[must_use]
+pub fn address_without_secrets(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let host = rest.split_once('/').map_or(rest, |(host, _)| host);
@@ -105,10 +106,10 @@ mod tests {
 
     #[test]
     fn an_address_is_told_without_its_secrets() {
-        assert_eq!(shown("ws://joe:word@h:8080/a?token=x#y"), "ws://h:8080/a");
-        assert_eq!(shown("wss://h/a@b?x"), "wss://h/a@b");
-        assert_eq!(shown("ws://h?token=x"), "ws://h");
-        assert_eq!(shown("nothing"), "nothing");
+        assert_eq!(address_without_secrets("ws://joe:word@h:8080/a?token=x#y"), "ws://h:8080/a");
+        assert_eq!(address_without_secrets("wss://h/a@b?x"), "wss://h/a@b");
+        assert_eq!(address_without_secrets("ws://h?token=x"), "ws://h");
+        assert_eq!(address_without_secrets("nothing"), "nothing");
     }
 
     #[test]

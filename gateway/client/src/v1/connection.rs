@@ -36,8 +36,8 @@ pub(super) struct Opened {
 /// # Errors
 /// When nothing at `url` says hello in protocol v1 within ten seconds.
 pub(super) async fn open(url: &str) -> Result<Opened, Error> {
-    let failed = |why: String| Error::Connect { url: socket::shown(url), why };
-    let unspoken = |why: String| Error::Unspoken { url: socket::shown(url), why };
+    let failed = |why: String| Error::Connect { url: socket::address_without_secrets(url), why };
+    let unspoken = |why: String| Error::Unspoken { url: socket::address_without_secrets(url), why };
     let mut request = url.into_client_request().map_err(|e| failed(e.to_string()))?;
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
     let mut socket = socket::connect(request).await.map_err(|why| match why {
