@@ -1,11 +1,11 @@
 //! Lines of the pods' logs, on standard output.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal};
 
 use serde_json::json;
 
-use super::show;
 use super::words::{harmless, harmless_json};
+use super::{out, show};
 use crate::resources::kube::logs::{Entry, News, Source};
 
 /// How lines are written.
@@ -49,10 +49,8 @@ impl Logs {
     }
 }
 
-/// Each line at once, so that whoever reads a pipe sees it.
 fn written(line: &str) -> bool {
-    let mut out = std::io::stdout().lock();
-    let done = writeln!(out, "{line}").and_then(|()| out.flush());
+    let done = out::line(format_args!("{line}"));
     // `| head` closes it, which is no failure; a full disk is one, and there is nowhere else to go on either.
     if let Err(why) = &done
         && why.kind() != ErrorKind::BrokenPipe

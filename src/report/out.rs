@@ -13,11 +13,15 @@ pub fn stop_when_closed(cancel: &CancellationToken) {
     let _ = CLOSED.set(cancel.clone());
 }
 
-/// A line on standard output, at once.
-pub(super) fn out(text: Arguments<'_>) {
+/// A line on standard output, at once, so that whoever reads a pipe sees it.
+pub(super) fn line(text: Arguments<'_>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    let written = writeln!(out, "{text}").and_then(|()| out.flush());
-    if let (Err(_), Some(cancel)) = (written, CLOSED.get()) {
+    writeln!(out, "{text}").and_then(|()| out.flush())
+}
+
+/// The same, where it is no matter whether anybody reads it.
+pub(super) fn out(text: Arguments<'_>) {
+    if let (Err(_), Some(cancel)) = (line(text), CLOSED.get()) {
         cancel.cancel();
     }
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::engine::Action;
-pub use tritondeploy_client::address_without_secrets as address;
 
 /// `48 s`, `9:30 min`.
 pub(super) fn took(duration: Duration) -> String {

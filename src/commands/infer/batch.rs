@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::sleep;
+use tritondeploy_client::address_without_secrets;
 
 use super::super::Session;
 use super::results::record::Run;
@@ -22,7 +23,7 @@ use crate::error::Error;
 use crate::report::batch::{Batch, Summary};
 use crate::report::show;
 use crate::report::videos::Totals;
-use crate::report::words::{address, quoted};
+use crate::report::words::quoted;
 
 pub(super) async fn run(session: &Session, infer: Infer) -> Result<(), Error> {
     let sampling = Sampling::new(infer.every, infer.fps)?;
@@ -134,7 +135,7 @@ fn asked(infer: &Infer, question: &Question, server: &Server, sampling: Sampling
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: jiff::Timestamp::now().to_string(),
         // What follows a `?` may be a secret, and journals are shared.
-        url: address(&question.url),
+        url: address_without_secrets(&question.url),
         protocol: protocol.to_owned(),
         models: question.models.clone(),
         aliases: server.aliases(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use tritondeploy_client::address_without_secrets;
 
 use super::super::{Session, log};
 use super::address::of;
@@ -11,7 +12,7 @@ use crate::cli::Infer;
 use crate::cloud::Cloud;
 use crate::config::{Config, Scores};
 use crate::error::Error;
-use crate::report::words::{address, quoted};
+use crate::report::words::quoted;
 
 /// Connects to the server that `--url` names, else to the deployment's. `cloud`: the deployment's, where it is needed.
 pub(super) async fn connect(session: &Session, infer: &Infer, cloud: Option<&Arc<Cloud>>) -> Result<(Server, Question), Error> {
@@ -49,17 +50,15 @@ fn told(session: &Session, infer: &Infer, why: &Unreached) -> Error {
         }
         (Unreached::Otherwise(_), _) => look(session, infer),
     };
-    let why = why.to_string();
-    // What follows a `?` may be a secret, and messages end up in logs.
-    let why = infer.url.as_ref().map_or(why.clone(), |url| why.replace(url, &address(url)));
-    Error::failed(why, next)
+    Error::failed(why.to_string(), next)
 }
 
 /// The command that tells what is wrong with the server.
 pub(super) fn look(session: &Session, infer: &Infer) -> String {
     match &infer.url {
         None => session.again("status"),
-        Some(url) if address(url) == *url => format!("tritondeploy test --url {}", quoted(url)),
+        // What follows a `?` may be a secret, and messages end up in logs.
+        Some(url) if address_without_secrets(url) == *url => format!("tritondeploy test --url {}", quoted(url)),
         Some(_) => "tritondeploy test, with the same --url".to_owned(),
     }
 }

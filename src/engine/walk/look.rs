@@ -139,11 +139,10 @@ async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, k
 /// What `plan` and `status` show, of what is wanted.
 pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[bool]) -> Report {
     let snapshot = view_of(walk, Aim::Once, wanted).await;
-    let mut refused: HashMap<usize, String> = refusals(&walk.graph, &snapshot).into_iter().collect();
-    let mut refused: Vec<Option<String>> = (0..walk.graph.nodes.len()).map(|id| refused.remove(&id)).collect();
+    let refused: HashMap<usize, String> = refusals(&walk.graph, &snapshot).into_iter().collect();
     let Snapshot { looked, known } = snapshot;
     let name = |id: usize| walk.graph.nodes[id].name().clone();
-    let one = async |((id, looked), refused): ((usize, Lookup), Option<String>)| {
+    let one = async |(id, looked): (usize, Lookup)| {
         let node = walk.graph.nodes[id].as_ref();
         let mut report = NodeReport {
             node: node.name().clone(),
@@ -151,7 +150,7 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
             watched: node.watched() || node.swept(),
             status: status(&looked, name),
             changes: Vec::new(),
-            refused,
+            refused: refused.get(&id).cloned(),
             twins: Vec::new(),
             facts: Vec::new(),
             evidence: Vec::new(),
@@ -170,7 +169,7 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
         }
         report
     };
-    let mut nodes = join_all(looked.into_iter().enumerate().zip(std::mem::take(&mut refused)).map(one)).await;
+    let mut nodes = join_all(looked.into_iter().enumerate().map(one)).await;
     // What is not wanted and is gone is no matter any more.
     let mut unwanted = walk.graph.nodes.iter().map(|node| node.unwanted());
     nodes.retain(|seen| !(unwanted.next().unwrap_or(false) && seen.status == Status::Absent));

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use tritondeploy_client::address_without_secrets;
 
 use super::super::results::record::{Answer, Failure, Frame, Image, Record, Run};
 use super::failures::{self, Failures};
@@ -14,7 +15,7 @@ use super::labels::{self, MODELS, Model, Names, Scored};
 use super::latency::{self, Latency};
 use super::text::{jpeg, json, visible};
 use super::videos::{self, Videos};
-use crate::report::words::{address, quoted};
+use crate::report::words::quoted;
 
 /// The whole file, in bytes.
 pub(super) const PAGE: usize = 15_000_000;
@@ -227,7 +228,7 @@ impl Page {
             version: of(|run| &run.version),
             started: first.map(|run| visible(&run.started)).unwrap_or_default(),
             runs,
-            server: address(&of(|run| &run.url)),
+            server: address_without_secrets(&of(|run| &run.url)),
             protocol: of(|run| &run.protocol),
             asked,
             sources,

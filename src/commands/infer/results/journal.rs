@@ -52,7 +52,7 @@ impl Journal {
             Unread::Io(why) => failed(why),
             Unread::Record { line, why } => {
                 let why = format!("line {line} of the journal {} is no record: {why}", path.display());
-                Error::failed(why, "name another journal, or begin a new run without --resume")
+                Error::failed(why, ANOTHER)
             }
             Unread::Refused(why) => why,
         })?;
@@ -135,7 +135,7 @@ impl Journal {
 }
 
 /// What to do about a journal that cannot be used.
-const ANOTHER: &str = "name another journal with --resume=FILE, or begin a new run without --resume";
+pub(super) const ANOTHER: &str = "name another journal with --resume=FILE, or begin a new run without --resume";
 
 /// Why lines cannot be read.
 enum Unread {

@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::error::Error;
 use columns::Columns;
 pub(crate) use index::{Index, Meeting};
-use journal::Journal;
+use journal::{ANOTHER, Journal};
 use record::{Item, Record, Run};
 pub(crate) use tally::Tally;
 pub(crate) use videos::VideoTally;
@@ -65,9 +65,9 @@ impl Results {
     /// It is not.
     pub(crate) fn check(output: &Path, resumed: Option<&Path>) -> Result<(), Error> {
         if let Some(journal) = resumed {
-            let next = "name another journal with --resume=FILE, or begin a new run without --resume";
             let read = std::fs::File::open(journal).map(drop);
-            return read.map_err(|why| Error::usage(format!("the journal {} cannot be opened: {why}", journal.display()), next));
+            return read
+                .map_err(|why| Error::usage(format!("the journal {} cannot be opened: {why}", journal.display()), ANOTHER));
         }
         let there = std::path::absolute(output).unwrap_or_else(|_| output.to_owned());
         let Some(folder) = there.ancestors().find(|folder| folder.exists()) else { return Ok(()) };
@@ -110,7 +110,7 @@ impl Results {
                 Record::Run(_) => {}
                 _ if asked.is_none() => {
                     let why = format!("{} is no journal: its first line does not tell what was asked", path.display());
-                    return Err(Error::usage(why, "name another journal, or begin a new run without --resume"));
+                    return Err(Error::usage(why, ANOTHER));
                 }
                 Record::Image(image) => {
                     columns.see(&image.answer);

@@ -205,8 +205,9 @@ impl Server {
     /// `partial`: the last answer that some models gave while others are asked again.
     async fn ask_until(&self, payload: &Payload, thumbnail: Option<u32>, partial: &Mutex<Option<Answer>>) -> Answer {
         let begun = Instant::now();
-        let mut pause = PAUSE;
-        for tries in 1.. {
+        let (mut pause, mut tries) = (PAUSE, 0);
+        loop {
+            tries += 1;
             let answer = match &self.shared.protocol {
                 Spoken::V1(v1) => v1.ask(payload, thumbnail).await,
                 Spoken::V0(v0) => v0.ask(payload).await,
@@ -246,7 +247,6 @@ impl Server {
             sleep(wait + wait.mul_f64(fastrand::f64())).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        Answer::failed(Failure::new("lost", "it was asked for too often", true), begun.elapsed().as_secs_f64())
     }
 
     /// Notes which models answer, and which are away for now; whether all of those have been for as long as anything is

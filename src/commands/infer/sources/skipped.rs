@@ -53,12 +53,6 @@ pub(crate) struct Counts {
     pub(crate) videos: u64,
     /// The first of them.
     pub(crate) first_videos: Vec<String>,
-    /// Of the images and videos whose size is known.
-    pub(crate) bytes: u64,
-    /// Images, and videos, that are objects.
-    pub(crate) objects: u64,
-    /// Bytes of videos that are objects.
-    pub(crate) video_object_bytes: u64,
     pub(crate) skipped: BTreeMap<Skip, u64>,
     /// ListObjectsV2 requests.
     pub(crate) lists: u64,
@@ -105,15 +99,11 @@ impl Seen {
     pub(super) fn found(&self, found: &super::Found) {
         let mut counts = self.lock();
         let is_video = found.kind == super::Kind::Video;
-        let is_object = matches!(found.location, super::Location::Object { .. });
         counts.images += u64::from(!is_video);
         counts.videos += u64::from(is_video);
         if is_video && counts.first_videos.len() < NAMED {
             counts.first_videos.push(found.item.uri.clone());
         }
-        counts.bytes += found.bytes;
-        counts.objects += u64::from(is_object);
-        counts.video_object_bytes += if is_object && is_video { found.bytes } else { 0 };
     }
 
     /// A found item is none after all: another source named it, or the gateway said so.
