@@ -35,6 +35,9 @@ pipeline = [
 ]
 "#;
 
+/// How often Triton may crash by itself before it is ready.
+const CRASHES: u32 = 2;
+
 /// Kills what it holds.
 struct Running(Child);
 
@@ -223,11 +226,11 @@ impl World {
         self.triton = Some(Process::start(&self.repository(), self.triton_ports, &[], log));
     }
 
-    /// Starts Triton again where it has ended by itself: a release of it crashes now and then on a cancelled request, and in
-    /// a deployment the kubelet starts it again.
-    #[allow(dead_code, reason = "for another program's tests")]
+    /// Starts Triton again where it has ended by itself: release 2.51 crashes now and then on a cancelled request and, more
+    /// rarely, while several models of a backend in Python are loaded at once. In a deployment the kubelet starts it again.
     pub(crate) fn revive_triton(&mut self) {
-        if self.triton.as_mut().is_some_and(|triton| triton.ended().is_some()) {
+        if let Some(ended) = self.triton.as_mut().and_then(Process::ended) {
+            eprintln!("Triton is started again. It ended with {ended}");
             self.start_triton();
         }
     }
@@ -344,16 +347,19 @@ impl World {
     /// Waits for `/readyz` to answer `status`.
     pub(crate) fn wait_ready(&mut self, status: u16) {
         let start = Instant::now();
+        let mut crashes = 0;
         loop {
             let (now, text) = self.get("/readyz");
             if now == status {
                 return;
             }
             let ended = self.triton.as_mut().and_then(Process::ended);
+            crashes += u32::from(ended.is_some());
             assert!(
-                ended.is_none() && start.elapsed() < Duration::from_secs(300),
-                "/readyz stays {now}: {text}; Triton: {ended:?}"
+                crashes <= CRASHES && start.elapsed() < Duration::from_secs(300),
+                "/readyz stays {now}: {text}; Triton ended {crashes} times: {ended:?}"
             );
+            self.revive_triton();
             std::thread::sleep(Duration::from_millis(100));
         }
     }
