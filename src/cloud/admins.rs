@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::aws::{Aws, OrFault};
 use super::tags::Tags;
 use crate::config::Config;
-use crate::engine::Fault;
+use crate::engine::{Fault, FaultKind};
 
 /// The tag `tritondeploy:resource` of the entries of those who are listed.
 pub const ADMIN: &str = "access-entry/admin";
@@ -107,7 +107,7 @@ async fn unknown(aws: &Aws, arn: &str) -> Result<Option<String>, Fault> {
         answer.map(|answer| answer.and_then(|answer| answer.role).map(|role| role.arn))
     };
     match found {
-        Err(Fault::Denied(_)) => Ok(None),
+        Err(fault) if fault.kind == FaultKind::Denied => Ok(None),
         Err(fault) => Err(fault),
         Ok(None) => Ok(Some(format!("access.admins: IAM knows no {arn}"))),
         Ok(Some(is)) if is != arn => Ok(Some(format!("access.admins: {arn} is called {is} in IAM (a path belongs to it)"))),

@@ -19,10 +19,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::calls::CallLog;
-use super::fault::{NO_REGION, chain};
 pub use super::fault::{OrFault, code, fault_of};
+use super::fault::{chain, no_such_region};
 use crate::config::Config;
-use crate::engine::Fault;
+use crate::engine::{Fault, FaultKind};
 
 /// Where neither the configuration nor the environment nor the profile names a region.
 pub const DEFAULT_REGION: &str = "us-east-1";
@@ -56,27 +56,39 @@ pub struct Aws {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ConnectError {
-    #[error(
-        "no AWS credentials were found: {0}\n\
-         Next: `aws configure`, `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    )]
+    #[error("no AWS credentials were found: {0}")]
     NoCredentials(String),
-    #[error(
-        "the AWS credentials could not be loaded: {0}\n\
-         Next: look at the profile in ~/.aws/config (AWS_PROFILE), or log in again with `aws sso login`"
-    )]
+    #[error("the AWS credentials could not be loaded: {0}")]
     Credentials(String),
-    #[error("AWS does not let us in: {0}\nNext: renew the credentials (`aws sso login`, or a new key), then run this again")]
+    #[error("AWS does not let us in: {0}")]
     Refused(String),
-    #[error(
-        "AWS has no region {region} that we know of: {why}\n\
-         Next: did you mean {nearest}? Say it with --region, with region in tritondeploy.toml, or with AWS_REGION"
-    )]
+    #[error("AWS has no region {region} that we know of: {why}")]
     NoRegion { region: String, nearest: &'static str, why: String },
-    #[error("AWS ({at}) did not answer: {why}\nNext: look at the network, the proxy, the region and the endpoint_url")]
+    #[error("AWS ({at}) did not answer: {why}")]
     Unreachable { at: String, why: String },
-    #[error("the CA bundle {} cannot be used: {why}\nNext: name a PEM file with certificates in ca_bundle or AWS_CA_BUNDLE", path.display())]
+    #[error("the CA bundle {} cannot be used: {why}", path.display())]
     CaBundle { path: PathBuf, why: String },
+}
+
+impl ConnectError {
+    /// What to do about it.
+    #[must_use]
+    pub fn next(&self) -> String {
+        let next = match self {
+            Self::NoCredentials(_) => {
+                "`aws configure`, `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            }
+            Self::Credentials(_) => "look at the profile in ~/.aws/config (AWS_PROFILE), or log in again with `aws sso login`",
+            Self::Refused(_) => "renew the credentials (`aws sso login`, or a new key), then run this again",
+            Self::NoRegion { nearest, .. } => {
+                let say = "Say it with --region, with region in tritondeploy.toml, or with AWS_REGION";
+                return format!("did you mean {nearest}? {say}");
+            }
+            Self::Unreachable { .. } => "look at the network, the proxy, the region and the endpoint_url",
+            Self::CaBundle { .. } => "name a PEM file with certificates in ca_bundle or AWS_CA_BUNDLE",
+        };
+        next.to_owned()
+    }
 }
 
 impl Aws {
@@ -125,13 +137,11 @@ impl Aws {
 
 /// What it means that STS did not say who we are.
 fn refusal(fault: Fault, region: &str, endpoint: Option<&str>) -> ConnectError {
-    let (denied, why) = match fault {
-        Fault::Denied(why) => (true, why),
-        Fault::TryAgain(why) | Fault::Unsure(why) | Fault::Fatal(why) => (false, why),
-    };
+    let denied = fault.kind == FaultKind::Denied;
     // AWS's own endpoints have the region in their names, so that one that does not exist is not found; another
     // endpoint sees it in the signature.
-    let of_region = why.contains(NO_REGION) || (!denied && endpoint.is_none());
+    let of_region = no_such_region(&fault) || (!denied && endpoint.is_none());
+    let why = fault.message;
     match super::regions::nearest(region) {
         Some(nearest) if of_region => ConnectError::NoRegion { region: region.to_owned(), nearest, why },
         _ if denied => ConnectError::Refused(why),
@@ -224,11 +234,11 @@ mod tests {
 
     #[test]
     fn a_host_that_is_not_found_means_a_region_that_does_not_exist_only_where_the_region_is_not_known() {
-        let not_found = || Fault::TryAgain("dns error".to_owned());
-        let told = refusal(not_found(), "us-esat-1", None).to_string();
-        assert!(told.contains("no region us-esat-1") && told.contains("did you mean us-east-1?"), "{told}");
+        let not_found = || Fault::try_again("dns error".to_owned());
+        let told = refusal(not_found(), "us-esat-1", None);
+        assert!(told.to_string().contains("no region us-esat-1") && told.next().contains("did you mean us-east-1?"), "{told}");
         assert!(matches!(refusal(not_found(), "us-east-1", None), ConnectError::Unreachable { .. }));
         assert!(matches!(refusal(not_found(), "us-esat-1", Some("http://a")), ConnectError::Unreachable { .. }));
-        assert!(matches!(refusal(Fault::Denied("expired".to_owned()), "us-esat-1", None), ConnectError::Refused(_)));
+        assert!(matches!(refusal(Fault::denied("expired"), "us-esat-1", None), ConnectError::Refused(_)));
     }
 }

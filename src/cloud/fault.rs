@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
-use crate::engine::Fault;
+use crate::engine::{Fault, Origin};
 
 /// Turns an SDK's answer into ours.
 pub trait OrFault<T> {
@@ -67,51 +67,69 @@ where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     if let Some(credentials) = cause::<CredentialsError, _>(error) {
-        return Fault::Denied(format!("no usable AWS credentials: {}", chain(credentials)));
+        return Fault::denied(format!("no usable AWS credentials: {}", chain(credentials)));
     }
     match error {
         SdkError::ServiceError(service) => {
             let status = error.raw_response().map_or(0, |response| response.status().as_u16());
             let code = code(error).unwrap_or_default();
             let message = service.err().message().unwrap_or_default();
-            sorted(code, status, told(code, status, message, error.request_id()))
+            let origin = Origin {
+                call: call_of(std::any::type_name::<E>()).unwrap_or_default(),
+                code: code.to_owned(),
+                request_id: error.request_id().map(str::to_owned),
+            };
+            sorted(code, status, &told(code, status, message)).from_origin(origin)
         }
         SdkError::DispatchFailure(_) if never_connected(error) => {
-            Fault::TryAgain(format!("the AWS endpoint was not reached: {}", chain(error)))
+            Fault::try_again(format!("the AWS endpoint was not reached: {}", chain(error)))
         }
-        SdkError::ConstructionFailure(_) => Fault::Fatal(format!("the call could not be made: {}", chain(error))),
-        _ => Fault::Unsure(chain(error)),
+        SdkError::ConstructionFailure(_) => Fault::fatal(format!("the call could not be made: {}", chain(error))),
+        _ => Fault::unsure(chain(error)),
     }
+}
+
+/// Service and operation from the name of the operation's error type, `aws_sdk_ec2::operation::create_vpc::CreateVpcError`.
+fn call_of(error: &str) -> Option<String> {
+    let (service, path) = error.strip_prefix("aws_sdk_")?.split_once("::")?;
+    let (_, operation) = path.rsplit_once("::")?;
+    let operation = operation.strip_suffix("Error")?;
+    Some(format!("{service}:{operation}"))
 }
 
 /// The fault of an error that came inside an answer.
 #[must_use]
 pub fn fault_of(code: &str, message: &str) -> Fault {
-    sorted(code, 400, told(code, 400, message, None))
+    let origin = Origin { code: code.to_owned(), ..Origin::default() };
+    sorted(code, 400, &told(code, 400, message)).from_origin(origin)
 }
 
-/// One line: what the service said, and under which request id it can be asked about.
-fn told(code: &str, status: u16, message: &str, request: Option<&str>) -> String {
-    let what = match (code, message) {
+/// What the service said, on one line.
+fn told(code: &str, status: u16, message: &str) -> String {
+    match (code, message) {
         ("", "") => format!("HTTP {status}"),
         ("", message) => message.to_owned(),
         (code, "") => format!("{code} (HTTP {status})"),
         (code, message) => format!("{code}: {message}"),
-    };
-    request.map_or_else(|| what.clone(), |id| format!("{what} (request {id})"))
+    }
 }
 
-/// What a service says of a signature for a region that it does not know.
-pub(super) const NO_REGION: &str = "scoped to a valid region";
+/// The signature is refused for the region that it is for. No code of its own says so.
+pub(super) fn no_such_region(fault: &Fault) -> bool {
+    let of_signature = ["AuthFailure", "InvalidSignatureException", "SignatureDoesNotMatch"].contains(&fault.code());
+    of_signature && fault.message.contains(NO_REGION)
+}
 
-fn sorted(code: &str, status: u16, told: String) -> Fault {
+const NO_REGION: &str = "scoped to a valid region";
+
+fn sorted(code: &str, status: u16, told: &str) -> Fault {
     match code {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
-            Fault::Denied(format!("the AWS credentials have expired: {told}"))
+            Fault::denied(told).about("the AWS credentials have expired")
         }
-        "RequestTimeTooSkewed" => Fault::Denied(format!("this machine's clock is wrong: {told}")),
+        "RequestTimeTooSkewed" => Fault::denied(told).about("this machine's clock is wrong"),
         "AuthFailure" | "InvalidSignatureException" | "SignatureDoesNotMatch" if told.contains(NO_REGION) => {
-            Fault::Denied(format!("AWS does not accept the region: {told}"))
+            Fault::denied(told).about("AWS does not accept the region")
         }
         "AuthFailure"
         | "InvalidAccessKeyId"
@@ -122,7 +140,7 @@ fn sorted(code: &str, status: u16, told: String) -> Fault {
         | "NotAuthorized"
         | "OptInRequired"
         | "SignatureDoesNotMatch"
-        | "UnrecognizedClientException" => Fault::Denied(format!("AWS does not accept the credentials: {told}")),
+        | "UnrecognizedClientException" => Fault::denied(told).about("AWS does not accept the credentials"),
         "AccessDenied"
         | "AccessDeniedException"
         | "AuthorizationError"
@@ -131,15 +149,15 @@ fn sorted(code: &str, status: u16, told: String) -> Fault {
         | "Forbidden"
         | "UnauthorizedAccess"
         | "UnauthorizedException"
-        | "UnauthorizedOperation" => Fault::Denied(told),
+        | "UnauthorizedOperation" => Fault::denied(told),
         // Not applied, and it may be a little later.
-        code if throttled(code) || not_yet(code) || in_use(code) || not_there_yet(code) => Fault::TryAgain(told),
+        code if throttled(code) || not_yet(code) || in_use(code) || not_there_yet(code) => Fault::try_again(told),
         // What IAM has just made is not known everywhere at once.
-        "InvalidParameterException" if role_not_known_yet(&told) => Fault::TryAgain(told),
-        _ if status == 429 || status == 503 => Fault::TryAgain(told),
+        "InvalidParameterException" if role_not_known_yet(told) => Fault::try_again(told),
+        _ if status == 429 || status == 503 => Fault::try_again(told),
         // It broke somewhere inside the service: before or after it was applied, nobody knows.
-        _ if status >= 500 => Fault::Unsure(told),
-        _ => Fault::Fatal(told),
+        _ if status >= 500 => Fault::unsure(told),
+        _ => Fault::fatal(told),
     }
 }
 
@@ -249,19 +267,26 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::FaultKind;
 
     #[test]
     fn what_an_error_code_means_to_a_walk() {
-        let sort = |code: &str, status| sorted(code, status, code.to_owned());
-        assert!(matches!(sort("DependencyViolation", 400), Fault::TryAgain(_)));
-        assert!(matches!(sort("InvalidVpcID.NotFound", 400), Fault::TryAgain(_)));
-        assert!(matches!(sort("RequestLimitExceeded", 503), Fault::TryAgain(_)));
-        assert!(matches!(sort("InternalError", 500), Fault::Unsure(_)));
-        assert!(matches!(sort("UnauthorizedOperation", 403), Fault::Denied(_)));
-        assert!(matches!(sort("VpcLimitExceeded", 400), Fault::Fatal(_)));
-        let Fault::Denied(why) = sort("ExpiredToken", 400) else { panic!("not denied") };
-        assert!(why.contains("expired"), "{why}");
-        let eks = sorted("InvalidParameterException", 400, "Role arn:x does not exist".to_owned());
-        assert!(matches!(eks, Fault::TryAgain(_)));
+        let kind = |code: &str, status| sorted(code, status, code).kind;
+        assert_eq!(kind("DependencyViolation", 400), FaultKind::TryAgain);
+        assert_eq!(kind("InvalidVpcID.NotFound", 400), FaultKind::TryAgain);
+        assert_eq!(kind("RequestLimitExceeded", 503), FaultKind::TryAgain);
+        assert_eq!(kind("InternalError", 500), FaultKind::Unsure);
+        assert_eq!(kind("UnauthorizedOperation", 403), FaultKind::Denied);
+        assert_eq!(kind("VpcLimitExceeded", 400), FaultKind::Fatal);
+        let expired = sorted("ExpiredToken", 400, "ExpiredToken");
+        assert!(expired.kind == FaultKind::Denied && expired.message.contains("expired"), "{expired}");
+        let eks = sorted("InvalidParameterException", 400, "Role arn:x does not exist");
+        assert_eq!(eks.kind, FaultKind::TryAgain);
+    }
+
+    #[test]
+    fn a_call_is_named_as_policies_name_it() {
+        let of = call_of(std::any::type_name::<aws_sdk_ec2::operation::create_vpc::CreateVpcError>());
+        assert_eq!(of.as_deref(), Some("ec2:CreateVpc"));
     }
 }

@@ -107,7 +107,7 @@ impl Inventory {
         for zone in self.zones.iter_mut().filter(|zone| zone.is_empty()) {
             let Some(next) = left.next() else {
                 let offering = if offered.is_empty() { "no zone".to_owned() } else { offered.join(", ") };
-                return Err(Fault::Fatal(format!(
+                return Err(Fault::fatal(format!(
                     "{} needs {} zones that offer {kind} and in which EKS runs; {kind} is offered in {offering}. \
                      Next: another nodes.instance_type, another region, or name the zones in network.zones",
                     aws.region,

@@ -90,7 +90,7 @@ impl Clusters {
 /// A client that trusts only this cluster's CA (base64 of PEM, as EKS tells it). The walk retries, so the client does not.
 fn connect(endpoint: &str, certificate_authority: &str, token: &str, silence: Option<Duration>) -> Result<Client, Fault> {
     let nonsense = |what: &str, why: &dyn std::fmt::Display| {
-        Fault::Fatal(format!("the cluster's {what} cannot be used: {why}; look at `aws eks describe-cluster`"))
+        Fault::fatal(format!("the cluster's {what} cannot be used: {why}; look at `aws eks describe-cluster`"))
     };
     let url: Uri = endpoint.parse().map_err(|why| nonsense("endpoint", &why))?;
     let pem = STANDARD.decode(certificate_authority).map_err(|why| nonsense("certificate authority", &why))?;
@@ -114,6 +114,7 @@ fn connect(endpoint: &str, certificate_authority: &str, token: &str, silence: Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::FaultKind;
 
     #[tokio::test]
     async fn what_eks_says_must_make_sense() {
@@ -128,6 +129,6 @@ mod tests {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = connect("https://127.0.0.1:1", "", "t", None).unwrap();
         let fault = client.apiserver_version().await.fault().unwrap_err();
-        assert!(matches!(&fault, Fault::TryAgain(why) if why.contains("refused")), "{fault:?}");
+        assert!(fault.kind == FaultKind::TryAgain && fault.message.contains("refused"), "{fault:?}");
     }
 }

@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::Cloud;
 use super::aws::OrFault;
 use super::tags::Tags;
-use crate::engine::Fault;
+use crate::engine::{Fault, FaultKind};
 
 /// Calls at a time: S3 and ECR throttle who asks for hundreds of tags at once.
 const AT_ONCE: usize = 8;
@@ -46,8 +46,8 @@ impl Orphans {
     /// Those that are ours; notes those that cannot be told.
     fn sorted(&mut self, what: &str, found: Result<Vec<Told>, Fault>) -> Result<Vec<String>, Fault> {
         let found = match found {
-            Err(Fault::Denied(why)) => {
-                self.unknown.push(format!("other {what} ({why})"));
+            Err(fault) if fault.kind == FaultKind::Denied => {
+                self.unknown.push(format!("other {what} ({})", fault.message));
                 return Ok(Vec::new());
             }
             found => found?,
@@ -90,7 +90,7 @@ impl Told {
         match tags {
             Ok(Some(tags)) if tags.same_owner(ours) => Ok(Self::Ours(name)),
             Ok(_) => Ok(Self::NotOurs),
-            Err(Fault::Denied(_)) => Ok(Self::Hidden(name)),
+            Err(fault) if fault.kind == FaultKind::Denied => Ok(Self::Hidden(name)),
             Err(fault) => Err(fault),
         }
     }
@@ -144,8 +144,8 @@ mod tests {
         let mut orphans = Orphans::default();
         let found = vec![Told::Ours("a".to_owned()), Told::NotOurs, Told::Hidden("b".to_owned()), Told::Hidden("c".to_owned())];
         assert_eq!(orphans.sorted("buckets", Ok(found)).unwrap(), ["a"]);
-        assert!(orphans.sorted("repositories", Err(Fault::Denied("no".to_owned()))).unwrap().is_empty());
+        assert!(orphans.sorted("repositories", Err(Fault::denied("no".to_owned()))).unwrap().is_empty());
         assert_eq!(orphans.unknown, ["2 buckets whose tags we may not read, such as b", "other repositories (no)"]);
-        assert!(orphans.sorted("buckets", Err(Fault::TryAgain("slow down".to_owned()))).is_err());
+        assert!(orphans.sorted("buckets", Err(Fault::try_again("slow down".to_owned()))).is_err());
     }
 }

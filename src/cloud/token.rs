@@ -29,7 +29,7 @@ const CLUSTER: &str = "x-k8s-aws-id";
 /// # Errors
 /// When there are no credentials to sign with.
 pub async fn eks_token(aws: &Aws, cluster: &str) -> Result<(String, Timestamp), Fault> {
-    let denied = |why: &dyn std::fmt::Display| Fault::Denied(format!("no credentials to sign a token with: {why}"));
+    let denied = |why: &dyn std::fmt::Display| Fault::denied(format!("no credentials to sign a token with: {why}"));
     let provider = aws.sdk.credentials_provider().ok_or_else(|| denied(&"there is no provider"))?;
     let credentials = provider.provide_credentials().await.map_err(|why| denied(&why))?;
     let now = SystemTime::now();
@@ -41,7 +41,7 @@ pub async fn eks_token(aws: &Aws, cluster: &str) -> Result<(String, Timestamp), 
     let identity = credentials.into();
     let params =
         v4::SigningParams::builder().identity(&identity).region(&aws.region).name("sts").time(now).settings(settings).build();
-    let fatal = |why: &dyn std::fmt::Display| Fault::Fatal(format!("the token could not be signed: {why}"));
+    let fatal = |why: &dyn std::fmt::Display| Fault::fatal(format!("the token could not be signed: {why}"));
     let params = params.map_err(|why| fatal(&why))?.into();
     let china = if aws.region.starts_with("cn-") { ".cn" } else { "" };
     let public = || format!("https://sts.{}.amazonaws.com{china}", aws.region);

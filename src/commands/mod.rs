@@ -28,7 +28,7 @@ use crate::cloud::inventory::Inventory;
 use crate::cloud::machine::Machine;
 use crate::config::{self, Config};
 use crate::deployment;
-use crate::engine::{Events, Failure, Fault, Outcome, Report, Walk};
+use crate::engine::{Events, Failure, Fault, FaultKind, Outcome, Report, Walk};
 use crate::error::Error;
 use crate::models::Repository;
 use crate::report::{Mode, show, words};
@@ -137,9 +137,8 @@ impl Session {
     /// The clients. Region and endpoint are then those that they found.
     async fn connect(mut config: Config) -> Result<Arc<Cloud>, Error> {
         let aws = Aws::connect(&config).await.map_err(|why| {
-            let told = why.to_string();
-            let (why, next) = told.split_once("\nNext: ").unwrap_or((&told, ""));
-            Error::failed(why, next)
+            let next = why.next();
+            Error::failed(why.to_string(), next)
         })?;
         config.region = Some(aws.region.clone());
         config.endpoint_url.clone_from(&aws.endpoint_url);
@@ -222,10 +221,10 @@ const LOOKING: &str = "look at the account";
 
 /// A call that failed outside a walk.
 fn fault(why: &Fault, doing: &str) -> Error {
-    let next = match why {
-        Fault::Denied(_) => "ask for the permission, or use other credentials",
-        Fault::TryAgain(_) | Fault::Unsure(_) => "run it again",
-        Fault::Fatal(_) => "",
+    let next = match why.kind {
+        FaultKind::Denied => "ask for the permission, or use other credentials",
+        FaultKind::TryAgain | FaultKind::Unsure => "run it again",
+        FaultKind::Fatal => "",
     };
     Error::failed(format!("could not {doing}: {why}"), next)
 }
@@ -248,22 +247,21 @@ fn ended(outcome: &Outcome, next: String) -> Result<(), Error> {
 
 /// Each cause with the nodes that it stopped, and its evidence, without saying a line twice.
 fn causes(failures: &[Failure]) -> Vec<String> {
-    let mut causes: Vec<(String, Vec<&Failure>)> = Vec::new();
+    let mut causes: Vec<(&str, Vec<&Failure>)> = Vec::new();
     for failure in failures {
-        let cause = words::cause(&failure.why);
-        match causes.iter_mut().find(|(known, _)| *known == cause) {
+        match causes.iter_mut().find(|(known, _)| *known == failure.why) {
             Some((_, alike)) => alike.push(failure),
-            None => causes.push((cause, vec![failure])),
+            None => causes.push((&failure.why, vec![failure])),
         }
     }
     let mut told = HashSet::new();
-    let one = |(_, alike): &(String, Vec<&'_ Failure>)| {
+    let one = |(why, alike): &(&str, Vec<&'_ Failure>)| {
         let names: Vec<&str> = alike.iter().map(|failure| &*failure.node).collect();
-        let why = &alike[0].why;
         let evidence = alike.iter().flat_map(|failure| &failure.evidence);
         let evidence = evidence.filter(|line| !why.contains(line.as_str()) && told.insert(line.to_string()));
         let evidence: String = evidence.take(show::EVIDENCE).map(|line| format!("\n    {line}")).collect();
-        format!("{}: {why}{evidence}", words::brief(&names))
+        let request = alike.iter().find_map(|failure| failure.request_id.as_deref());
+        format!("{}: {}{evidence}", words::brief(&names), words::with_request(why, request))
     };
     causes.iter().map(one).collect()
 }
@@ -278,13 +276,18 @@ mod tests {
             node: node.into(),
             kind: "x",
             why: why.to_owned(),
+            code: None,
+            request_id: Some(format!("of-{node}")),
             evidence: evidence.iter().map(|line| (*line).to_owned()).collect(),
         };
         let failures = [
-            failure("vpc", "expired (request a)", &[]),
-            failure("role", "expired (request b)", &[]),
+            failure("vpc", "expired", &[]),
+            failure("role", "expired", &[]),
             failure("pod", "no image", &["pull: no image found", "no image", "pull: no image found"]),
         ];
-        assert_eq!(causes(&failures), ["vpc, role: expired (request a)", "pod: no image\n    pull: no image found"]);
+        assert_eq!(
+            causes(&failures),
+            ["vpc, role: expired (request of-vpc)", "pod: no image (request of-pod)\n    pull: no image found"]
+        );
     }
 }

@@ -7,9 +7,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
+use super::acts::Acts;
 use super::id::NodeId;
 use super::inputs::{Inputs, Known, Output};
-use super::{Action, Change, Cx, Fact, Fault, Found, Observation, Remedy, Resource, UpdateMode};
+use super::{Action, Change, Cx, Fact, Fault, Found, Observation, Observe, Remedy, UpdateMode};
 
 /// What was found, without its type.
 #[derive(Clone)]
@@ -76,25 +77,26 @@ pub(super) enum Role {
     Unwanted,
 }
 
-/// A resource with its edges.
-pub(super) struct Typed<R: Resource> {
+/// A resource with its edges, and what can be done with it.
+pub(super) struct Typed<R: Observe, A> {
     pub(super) name: Arc<str>,
     pub(super) resource: R,
     pub(super) within: R::Within,
     pub(super) uses: R::Uses,
     pub(super) role: Role,
+    pub(super) acts: A,
 }
 
 /// Why a call was made without its values: a mistake in the walk, never in the world.
 fn not_known(name: &str) -> Fault {
-    Fault::Fatal(format!("{name} was asked for before what it needs was known (a mistake in tritondeploy)"))
+    Fault::fatal(format!("{name} was asked for before what it needs was known (a mistake in tritondeploy)"))
 }
 
 fn typed<T: Clone + 'static>(output: &Output) -> Option<T> {
     output.downcast_ref::<T>().cloned()
 }
 
-fn finding<R: Resource>(found: Found<R>) -> Finding {
+fn finding<R: Observe>(found: Found<R>) -> Finding {
     Finding {
         actual: serde_json::to_value(&found.actual).unwrap_or_default(),
         output: Arc::new(found.output),
@@ -102,7 +104,7 @@ fn finding<R: Resource>(found: Found<R>) -> Finding {
     }
 }
 
-impl<R: Resource> AnyNode<R::World> for Typed<R> {
+impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
     fn name(&self) -> &Arc<str> {
         &self.name
     }
@@ -152,7 +154,7 @@ impl<R: Resource> AnyNode<R::World> for Typed<R> {
         async move {
             let within = self.within.values(known).ok_or_else(|| not_known(&self.name))?;
             let uses = self.uses.values(known).ok_or_else(|| not_known(&self.name))?;
-            self.resource.create(cx, &within, &uses).await
+            self.acts.create(&self.resource, cx, &within, &uses).await
         }
         .boxed()
     }
@@ -167,7 +169,7 @@ impl<R: Resource> AnyNode<R::World> for Typed<R> {
             let within = self.within.values(known).ok_or_else(|| not_known(&self.name))?;
             let uses = self.uses.values(known).ok_or_else(|| not_known(&self.name))?;
             let output = typed::<R::Output>(output).ok_or_else(|| not_known(&self.name))?;
-            self.resource.update(cx, &within, &uses, &output, changes).await
+            self.acts.update(&self.resource, cx, &within, &uses, (&output, changes)).await
         }
         .boxed()
     }
@@ -175,7 +177,7 @@ impl<R: Resource> AnyNode<R::World> for Typed<R> {
         async move {
             let within = self.within.values(known).ok_or_else(|| not_known(&self.name))?;
             let output = typed::<R::Output>(output).ok_or_else(|| not_known(&self.name))?;
-            self.resource.delete(cx, &within, &output).await
+            self.acts.delete(&self.resource, cx, &within, &output).await
         }
         .boxed()
     }
@@ -189,7 +191,7 @@ impl<R: Resource> AnyNode<R::World> for Typed<R> {
         .boxed()
     }
     fn how(&self, change: &Change) -> UpdateMode {
-        self.resource.how(change)
+        self.acts.how(&self.resource, change)
     }
     fn patience(&self, doing: Action) -> Duration {
         self.resource.patience(doing)

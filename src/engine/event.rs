@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::Failure;
+
 /// What is being done to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -49,7 +51,7 @@ pub enum Event {
     /// The node is as wanted (up) or gone (down). `did` is None when nothing had to be done.
     Finished { node: Arc<str>, kind: &'static str, did: Option<Action>, took: Duration, facts: Vec<Fact> },
     /// The node could not be brought there.
-    Failed { node: Arc<str>, kind: &'static str, why: String, evidence: Vec<String> },
+    Failed(Failure),
     /// It was not tried, because of others.
     Blocked { node: Arc<str>, kind: &'static str, by: Vec<Arc<str>> },
     /// The user asked to stop; calls in flight are being finished.

@@ -4,10 +4,11 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::acts::{Acts, Delete, Own, Watch};
 use super::erased::{AnyNode, Role, Typed};
 use super::id::NodeId;
 use super::inputs::{Given, Inputs, Known};
-use super::resource::Resource;
+use super::resource::{Observe, Resource, Sweep};
 
 /// A typed handle: whoever holds it may use the resource's output.
 pub struct Node<R> {
@@ -36,7 +37,7 @@ impl After {
     }
 }
 
-impl<R: Resource> Inputs for Node<R> {
+impl<R: Observe> Inputs for Node<R> {
     type Values = R::Output;
     type Givens = Given<R::Output>;
     fn edges(&self, into: &mut Vec<NodeId>) {
@@ -92,7 +93,7 @@ impl<W: Send + Sync + 'static> Graph<W> {
         within: R::Within,
         uses: R::Uses,
     ) -> Node<R> {
-        self.insert(name.into(), resource, within, uses, Role::Made)
+        self.insert(name.into(), resource, within, uses, (Role::Made, Own))
     }
 
     /// Adds several of one kind: name, resource, within and uses of each.
@@ -104,28 +105,28 @@ impl<W: Send + Sync + 'static> Graph<W> {
     }
 
     /// Adds something that is only looked at: `up` waits until it is Present, `down` passes by.
-    pub fn watch<R: Resource<World = W>>(
+    pub fn watch<R: Observe<World = W>>(
         &mut self,
         name: impl Into<String>,
         resource: R,
         within: R::Within,
         uses: R::Uses,
     ) -> Node<R> {
-        self.insert(name.into(), resource, within, uses, Role::Watched)
+        self.insert(name.into(), resource, within, uses, (Role::Watched, Watch))
     }
 
     /// Adds what others leave behind (balancers, interfaces, rules made by what we run): `up` passes
     /// by it without a look, `down` deletes it until it is Absent: after the nodes that name it among
     /// their needs (`After` is enough) and all that needs those, before what it is within and uses.
     /// Nodes without such an edge do not wait for it. Its output is never known during `up`.
-    pub fn sweep<R: Resource<World = W>>(
+    pub fn sweep<R: Sweep<World = W>>(
         &mut self,
         name: impl Into<String>,
         resource: R,
         within: R::Within,
         uses: R::Uses,
     ) -> Node<R> {
-        self.insert(name.into(), resource, within, uses, Role::Swept)
+        self.insert(name.into(), resource, within, uses, (Role::Swept, Delete))
     }
 
     /// Adds what an earlier configuration made and this one does not want: `up` and `down` delete it until it is Absent.
@@ -137,21 +138,21 @@ impl<W: Send + Sync + 'static> Graph<W> {
         within: R::Within,
         uses: R::Uses,
     ) -> Node<R> {
-        self.insert(name.into(), resource, within, uses, Role::Unwanted)
+        self.insert(name.into(), resource, within, uses, (Role::Unwanted, Own))
     }
 
-    fn insert<R: Resource<World = W>>(
+    fn insert<R: Observe<World = W>, A: Acts<R>>(
         &mut self,
         name: String,
         resource: R,
         within: R::Within,
         uses: R::Uses,
-        role: Role,
+        (role, acts): (Role, A),
     ) -> Node<R> {
         debug_assert!(self.nodes.iter().all(|n| n.name().as_ref() != name), "two nodes named {name}");
         let id = NodeId(self.nodes.len());
         let name: Arc<str> = name.into();
-        self.nodes.push(Box::new(Typed { name: name.clone(), resource, within, uses, role }));
+        self.nodes.push(Box::new(Typed { name: name.clone(), resource, within, uses, role, acts }));
         Node { id, name, of: PhantomData }
     }
 

@@ -1,9 +1,11 @@
 //! A deployment is a graph of resources; a resource only knows how to be looked at, created,
 //! updated and deleted; everything else is the walk. No cloud word in here.
 
+mod acts;
 mod diff;
 mod erased;
 mod event;
+mod fault;
 mod graph;
 mod id;
 mod inputs;
@@ -12,8 +14,9 @@ mod walk;
 
 pub use diff::{Change, differences};
 pub use event::{Action, Event, Events, Fact};
+pub use fault::{Fault, FaultKind, Origin};
 pub use graph::{After, Graph, Node};
 pub use id::NodeId;
 pub use inputs::{Given, Inputs, Known};
-pub use resource::{Cx, Fault, Found, Observation, Remedy, Resource, UpdateMode};
+pub use resource::{Cx, Found, Observation, Observe, Remedy, Resource, Sweep, UpdateMode};
 pub use walk::{Failure, NodeReport, Outcome, Report, Status, Walk};

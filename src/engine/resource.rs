@@ -1,4 +1,5 @@
-//! What a resource is: one object that can be looked at, created, updated and deleted.
+//! What a resource is: one object that can be looked at, created, updated and deleted. What is only watched has no more
+//! than the look.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::diff::Change;
 use super::event::{Action, Event, Events, Fact};
+use super::fault::Fault;
 use super::inputs::Inputs;
 
-/// One object of the outside world.
+/// Something of the outside world that can be looked at.
 ///
-/// A resource neither loops, sleeps, prints nor retries: the walk does.
-pub trait Resource: Send + Sync + Sized + 'static {
+/// It neither loops, sleeps, prints nor retries: the walk does.
+pub trait Observe: Send + Sync + Sized + 'static {
     /// The clients and names that every call needs.
     type World: Send + Sync + 'static;
     /// What the object is called in plans and logs, e.g. `nat-gateway`.
@@ -40,41 +42,6 @@ pub trait Resource: Send + Sync + Sized + 'static {
         within: &<Self::Within as Inputs>::Values,
     ) -> impl Future<Output = Result<Observation<Self>, Fault>> + Send;
 
-    /// ONE creating call, with the mark of ownership inside it, so that a crash cannot leave it nameless.
-    fn create(
-        &self,
-        cx: &Cx<Self::World>,
-        within: &<Self::Within as Inputs>::Values,
-        uses: &<Self::Uses as Inputs>::Values,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
-
-    /// Brings what differs to what is wanted; asked again while the differences shrink.
-    fn update(
-        &self,
-        _cx: &Cx<Self::World>,
-        _within: &<Self::Within as Inputs>::Values,
-        _uses: &<Self::Uses as Inputs>::Values,
-        _found: &Self::Output,
-        changes: &[Change],
-    ) -> impl Future<Output = Result<(), Fault>> + Send {
-        let fields: Vec<&str> = changes.iter().map(|c| c.field.as_str()).collect();
-        let why = format!("a {} cannot be changed in place ({})", Self::KIND, fields.join(", "));
-        async move { Err(Fault::Fatal(why)) }
-    }
-
-    /// Asks for the deletion; the walk looks until it is gone.
-    fn delete(
-        &self,
-        cx: &Cx<Self::World>,
-        within: &<Self::Within as Inputs>::Values,
-        found: &Self::Output,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
-
-    /// How a change could be made, so that a plan can tell before anything moves.
-    fn how(&self, _change: &Change) -> UpdateMode {
-        UpdateMode::Refuse
-    }
-
     /// How long it may take before the walk gives up.
     fn patience(&self, _doing: Action) -> Duration {
         Duration::from_secs(120)
@@ -95,8 +62,57 @@ pub trait Resource: Send + Sync + Sized + 'static {
     }
 }
 
+/// What others make and leave behind, and we take away.
+pub trait Sweep: Observe {
+    /// Asks for the deletion; the walk looks until it is gone.
+    fn delete(
+        &self,
+        cx: &Cx<Self::World>,
+        within: &<Self::Within as Inputs>::Values,
+        found: &Self::Output,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
+/// One object that we make, change and take away.
+pub trait Resource: Observe {
+    /// ONE creating call, with the mark of ownership inside it, so that a crash cannot leave it nameless.
+    fn create(
+        &self,
+        cx: &Cx<Self::World>,
+        within: &<Self::Within as Inputs>::Values,
+        uses: &<Self::Uses as Inputs>::Values,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Brings what differs to what is wanted; asked again while the differences shrink.
+    fn update(
+        &self,
+        _cx: &Cx<Self::World>,
+        _within: &<Self::Within as Inputs>::Values,
+        _uses: &<Self::Uses as Inputs>::Values,
+        _found: &Self::Output,
+        changes: &[Change],
+    ) -> impl Future<Output = Result<(), Fault>> + Send {
+        let fields: Vec<&str> = changes.iter().map(|c| c.field.as_str()).collect();
+        let why = format!("a {} cannot be changed in place ({})", Self::KIND, fields.join(", "));
+        async move { Err(Fault::fatal(why)) }
+    }
+
+    /// Asks for the deletion; the walk looks until it is gone.
+    fn delete(
+        &self,
+        cx: &Cx<Self::World>,
+        within: &<Self::Within as Inputs>::Values,
+        found: &Self::Output,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// How a change could be made, so that a plan can tell before anything moves.
+    fn how(&self, _change: &Change) -> UpdateMode {
+        UpdateMode::Refuse
+    }
+}
+
 /// What a look found.
-pub enum Observation<R: Resource> {
+pub enum Observation<R: Observe> {
     /// It is not there.
     Absent,
     /// Something of that name is there, and is not ours.
@@ -121,7 +137,7 @@ pub enum Observation<R: Resource> {
     },
 }
 
-impl<R: Resource> Observation<R> {
+impl<R: Observe> Observation<R> {
     /// This one and another that is there, too: its twin, or what there is where this one is not (or not ours).
     #[must_use]
     pub fn with_twin(self, other: Self) -> Self {
@@ -138,7 +154,7 @@ impl<R: Resource> Observation<R> {
 }
 
 /// An object that was found.
-pub struct Found<R: Resource> {
+pub struct Found<R: Observe> {
     /// What others may use.
     pub output: R::Output,
     /// Its state, to be compared with what is wanted.
@@ -147,7 +163,7 @@ pub struct Found<R: Resource> {
     pub twins: Vec<R::Output>,
 }
 
-impl<R: Resource> Found<R> {
+impl<R: Observe> Found<R> {
     /// One object, without twins.
     pub fn one(output: R::Output, actual: R::State) -> Self {
         Self { output, actual, twins: Vec::new() }
@@ -176,23 +192,6 @@ pub enum UpdateMode {
     Replace,
     /// Not by us.
     Refuse,
-}
-
-/// A call that failed.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Fault {
-    /// The same call may succeed a little later (throttling, not consistent yet, a dependent that is still going).
-    #[error("{0}")]
-    TryAgain(String),
-    /// The call may have been applied: no answer came.
-    #[error("no answer: {0}")]
-    Unsure(String),
-    /// Not allowed.
-    #[error("denied: {0}")]
-    Denied(String),
-    /// It will not get better by itself.
-    #[error("{0}")]
-    Fatal(String),
 }
 
 /// What every call of a resource gets: the world, its own name, and a way to tell of progress.

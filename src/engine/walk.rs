@@ -88,7 +88,15 @@ pub enum Status {
     /// It could not be told (denied, unreachable): never taken for absent.
     Unknown {
         why: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
     },
+}
+
+impl Status {
+    fn unknown(why: impl Into<String>) -> Self {
+        Self::Unknown { why: why.into(), request_id: None }
+    }
 }
 
 /// Why a node did not get where it should.
@@ -100,6 +108,12 @@ pub struct Failure {
     pub kind: &'static str,
     /// The cause, in the service's own words where it gave any.
     pub why: String,
+    /// The code of the service that said so last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Under which that service's support finds the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// What else is known.
     pub evidence: Vec<String>,
 }

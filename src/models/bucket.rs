@@ -40,9 +40,9 @@ impl Bucket<'_> {
         let call = self.aws.s3.get_object().bucket(self.name).key(manifest::KEY);
         let answer = call.expected_bucket_owner(&self.aws.account).send().await;
         let Some(object) = answer.fault_or_absent(&["NoSuchKey", "NoSuchBucket", "NotFound"])? else { return Ok(None) };
-        let body = object.body.collect().await.map_err(|why| Fault::TryAgain(why.to_string()))?;
+        let body = object.body.collect().await.map_err(|why| Fault::try_again(why.to_string()))?;
         let parsed = Manifest::parse(&body.into_bytes());
-        parsed.map(Some).map_err(|why| Fault::Fatal(format!("s3://{}/{}: {why}", self.name, manifest::KEY)))
+        parsed.map(Some).map_err(|why| Fault::fatal(format!("s3://{}/{}: {why}", self.name, manifest::KEY)))
     }
 
     /// The versions of each model that have objects, released or not.
@@ -81,10 +81,10 @@ impl Bucket<'_> {
     async fn put_new(&self, upload: &Upload) -> Result<(), Fault> {
         if upload.size > LARGEST {
             let path = upload.path.display();
-            return Err(Fault::Fatal(format!("{path} is larger than 5 GiB, the most that S3 takes at once")));
+            return Err(Fault::fatal(format!("{path} is larger than 5 GiB, the most that S3 takes at once")));
         }
         let body = ByteStream::from_path(&upload.path).await;
-        let body = body.map_err(|why| Fault::Fatal(format!("{}: {why}", upload.path.display())))?;
+        let body = body.map_err(|why| Fault::fatal(format!("{}: {why}", upload.path.display())))?;
         let call = self.aws.s3.put_object().bucket(self.name).key(&upload.key).body(body);
         let call = call.expected_bucket_owner(&self.aws.account).checksum_sha256(checksum(&upload.sha256));
         match call.metadata("sha256", &upload.sha256).if_none_match("*").send().await {
@@ -101,7 +101,7 @@ impl Bucket<'_> {
         if sha256.is_some_and(|sha256| *sha256 == upload.sha256) {
             return Ok(());
         }
-        Err(Fault::Fatal(format!("s3://{}/{} is there with other content, not put there by us", self.name, upload.key)))
+        Err(Fault::fatal(format!("s3://{}/{} is there with other content, not put there by us", self.name, upload.key)))
     }
 
     /// Writes a draft's manifest where nothing reads it by itself, and returns its key.
@@ -148,14 +148,14 @@ impl Bucket<'_> {
         }
         for batch in stale.chunks(BATCH) {
             let ids = batch.iter().map(|key| ObjectIdentifier::builder().key(key).build());
-            let ids = ids.collect::<Result<Vec<_>, _>>().map_err(|why| Fault::Fatal(why.to_string()))?;
+            let ids = ids.collect::<Result<Vec<_>, _>>().map_err(|why| Fault::fatal(why.to_string()))?;
             let delete = Delete::builder().set_objects(Some(ids)).quiet(true).build();
-            let delete = delete.map_err(|why| Fault::Fatal(why.to_string()))?;
+            let delete = delete.map_err(|why| Fault::fatal(why.to_string()))?;
             let call = self.aws.s3.delete_objects().bucket(self.name).delete(delete);
             let answer = call.expected_bucket_owner(&self.aws.account).send().await.fault()?;
             if let Some(error) = answer.errors().first() {
                 let (key, why) = (error.key().unwrap_or_default(), error.message().unwrap_or_default());
-                return Err(Fault::TryAgain(format!("s3://{}/{key} could not be deleted: {why}", self.name)));
+                return Err(Fault::try_again(format!("s3://{}/{key} could not be deleted: {why}", self.name)));
             }
         }
         Ok(())
@@ -190,7 +190,7 @@ impl Bucket<'_> {
 }
 
 fn json(manifest: &Manifest) -> Result<Vec<u8>, Fault> {
-    serde_json::to_vec_pretty(manifest).map_err(|why| Fault::Fatal(why.to_string()))
+    serde_json::to_vec_pretty(manifest).map_err(|why| Fault::fatal(why.to_string()))
 }
 
 /// S3 wants base64 of the bytes where we keep hex.

@@ -89,7 +89,7 @@ impl Report {
             [] => "; the former models still answer".to_owned(),
             whys => format!("; AND THE FORMER MODELS COULD NOT BE PUT BACK: {}", whys.join("; ")),
         };
-        if failed.is_empty() && self.not_put_back.is_empty() { Ok(self) } else { Err(Fault::Fatal(failed.join("; ") + &after)) }
+        if failed.is_empty() && self.not_put_back.is_empty() { Ok(self) } else { Err(Fault::fatal(failed.join("; ") + &after)) }
     }
 }
 
@@ -167,7 +167,7 @@ pub async fn release(
 }
 
 fn stopped() -> Fault {
-    Fault::TryAgain("stopped; the former models still answer, and what was uploaded is kept".to_owned())
+    Fault::try_again("stopped; the former models still answer, and what was uploaded is kept".to_owned())
 }
 
 /// Brings the published release back to a pod that was asked for another one: it may have refused
@@ -190,10 +190,10 @@ async fn put_back(pod: &Serving) -> Option<String> {
 async fn ask(pod: &Serving, manifest: &str) -> Pod {
     let body = json!({"manifest": manifest});
     let answer = timeout(ANSWER, pod.post("/v1/release", &body)).await;
-    let answer = answer.unwrap_or_else(|_| Err(Fault::Unsure(format!("within {} min", ANSWER.as_secs() / 60))));
+    let answer = answer.unwrap_or_else(|_| Err(Fault::unsure(format!("within {} min", ANSWER.as_secs() / 60))));
     let parsed = answer.and_then(|(status, body)| match status {
-        200 => serde_json::from_slice::<Answer>(&body).map_err(|why| Fault::Fatal(format!("no answer of ours: {why}"))),
-        _ => Err(Fault::Fatal(format!("HTTP {status}: {}", String::from_utf8_lossy(&body)))),
+        200 => serde_json::from_slice::<Answer>(&body).map_err(|why| Fault::fatal(format!("no answer of ours: {why}"))),
+        _ => Err(Fault::fatal(format!("HTTP {status}: {}", String::from_utf8_lossy(&body)))),
     });
     match parsed {
         Ok(answer) => Pod { pod: pod.name().to_owned(), ok: answer.ok, models: answer.models, error: None },

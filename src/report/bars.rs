@@ -40,8 +40,8 @@ impl Bars {
                     self.print(event);
                 }
             }
-            Event::Failed { node, .. } => {
-                self.remove(node);
+            Event::Failed(failure) => {
+                self.remove(&failure.node);
                 self.step();
                 self.print(event);
             }

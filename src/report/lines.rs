@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::words;
-use crate::engine::Event;
+use crate::engine::{Event, Failure};
 
 /// What was said, so that a cause that stops many nodes is said once.
 #[derive(Default)]
@@ -15,7 +15,7 @@ impl Lines {
     /// What is worth a line of an event; the evidence of a failure is told at the end.
     pub(super) fn of(&mut self, event: &Event) -> Option<String> {
         match event {
-            Event::Failed { why, .. } if !self.causes.insert(words::cause(why)) => None,
+            Event::Failed(failure) if !self.causes.insert(failure.why.clone()) => None,
             event => of(event),
         }
     }
@@ -34,7 +34,9 @@ fn of(event: &Event) -> Option<String> {
         Event::Finished { node, did: Some(did), took, .. } => {
             format!("  {node}: {} in {}", words::did(*did), words::took(*took))
         }
-        Event::Failed { node, why, .. } => format!("  {node}: FAILED: {why}"),
+        Event::Failed(Failure { node, why, request_id, .. }) => {
+            format!("  {node}: FAILED: {}", words::with_request(why, request_id.as_deref()))
+        }
         Event::Stopping => "  stopping: finishing the calls in flight (Ctrl-C again: exit at once)".to_owned(),
         Event::Ended { walk, ok, took } => {
             format!("  {walk} {} after {}", if *ok { "done" } else { "ended" }, words::took(*took))

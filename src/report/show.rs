@@ -131,7 +131,9 @@ pub fn words(status: &Status) -> String {
         Status::Changing { why } => format!("changing: {why}"),
         Status::Broken { why, .. } => format!("broken: {why}"),
         Status::Foreign { why } => format!("not ours: {why}"),
-        Status::Unknown { why } => format!("cannot be told: {why}"),
+        Status::Unknown { why, request_id } => {
+            format!("cannot be told: {}", words::with_request(why, request_id.as_deref()))
+        }
     }
 }
 
@@ -147,7 +149,9 @@ pub fn standings<'a>(seen: impl IntoIterator<Item = &'a NodeReport>) {
                 "not in the configuration any more".to_owned()
             }
             Status::Present => "differs from the configuration".to_owned(),
-            ref status => words::cause(&words(status)),
+            // The same of all, whatever the request.
+            Status::Unknown { ref why, .. } => words(&Status::Unknown { why: why.clone(), request_id: None }),
+            ref status => words(status),
         };
         match alike.iter_mut().find(|(known, _)| *known == words) {
             Some((_, members)) => members.push(seen),

@@ -13,7 +13,7 @@ use super::kube::{Balancer, Endpoint, GatewayConfig};
 use super::storage::{ProofImage, ProofImageOutput};
 use crate::cloud::{Cloud, Cx};
 use crate::config::Config;
-use crate::engine::{Action, Fact, Fault, Found, Given, Node, Observation, Remedy, Resource};
+use crate::engine::{Action, Fact, Fault, Found, Given, Node, Observation, Observe, Remedy};
 
 /// From the first packet to the last answer, in one look.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -132,7 +132,7 @@ fn recognised(config: &Config, result: &ModelResult, class: &Class) -> Result<()
     Err(format!("{model} sees {saw} ({:.3}) in the bundled photo, expected is {wanted}", class.score))
 }
 
-impl Resource for Proof {
+impl Observe for Proof {
     type World = Cloud;
     const KIND: &'static str = "proof";
     const ENDS_WITH_PARENT: bool = true;
@@ -156,14 +156,6 @@ impl Resource for Proof {
             }
             Err(_) => Observation::Changing { why: format!("no answer within {} s", PATIENCE.as_secs()), found: None },
         })
-    }
-
-    async fn create(&self, _: &Cx, _: &(Endpoint, ProofImageOutput), (): &()) -> Result<(), Fault> {
-        Err(Fault::Fatal("a proof is not made, it is seen".to_owned()))
-    }
-
-    async fn delete(&self, _: &Cx, _: &(Endpoint, ProofImageOutput), _: &ProofOutput) -> Result<(), Fault> {
-        Err(Fault::Fatal("a proof leaves nothing behind".to_owned()))
     }
 
     /// The balancer's name may take a minute to be known everywhere.

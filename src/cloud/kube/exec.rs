@@ -23,7 +23,7 @@ pub async fn output(client: &Client, namespace: &str, pod: &str, container: &str
     let mut out = Vec::new();
     if let Some(stdout) = process.stdout() {
         let read = stdout.take(LONGEST).read_to_end(&mut out).await;
-        read.map_err(|why| Fault::TryAgain(format!("{} in {pod}/{container}: {why}", command.join(" "))))?;
+        read.map_err(|why| Fault::try_again(format!("{} in {pod}/{container}: {why}", command.join(" "))))?;
     }
     let status = match status {
         Some(status) => status.await,
@@ -33,7 +33,7 @@ pub async fn output(client: &Client, namespace: &str, pod: &str, container: &str
     match status.filter(|status| status.status.as_deref() == Some("Failure")) {
         Some(status) => {
             let why = status.message.unwrap_or_default();
-            Err(Fault::Fatal(format!("{} in {pod}/{container}: {why}", command.join(" "))))
+            Err(Fault::fatal(format!("{} in {pod}/{container}: {why}", command.join(" "))))
         }
         None => Ok(String::from_utf8_lossy(&out).into_owned()),
     }

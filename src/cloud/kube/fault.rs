@@ -8,7 +8,7 @@ use kube::Error;
 use kube::core::Status;
 
 use crate::cloud::fault::chain;
-use crate::engine::Fault;
+use crate::engine::{Fault, FaultKind, Origin};
 
 /// Turns a Kubernetes answer into ours.
 pub trait OrFault<T> {
@@ -43,27 +43,30 @@ impl<T> OrFault<T> for Result<T, Error> {
 fn fault(error: &Error) -> Fault {
     match error {
         Error::Api(status) => answered(status),
-        Error::Auth(why) => Fault::Denied(format!("Kubernetes: {why}")),
+        Error::Auth(why) => Fault::denied(format!("Kubernetes: {why}")),
         Error::BuildRequest(_) | Error::SerdeError(_) | Error::HttpError(_) | Error::FromUtf8(_) | Error::RustlsTls(_) => {
-            Fault::Fatal(format!("Kubernetes: {}", chain(error)))
+            Fault::fatal(format!("Kubernetes: {}", chain(error)))
         }
-        _ => Fault::TryAgain(format!("the Kubernetes API was not reached: {}", chain(error))),
+        _ => Fault::try_again(format!("the Kubernetes API was not reached: {}", chain(error))),
     }
 }
 
 fn answered(status: &Status) -> Fault {
     let reason = if status.reason.is_empty() { format!("HTTP {}", status.code) } else { status.reason.clone() };
-    let told = format!("Kubernetes: {reason}: {}", status.message);
+    let mut told = format!("Kubernetes: {reason}: {}", status.message);
     // What is created in a namespace that is going is answered 403 with this cause.
     let ending =
         status.details.as_ref().is_some_and(|details| details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating"));
-    match status.code {
-        _ if ending => Fault::TryAgain(told),
-        401 => Fault::Denied(format!("{told} (the cluster has no access entry for us, or the AWS credentials have ended)")),
-        403 => Fault::Denied(told),
-        404 | 408 | 409 | 429 | 500.. => Fault::TryAgain(told),
-        _ => Fault::Fatal(told),
+    let kind = match status.code {
+        _ if ending => FaultKind::TryAgain,
+        401 | 403 => FaultKind::Denied,
+        404 | 408 | 409 | 429 | 500.. => FaultKind::TryAgain,
+        _ => FaultKind::Fatal,
+    };
+    if status.code == 401 {
+        told.push_str(" (the cluster has no access entry for us, or the AWS credentials have ended)");
     }
+    Fault::new(kind, told).from_origin(Origin { call: "kubernetes".to_owned(), code: reason, request_id: None })
 }
 
 #[cfg(test)]
@@ -76,17 +79,19 @@ mod tests {
 
     #[test]
     fn what_a_status_means_to_a_walk() {
-        assert!(matches!(answered(&status(401, "Unauthorized")), Fault::Denied(_)));
-        assert!(matches!(answered(&status(403, "Forbidden")), Fault::Denied(_)));
-        assert!(matches!(answered(&status(409, "Conflict")), Fault::TryAgain(_)));
-        assert!(matches!(answered(&status(503, "ServiceUnavailable")), Fault::TryAgain(_)));
-        assert!(matches!(answered(&status(422, "Invalid")), Fault::Fatal(_)));
+        let kind = |code, reason| answered(&status(code, reason)).kind;
+        assert_eq!(kind(401, "Unauthorized"), FaultKind::Denied);
+        assert_eq!(kind(403, "Forbidden"), FaultKind::Denied);
+        assert_eq!(kind(409, "Conflict"), FaultKind::TryAgain);
+        assert_eq!(kind(503, "ServiceUnavailable"), FaultKind::TryAgain);
+        assert_eq!(kind(422, "Invalid"), FaultKind::Fatal);
+        assert_eq!(answered(&status(409, "Conflict")).code(), "Conflict");
     }
 
     #[test]
     fn a_namespace_that_is_going_is_waited_for() {
         let mut ending = status(403, "Forbidden");
         ending.details = serde_json::from_value(serde_json::json!({"causes": [{"reason": "NamespaceTerminating"}]})).unwrap();
-        assert!(matches!(answered(&ending), Fault::TryAgain(_)));
+        assert_eq!(answered(&ending).kind, FaultKind::TryAgain);
     }
 }

@@ -61,11 +61,11 @@ impl Serving {
     pub async fn ask(&self, method: Method, path: &str, json: Bytes) -> Result<Answer, Fault> {
         let mut forward = self.pods.portforward(&self.pod, &[self.port]).await.fault()?;
         let error = forward.take_error(self.port);
-        let stream = forward.take_stream(self.port).ok_or_else(|| Fault::TryAgain(self.told(&"no stream came")))?;
+        let stream = forward.take_stream(self.port).ok_or_else(|| Fault::try_again(self.told(&"no stream came")))?;
         let answer = tokio::select! {
             biased;
             answer = self.send(TokioIo::new(stream), method, path, json) => answer,
-            Some(Some(why)) = async { Some(error?.await) } => Err(Fault::TryAgain(self.told(&why))),
+            Some(Some(why)) = async { Some(error?.await) } => Err(Fault::try_again(self.told(&why))),
         };
         forward.abort();
         answer
@@ -75,8 +75,8 @@ impl Serving {
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        let lost = |why: &dyn std::fmt::Display| Fault::Unsure(self.told(why));
-        let (mut sender, connection) = http1::handshake(stream).await.map_err(|why| Fault::TryAgain(self.told(&why)))?;
+        let lost = |why: &dyn std::fmt::Display| Fault::unsure(self.told(why));
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(|why| Fault::try_again(self.told(&why)))?;
         // It ends with the sender, or with the stream.
         tokio::spawn(connection);
         let request = Request::builder()
@@ -86,7 +86,7 @@ impl Serving {
             .header(header::CONNECTION, "close")
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(json))
-            .map_err(|why| Fault::Fatal(self.told(&why)))?;
+            .map_err(|why| Fault::fatal(self.told(&why)))?;
         let (head, body) = sender.send_request(request).await.map_err(|why| lost(&why))?.into_parts();
         let body = Limited::new(body, LONGEST).collect().await.map_err(|why| lost(&why))?;
         Ok((head.status.as_u16(), body.to_bytes().into()))

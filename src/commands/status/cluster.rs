@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::{ports, redact};
 use crate::cloud::Cloud;
 use crate::cloud::kube::{OrFault, Serving, exec};
-use crate::engine::Fault;
+use crate::engine::{Fault, FaultKind};
 use crate::resources::eks::ClusterOutput;
 use crate::resources::kube::logs::{Asked, Merge, News, Reading, Source};
 use crate::resources::kube::{GatewayConfig, named};
@@ -132,7 +132,7 @@ impl Inside {
 }
 
 fn object(body: Vec<u8>) -> Result<Value, Fault> {
-    serde_json::from_slice(&body).map_err(|why| Fault::Fatal(format!("no JSON: {why}")))
+    serde_json::from_slice(&body).map_err(|why| Fault::fatal(format!("no JSON: {why}")))
 }
 
 /// By the kernel's own table; where no container can show it, by knocking.
@@ -146,7 +146,7 @@ async fn listening(client: &Client, space: &str, pod: &str) -> Read<BTreeMap<u16
     let knock = ports::MEANT.map(|(port, _)| async move {
         let answer = Serving::new(client.clone(), space, pod, port).get("/").await;
         // Whoever answers nonsense answers.
-        (port, matches!(answer, Ok(_) | Err(Fault::Unsure(_))))
+        (port, answer.map_or_else(|fault| fault.kind == FaultKind::Unsure, |_| true))
     });
     let answers = soon(async { Ok(futures::future::join_all(knock).await) }).await?;
     let open: BTreeMap<u16, Vec<IpAddr>> =
@@ -168,7 +168,7 @@ async fn errors(cloud: &Arc<Cloud>, cluster: &ClusterOutput, source: Arc<Source>
                     errors.push_back(format!("{at}{}", short(&entry.line.text)));
                 }
                 News::Entry(_) => {}
-                News::Note(why) => return Err(Fault::Fatal(why)),
+                News::Note(why) => return Err(Fault::fatal(why)),
             }
             if errors.len() > SHOWN {
                 errors.pop_front();

@@ -4,14 +4,14 @@ use futures::future::join_all;
 use tokio::time::Instant;
 
 use super::look::{Aim, view};
-use super::run::{Completion, Run};
+use super::run::{Completion, Reason, Run};
 use super::snapshot::Lookup;
 use super::task::{Act, NodeTask, Stop};
 use super::{Outcome, Walk, timing};
 use crate::erased::AnyObservation;
 use crate::id::NodeId;
 use crate::inputs::Output;
-use crate::{Action, Fault};
+use crate::{Action, FaultKind};
 
 pub(super) async fn down<W: Send + Sync + 'static>(walk: &Walk<W>) -> Outcome {
     let run = Run::begin(walk, "down");
@@ -41,7 +41,8 @@ async fn take<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looked: Loo
         // What cannot be told is decided at once, so that its parent need not wait for it, nor it for its parent.
         match &looked {
             Lookup::Fault(fault) if !node.ends_with_parent() => {
-                run.failure(id, format!("it cannot be told whether it is there: {fault}"), Vec::new());
+                let why = format!("it cannot be told whether it is there: {}", fault.cause());
+                run.failure(id, Reason { why, ..Reason::of(fault) });
                 return run.settle(id, Completion::Stopped(vec![id]));
             }
             Lookup::Parent(parent) if !node.ends_with_parent() && failing[*parent] => {
@@ -49,7 +50,7 @@ async fn take<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looked: Loo
                 return run.settle(id, Completion::Stopped(vec![*parent]));
             }
             Lookup::Parent(parent) if !node.ends_with_parent() => {
-                run.failure(id, format!("it cannot be told: {}", run.node(*parent).name()), Vec::new());
+                run.failure(id, format!("it cannot be told: {}", run.node(*parent).name()).into());
                 return run.settle(id, Completion::Stopped(vec![id]));
             }
             _ => {}
@@ -94,12 +95,12 @@ async fn take<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looked: Loo
                 task.finished(None);
                 gone
             }
-            Err(Stop::Failed { why, .. }) if node.ends_with_parent() => {
-                unreachable(&task, &why);
+            Err(Stop::Failed(reason)) if node.ends_with_parent() => {
+                unreachable(&task, &reason.why);
                 gone
             }
-            Err(Stop::Failed { why, evidence }) => {
-                run.failure(id, why, evidence);
+            Err(Stop::Failed(reason)) => {
+                run.failure(id, reason);
                 Completion::Stopped(vec![id])
             }
             Err(Stop::Interrupted) => Completion::Interrupted,
@@ -164,13 +165,13 @@ pub(super) async fn delete_until_gone<W: Send + Sync + 'static>(task: &mut NodeT
         let mut is_first = true;
         for output in &outputs {
             match task.call(Act::Delete(output)).await? {
-                Ok(()) | Err(Fault::Unsure(_)) => {
-                    asked = Some(Instant::now());
-                    times += u32::from(std::mem::take(&mut is_first));
-                }
-                Err(fault) => {
+                Err(fault) if fault.kind != FaultKind::Unsure => {
                     task.retry_or_fail(fault, true).await?;
                     break;
+                }
+                Ok(()) | Err(_) => {
+                    asked = Some(Instant::now());
+                    times += u32::from(std::mem::take(&mut is_first));
                 }
             }
         }

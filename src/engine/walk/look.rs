@@ -13,7 +13,7 @@ use super::snapshot::{Lookup, Snapshot, changes};
 use super::{NodeReport, Report, Status, Walk, probe, timing};
 use crate::erased::{AnyNode, AnyObservation};
 use crate::id::NodeId;
-use crate::{Action, Cx, Event, Fault, Known};
+use crate::{Action, Cx, Event, Known};
 
 /// How to look.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -120,7 +120,7 @@ async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, k
             }
             Some(Ok(sight)) => return Lookup::Saw(sight),
             None => return Lookup::NoParent,
-            Some(Err(fault @ (Fault::TryAgain(_) | Fault::Unsure(_)))) => {
+            Some(Err(fault)) if fault.may_pass() => {
                 let (tries, since) = failing.unwrap_or((0, Instant::now()));
                 if since.elapsed() >= silence {
                     return Lookup::Fault(fault);
@@ -188,8 +188,8 @@ fn status(looked: &Lookup, name: impl Fn(usize) -> Arc<str>) -> Status {
         Lookup::Saw(AnyObservation::Foreign(why)) => Status::Foreign { why: why.clone() },
         Lookup::Saw(AnyObservation::Changing { why, .. }) => Status::Changing { why: why.clone() },
         Lookup::Saw(AnyObservation::Broken { why, remedy, .. }) => Status::Broken { why: why.clone(), remedy: *remedy },
-        Lookup::Parent(parent) => Status::Unknown { why: format!("cannot be told: {}", name(*parent)) },
-        Lookup::Fault(fault) => Status::Unknown { why: fault.to_string() },
-        Lookup::No => Status::Unknown { why: "not looked at".to_owned() },
+        Lookup::Parent(parent) => Status::unknown(format!("cannot be told: {}", name(*parent))),
+        Lookup::Fault(fault) => Status::Unknown { why: fault.cause(), request_id: fault.request_id().map(str::to_owned) },
+        Lookup::No => Status::unknown("not looked at"),
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn token() -> Arc<str> {
 pub(super) async fn look<W>(node: &dyn AnyNode<W>, cx: &Cx<W>, known: &Known) -> Option<Result<AnyObservation, Fault>> {
     match timeout(timing::LOOK, node.look(cx, known)).await {
         Ok(told) => told,
-        Err(_) => Some(Err(Fault::TryAgain(format!("no answer within {}", words(timing::LOOK))))),
+        Err(_) => Some(Err(Fault::try_again(format!("no answer within {}", words(timing::LOOK))))),
     }
 }
 

@@ -6,7 +6,7 @@ use super::snapshot::{Lookup, Snapshot, changes};
 use crate::erased::AnyObservation;
 use crate::id::NodeId;
 use crate::inputs::KNOWN_AFTER;
-use crate::{Change, Fault, Graph, UpdateMode};
+use crate::{Change, FaultKind, Graph, UpdateMode};
 
 /// Which nodes `up` will not touch, and why.
 pub(super) fn refusals<W: Send + Sync + 'static>(graph: &Graph<W>, seen: &Snapshot) -> Vec<(usize, String)> {
@@ -28,9 +28,11 @@ pub(super) fn refusals<W: Send + Sync + 'static>(graph: &Graph<W>, seen: &Snapsh
                 }
             }
             // Where something below is still missing, it may be what would allow this look.
-            Lookup::Fault(Fault::Denied(why)) if needs_stand => refusals.push((id, format!("denied: {why}"))),
-            Lookup::Fault(Fault::Fatal(why)) if needs_stand && !node.watched() => {
-                refusals.push((id, why.clone()));
+            Lookup::Fault(fault) if needs_stand => {
+                let fatal = fault.kind == FaultKind::Fatal && !node.watched();
+                if fatal || fault.kind == FaultKind::Denied {
+                    refusals.push((id, fault.to_string()));
+                }
             }
             _ => {}
         }

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use super::snapshot::Snapshot;
 use super::{Failure, Outcome, Walk};
 use crate::erased::AnyNode;
+use crate::fault::Origin;
 use crate::id::NodeId;
-use crate::{Event, Fact, Known};
+use crate::{Event, Fact, Fault, Known};
 
 /// What came of a node.
 #[derive(Clone, Debug)]
@@ -20,6 +21,27 @@ pub(super) enum Completion {
     Stopped(Vec<usize>),
     /// The user stopped the walk first.
     Interrupted,
+}
+
+/// Why a node is not where it should be.
+pub(super) struct Reason {
+    pub(super) why: String,
+    /// Who said so last.
+    pub(super) origin: Option<Box<Origin>>,
+    pub(super) evidence: Vec<String>,
+}
+
+impl Reason {
+    /// A call that failed.
+    pub(super) fn of(fault: &Fault) -> Self {
+        Self { why: fault.cause(), origin: fault.origin.clone(), evidence: Vec::new() }
+    }
+}
+
+impl From<String> for Reason {
+    fn from(why: String) -> Self {
+        Self { why, origin: None, evidence: Vec::new() }
+    }
 }
 
 /// One walk.
@@ -139,15 +161,15 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
         self.walk.events.send(Event::Blocked { node: node.name().clone(), kind: node.kind(), by });
     }
 
-    pub(super) fn failure(&self, id: usize, why: String, evidence: Vec<String>) {
+    pub(super) fn failure(&self, id: usize, reason: Reason) {
         let node = self.node(id);
-        self.walk.events.send(Event::Failed {
-            node: node.name().clone(),
-            kind: node.kind(),
-            why: why.clone(),
-            evidence: evidence.clone(),
-        });
-        let failure = Failure { node: node.name().clone(), kind: node.kind(), why, evidence };
+        let Reason { why, origin, evidence } = reason;
+        let (code, request_id) = match origin.map(|origin| *origin) {
+            Some(Origin { code, request_id, .. }) => (Some(code).filter(|code| !code.is_empty()), request_id),
+            None => (None, None),
+        };
+        let failure = Failure { node: node.name().clone(), kind: node.kind(), why, code, request_id, evidence };
+        self.walk.events.send(Event::Failed(failure.clone()));
         self.state().failures[id] = Some(failure);
     }
 

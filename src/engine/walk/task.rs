@@ -5,16 +5,16 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::probe::{cx, look, token, words};
-use super::run::Run;
+use super::run::{Reason, Run};
 use super::timing;
 use crate::erased::{AnyNode, AnyObservation};
 use crate::inputs::Output;
-use crate::{Action, Change, Cx, Event, Fault, Known};
+use crate::{Action, Change, Cx, Event, Fault, FaultKind, Known};
 
 /// Why a node's task ended before its time.
 pub(super) enum Stop {
     /// It cannot be brought there.
-    Failed { why: String, evidence: Vec<String> },
+    Failed(Reason),
     /// The user asked to stop.
     Interrupted,
 }
@@ -50,7 +50,7 @@ pub(super) struct NodeTask<'a, W> {
     /// When its last mutating call ended.
     called: Option<Instant>,
     /// What the last call or look that failed said.
-    pub(super) last_fault: Option<String>,
+    pub(super) last_fault: Option<Fault>,
 }
 
 impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
@@ -137,7 +137,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         };
         let answer = match timeout(limit, call).await {
             Ok(answer) => answer,
-            Err(_) => Err(Fault::Unsure(format!("within {}", words(limit)))),
+            Err(_) => Err(Fault::unsure(format!("within {}", words(limit)))),
         };
         let now = Instant::now();
         self.called = Some(now);
@@ -153,13 +153,13 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
                 self.made = made.unwrap_or(self.made);
                 self.run.state().acted[self.id] = Some(now);
             }
-            Err(fault) if self.run.cancelled() && !matches!(fault, Fault::Unsure(_)) => {
+            Err(fault) if self.run.cancelled() && fault.kind != FaultKind::Unsure => {
                 self.run.say(self.id, format!("stopped: {fault}"));
                 return Err(Stop::Interrupted);
             }
             Err(_) => {}
         }
-        if matches!(answer, Ok(()) | Err(Fault::Unsure(_))) {
+        if answer.as_ref().map_or_else(|fault| fault.kind == FaultKind::Unsure, |()| true) {
             self.run.state().changed += 1;
         }
         if self.made {
@@ -171,15 +171,15 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     /// After a call that failed: waits before the next try, or says that there is none.
     pub(super) async fn retry_or_fail(&mut self, fault: Fault, quietly: bool) -> Result<(), Stop> {
         let (tries, since) = self.failing.unwrap_or((0, Instant::now()));
-        let limit = match fault {
-            Fault::TryAgain(_) | Fault::Unsure(_) => self.node.patience(self.doing),
-            Fault::Denied(_) => self.permission(),
-            Fault::Fatal(_) => Duration::ZERO,
+        let limit = match fault.kind {
+            FaultKind::TryAgain | FaultKind::Unsure => self.node.patience(self.doing),
+            FaultKind::Denied => self.permission(),
+            FaultKind::Fatal => Duration::ZERO,
         };
-        let why = fault.to_string();
-        self.last_fault = Some(why.clone());
+        let (why, reason) = (fault.to_string(), Reason::of(&fault));
+        self.last_fault = Some(fault);
         if since.elapsed() >= limit {
-            return Err(self.failed(why).await);
+            return Err(self.failed(reason).await);
         }
         self.failing = Some((tries + 1, since));
         let wait = timing::back_off(tries);
@@ -204,9 +204,15 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         self.failing = None;
         let (so_far, patience) = (self.since.elapsed(), self.node.patience(self.doing));
         if so_far >= patience {
-            let untold = self.last_fault.as_ref().filter(|last| !why.contains(*last));
-            let last = untold.map(|last| format!("; the last error: {last}")).unwrap_or_default();
-            return Err(self.failed(format!("{why}, for {}, longer than it should take{last}", words(so_far))).await);
+            let mut reason = Reason::from(format!("{why}, for {}, longer than it should take", words(so_far)));
+            if let Some(last) = &self.last_fault {
+                let cause = last.cause();
+                if !why.contains(&cause) {
+                    reason.why.push_str(&format!("; the last error: {cause}"));
+                }
+                reason.origin.clone_from(&last.origin);
+            }
+            return Err(self.failed(reason).await);
         }
         self.tell(why);
         self.sleep(timing::next_look(so_far)).await
@@ -230,9 +236,9 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     }
 
     /// It cannot be brought there: gathers what else is known of it.
-    pub(super) async fn failed(&self, why: String) -> Stop {
+    pub(super) async fn failed(&self, reason: impl Into<Reason>) -> Stop {
         let evidence = timeout(timing::EVIDENCE, self.node.evidence(&self.cx, &self.known)).await;
-        Stop::Failed { why, evidence: evidence.unwrap_or_default() }
+        Stop::Failed(Reason { evidence: evidence.unwrap_or_default(), ..reason.into() })
     }
 
     /// Looks, although the user asked to stop, until what was just created can be seen: a `down`
@@ -241,12 +247,13 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         let called = self.called.unwrap_or(self.since);
         while called.elapsed() < timing::HIDDEN {
             match look(self.node, &self.cx, &self.known).await {
-                Some(Ok(AnyObservation::Absent)) | Some(Err(Fault::TryAgain(_) | Fault::Unsure(_))) => {}
+                Some(Ok(AnyObservation::Absent)) => {}
+                Some(Err(fault)) if fault.may_pass() => {}
                 Some(Ok(_)) => {
                     self.run.state().exists[self.id] = true;
                     return;
                 }
-                Some(Err(Fault::Denied(_) | Fault::Fatal(_))) | None => break,
+                Some(Err(_)) | None => break,
             }
             sleep(timing::next_look(called.elapsed())).await;
         }

@@ -14,7 +14,7 @@ use super::{Outcome, Walk, timing};
 use crate::erased::{AnyObservation, Finding};
 use crate::id::NodeId;
 use crate::inputs::Output;
-use crate::{Action, Change, Fault, Remedy, differences};
+use crate::{Action, Change, Fault, FaultKind, Remedy, differences};
 
 /// No sane object needs more steps than this to be configured.
 const MOST_UPDATES: usize = 20;
@@ -30,7 +30,7 @@ async fn apply_all<W: Send + Sync + 'static>(run: &Run<'_, W>) {
     run.note(&seen);
     let refusals = if run.cancelled() { Vec::new() } else { refusals(&run.walk.graph, &seen) };
     if !refusals.is_empty() {
-        return refusals.into_iter().for_each(|(id, why)| run.failure(id, why, Vec::new()));
+        return refusals.into_iter().for_each(|(id, why)| run.failure(id, why.into()));
     }
     join_all(seen.looked.into_iter().enumerate().map(|(id, looked)| apply_node(run, id, looked))).await;
 }
@@ -74,8 +74,8 @@ async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looke
             let acted = apply.task.did.is_some();
             Completion::Done { acted: needs_acted || acted }
         }
-        Err(Stop::Failed { why, evidence }) => {
-            run.failure(id, why, evidence);
+        Err(Stop::Failed(reason)) => {
+            run.failure(id, reason);
             Completion::Stopped(vec![id])
         }
         Err(Stop::Interrupted) => {
@@ -97,8 +97,8 @@ async fn destroy_orphan<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize) -
             task.finished(None);
             Completion::Done { acted: task.did.is_some() }
         }
-        Err(Stop::Failed { why, evidence }) => {
-            run.failure(id, why, evidence);
+        Err(Stop::Failed(reason)) => {
+            run.failure(id, reason);
             Completion::Stopped(vec![id])
         }
         Err(Stop::Interrupted) => Completion::Interrupted,
@@ -169,7 +169,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             let hides = timing::HIDDEN.min(task.node.patience(Action::Create));
             if asked.elapsed() < hides {
                 let times = if self.lost == 1 { "once".to_owned() } else { format!("{} times", self.lost) };
-                let last = task.last_fault.as_deref().unwrap_or_default();
+                let last = task.last_fault.as_ref().map(Fault::cause).unwrap_or_default();
                 let why = format!("its creation got no answer {times} (the last: {last}), and it has not appeared yet");
                 return task.wait(&why).await;
             }
@@ -184,14 +184,13 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
                 task.did = Some(Action::Create);
                 Ok(())
             }
-            Err(Fault::Unsure(why)) => {
-                self.unsure = Some(Instant::now());
-                self.lost += 1;
-                task.did = Some(Action::Create);
-                task.retry_or_fail(Fault::Unsure(why), false).await
-            }
             Err(fault) => {
-                self.unsure = None;
+                let lost = fault.kind == FaultKind::Unsure;
+                self.unsure = lost.then(Instant::now);
+                if lost {
+                    self.lost += 1;
+                    task.did = Some(Action::Create);
+                }
                 task.retry_or_fail(fault, false).await
             }
         }
@@ -258,13 +257,13 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             task.start(Action::Delete);
         }
         match task.call(Act::Delete(output)).await? {
-            Ok(()) | Err(Fault::Unsure(_)) => {
+            Err(fault) if fault.kind != FaultKind::Unsure => task.retry_or_fail(fault, false).await,
+            Ok(()) | Err(_) => {
                 self.asked += 1;
                 self.deleted = Some(Instant::now());
                 (self.created, self.unsure) = (false, None);
                 Ok(())
             }
-            Err(fault) => task.retry_or_fail(fault, false).await,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::cloud::admins::{ADMIN, caller, is_persons};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::{DEPLOYMENT, Tags};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
+use crate::engine::{Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
 
 /// Whose it is: the caller's, or an admin's of a deployment.
 pub struct AccessEntry(Option<Admin>);
@@ -64,7 +64,7 @@ pub struct Entry {
     arn: String,
 }
 
-impl Resource for AccessEntry {
+impl Observe for AccessEntry {
     type World = Cloud;
     const KIND: &'static str = "access-entry";
     const ENDS_WITH_PARENT: bool = true;
@@ -86,7 +86,7 @@ impl Resource for AccessEntry {
             let kind = entry.r#type().unwrap_or_default();
             let why =
                 format!("access.admins: {principal} is the role of nodes (its access entry is {kind}); take it off the list");
-            return Err(Fault::Fatal(why));
+            return Err(Fault::fatal(why));
         }
         let tags = entry.tags().map(Tags::from).unwrap_or_default();
         let deployment = tags.get(DEPLOYMENT).map(str::to_owned);
@@ -95,7 +95,9 @@ impl Resource for AccessEntry {
             State { deployment },
         )))
     }
+}
 
+impl Resource for AccessEntry {
     async fn create(&self, cx: &Cx, cluster: &ClusterOutput, (): &()) -> Result<(), Fault> {
         let principal = self.principal(cx).await?;
         let call = cx.world.aws.eks.create_access_entry().cluster_name(&cluster.name).principal_arn(principal);

@@ -9,7 +9,7 @@ use super::access_entry::{AccessEntry, Entry};
 use super::cluster::Cluster;
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fault, Found, Given, Node, Observation, Resource};
+use crate::engine::{Fault, Found, Given, Node, Observation, Observe, Resource};
 
 pub struct AccessPolicy;
 
@@ -22,7 +22,7 @@ fn admin(principal: &str) -> String {
 #[derive(Serialize)]
 pub struct State {}
 
-impl Resource for AccessPolicy {
+impl Observe for AccessPolicy {
     type World = Cloud;
     const KIND: &'static str = "access-policy";
     const ENDS_WITH_PARENT: bool = true;
@@ -55,7 +55,9 @@ impl Resource for AccessPolicy {
         }
         Ok(Observation::Absent)
     }
+}
 
+impl Resource for AccessPolicy {
     async fn create(&self, cx: &Cx, (cluster, Entry { principal, .. }): &(ClusterOutput, Entry), (): &()) -> Result<(), Fault> {
         let scope = AccessScope::builder().r#type(AccessScopeType::Cluster).build();
         let call = cx.world.aws.eks.associate_access_policy().cluster_name(&cluster.name).principal_arn(principal);

@@ -12,7 +12,7 @@ use super::{ABSENT, issues};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Remedy, Resource, UpdateMode};
+use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
 
 pub struct Addon {
     name: &'static str,
@@ -44,7 +44,7 @@ pub struct State {
     configuration: Option<Value>,
 }
 
-impl Resource for Addon {
+impl Observe for Addon {
     type World = Cloud;
     const KIND: &'static str = "addon";
     const ENDS_WITH_PARENT: bool = true;
@@ -81,6 +81,18 @@ impl Resource for Addon {
         })
     }
 
+    fn patience(&self, _: Action) -> Duration {
+        Duration::from_secs(600)
+    }
+
+    async fn evidence(&self, cx: &Cx, cluster: &ClusterOutput) -> Vec<String> {
+        let call = cx.world.aws.eks.describe_addon().cluster_name(&cluster.name).addon_name(self.name);
+        let addon = call.send().await.ok().and_then(|answer| answer.addon);
+        addon.map(|addon| issues!(addon.health())).unwrap_or_default()
+    }
+}
+
+impl Resource for Addon {
     async fn create(&self, cx: &Cx, cluster: &ClusterOutput, (): &()) -> Result<(), Fault> {
         let call = cx.world.aws.eks.create_addon().cluster_name(&cluster.name).addon_name(self.name);
         call.resolve_conflicts(ResolveConflicts::Overwrite)
@@ -111,15 +123,5 @@ impl Resource for Addon {
 
     fn how(&self, _: &Change) -> UpdateMode {
         UpdateMode::InPlace
-    }
-
-    fn patience(&self, _: Action) -> Duration {
-        Duration::from_secs(600)
-    }
-
-    async fn evidence(&self, cx: &Cx, cluster: &ClusterOutput) -> Vec<String> {
-        let call = cx.world.aws.eks.describe_addon().cluster_name(&cluster.name).addon_name(self.name);
-        let addon = call.send().await.ok().and_then(|answer| answer.addon);
-        addon.map(|addon| issues!(addon.health())).unwrap_or_default()
     }
 }

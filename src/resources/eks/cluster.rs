@@ -14,7 +14,7 @@ use crate::cloud::aws::OrFault;
 use crate::cloud::cluster::ClusterOutput;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Action, After, Change, Fact, Fault, Found, Given, Node, Observation, Remedy, Resource, UpdateMode};
+use crate::engine::{Action, After, Change, Fact, Fault, Found, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
 use crate::resources::iam::{Role, RoleOutput};
 use crate::resources::network::Subnet;
 
@@ -53,7 +53,7 @@ pub struct State {
     authentication_mode: String,
 }
 
-impl Resource for Cluster {
+impl Observe for Cluster {
     type World = Cloud;
     const KIND: &'static str = "cluster";
     type Within = ();
@@ -114,6 +114,28 @@ impl Resource for Cluster {
         })
     }
 
+    fn patience(&self, _: Action) -> Duration {
+        Duration::from_secs(30 * 60)
+    }
+
+    async fn evidence(&self, cx: &Cx, (): &()) -> Vec<String> {
+        let answer = cx.world.aws.eks.describe_cluster().name(&cx.world.config.name).send().await;
+        let cluster = answer.ok().and_then(|answer| answer.cluster);
+        cluster.map(|cluster| issues!(cluster.health())).unwrap_or_default()
+    }
+
+    fn facts(&self, cluster: &ClusterOutput) -> Vec<Fact> {
+        let fact = |key, value: &str| Fact { key, value: value.to_owned() };
+        vec![
+            fact("cluster_name", &cluster.name),
+            fact("cluster_endpoint", &cluster.endpoint),
+            fact("cluster_version", &cluster.version),
+            fact("oidc_issuer", &cluster.issuer),
+        ]
+    }
+}
+
+impl Resource for Cluster {
     async fn create(&self, cx: &Cx, (): &(), (role, subnets, ()): &(RoleOutput, Vec<String>, ())) -> Result<(), Fault> {
         let mut vpc = self.access();
         vpc.subnet_ids = Some(subnets.clone());
@@ -156,25 +178,5 @@ impl Resource for Cluster {
             "endpoint_private" | "endpoint_public" | "public_access_cidrs" => UpdateMode::InPlace,
             _ => UpdateMode::Replace,
         }
-    }
-
-    fn patience(&self, _: Action) -> Duration {
-        Duration::from_secs(30 * 60)
-    }
-
-    async fn evidence(&self, cx: &Cx, (): &()) -> Vec<String> {
-        let answer = cx.world.aws.eks.describe_cluster().name(&cx.world.config.name).send().await;
-        let cluster = answer.ok().and_then(|answer| answer.cluster);
-        cluster.map(|cluster| issues!(cluster.health())).unwrap_or_default()
-    }
-
-    fn facts(&self, cluster: &ClusterOutput) -> Vec<Fact> {
-        let fact = |key, value: &str| Fact { key, value: value.to_owned() };
-        vec![
-            fact("cluster_name", &cluster.name),
-            fact("cluster_endpoint", &cluster.endpoint),
-            fact("cluster_version", &cluster.version),
-            fact("oidc_issuer", &cluster.issuer),
-        ]
     }
 }

@@ -18,7 +18,7 @@ use tritondeploy_wire::manifest::hex;
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, Observation, Resource, UpdateMode};
+use crate::engine::{Change, Fault, Found, Observation, Observe, Resource, UpdateMode};
 
 pub struct LaunchTemplate {
     disk_gib: i32,
@@ -104,7 +104,7 @@ pub struct Template {
 /// What EC2 answers about a template that is not there.
 const ABSENT: [&str; 2] = ["InvalidLaunchTemplateName.NotFoundException", "InvalidLaunchTemplateId.NotFound"];
 
-impl Resource for LaunchTemplate {
+impl Observe for LaunchTemplate {
     type World = Cloud;
     const KIND: &'static str = "launch-template";
     type Within = ();
@@ -149,7 +149,9 @@ impl Resource for LaunchTemplate {
         let Some(data) = version.launch_template_data() else { return Ok(Observation::Absent) };
         Ok(Observation::Present(Found { actual: State::of(data), output, twins }))
     }
+}
 
+impl Resource for LaunchTemplate {
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
         let tags = cx.world.tags(&cx.node);
         let call = cx.world.aws.ec2.create_launch_template().launch_template_name(self.name(cx));

@@ -21,7 +21,7 @@ use crate::cloud::machine::Machine;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
 use crate::config::Nodes;
-use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Remedy, Resource, UpdateMode};
+use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
 use crate::resources::iam::{Role, RoleOutput};
 use crate::resources::network::Subnet;
 
@@ -127,7 +127,7 @@ fn told(updates: &NodegroupUpdateConfig) -> String {
 
 type Uses = (Given<RoleOutput>, Vec<Given<String>>, Given<Template>, ());
 
-impl Resource for NodeGroup {
+impl Observe for NodeGroup {
     type World = Cloud;
     const KIND: &'static str = "node-group";
     type Within = Node<Cluster>;
@@ -190,6 +190,17 @@ impl Resource for NodeGroup {
         })
     }
 
+    fn patience(&self, _: Action) -> Duration {
+        Duration::from_secs(20 * 60)
+    }
+
+    async fn evidence(&self, cx: &Cx, cluster: &ClusterOutput) -> Vec<String> {
+        let group = self.find(cx, cluster).await.ok().flatten();
+        group.map(|group| issues!(group.health())).unwrap_or_default()
+    }
+}
+
+impl Resource for NodeGroup {
     async fn create(
         &self,
         cx: &Cx,
@@ -255,14 +266,5 @@ impl Resource for NodeGroup {
             field if field.starts_with("labels") => UpdateMode::InPlace,
             _ => UpdateMode::Replace,
         }
-    }
-
-    fn patience(&self, _: Action) -> Duration {
-        Duration::from_secs(20 * 60)
-    }
-
-    async fn evidence(&self, cx: &Cx, cluster: &ClusterOutput) -> Vec<String> {
-        let group = self.find(cx, cluster).await.ok().flatten();
-        group.map(|group| issues!(group.health())).unwrap_or_default()
     }
 }

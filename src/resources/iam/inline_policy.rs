@@ -7,7 +7,7 @@ use super::role::{Role, RoleOutput};
 use super::{returned, statements};
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
+use crate::engine::{Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
 use crate::resources::storage::bucket::Bucket;
 
 /// Read access to the bucket.
@@ -38,7 +38,7 @@ pub struct State {
     document: Given<Value>,
 }
 
-impl Resource for ModelAccess {
+impl Observe for ModelAccess {
     type World = Cloud;
     const KIND: &'static str = "role-policy";
     type Within = Node<Role>;
@@ -55,7 +55,9 @@ impl Resource for ModelAccess {
         let Some(found) = call.send().await.fault_or_absent(&["NoSuchEntity"])? else { return Ok(Observation::Absent) };
         Ok(Observation::Present(Found::one((), State { document: Given::Known(returned(found.policy_document())) })))
     }
+}
 
+impl Resource for ModelAccess {
     async fn create(&self, cx: &Cx, role: &RoleOutput, bucket: &String) -> Result<(), Fault> {
         let call = cx.world.aws.iam.put_role_policy().role_name(&role.name).policy_name(NAME);
         call.policy_document(document(role, bucket).to_string()).send().await.fault().map(drop)

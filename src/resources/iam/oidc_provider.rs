@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
+use crate::engine::{Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
 use crate::resources::eks::{Cluster, ClusterOutput};
 
 pub struct OidcProvider;
@@ -37,7 +37,7 @@ fn without_scheme(url: &str) -> String {
     url.trim_start_matches("https://").to_owned()
 }
 
-impl Resource for OidcProvider {
+impl Observe for OidcProvider {
     type World = Cloud;
     const KIND: &'static str = "oidc-provider";
     type Within = ();
@@ -72,7 +72,9 @@ impl Resource for OidcProvider {
         let Some((output, actual)) = found.next() else { return Ok(Observation::Absent) };
         Ok(Observation::Present(Found { output, actual, twins: found.map(|(twin, _)| twin).collect() }))
     }
+}
 
+impl Resource for OidcProvider {
     async fn create(&self, cx: &Cx, (): &(), cluster: &ClusterOutput) -> Result<(), Fault> {
         let call = cx.world.aws.iam.create_open_id_connect_provider().url(&cluster.issuer).client_id_list(AUDIENCE);
         call.set_tags(Some(cx.world.tags(&cx.node).iam())).send().await.fault().map(drop)

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::role::{Role, RoleOutput};
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fault, Found, Given, Node, Observation, Resource};
+use crate::engine::{Fault, Found, Given, Node, Observation, Observe, Resource};
 
 pub struct PolicyAttachment {
     name: String,
@@ -26,7 +26,7 @@ impl PolicyAttachment {
 #[derive(Serialize)]
 pub struct State {}
 
-impl Resource for PolicyAttachment {
+impl Observe for PolicyAttachment {
     type World = Cloud;
     const KIND: &'static str = "policy-attachment";
     type Within = Node<Role>;
@@ -49,7 +49,9 @@ impl Resource for PolicyAttachment {
         }
         Ok(Observation::Absent)
     }
+}
 
+impl Resource for PolicyAttachment {
     async fn create(&self, cx: &Cx, role: &RoleOutput, (): &()) -> Result<(), Fault> {
         let call = cx.world.aws.iam.attach_role_policy().role_name(&role.name).policy_arn(self.arn(role));
         call.send().await.fault().map(drop)

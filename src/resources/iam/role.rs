@@ -11,7 +11,7 @@ use super::{returned, statements};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
+use crate::engine::{Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
 
 pub struct Role {
     /// Last part of the name.
@@ -92,7 +92,7 @@ impl RoleOutput {
     }
 }
 
-impl Resource for Role {
+impl Observe for Role {
     type World = Cloud;
     const KIND: &'static str = "role";
     type Within = ();
@@ -121,6 +121,26 @@ impl Resource for Role {
         Ok(Observation::Present(Found::one(RoleOutput { name, arn: role.arn }, State { trust })))
     }
 
+    /// What keeps a role from being deleted.
+    async fn evidence(&self, cx: &Cx, (): &()) -> Vec<String> {
+        let iam = &cx.world.aws.iam;
+        let name = self.name(cx);
+        let attached = iam.list_attached_role_policies().role_name(&name).send().await;
+        let attached = attached.map(|answer| answer.attached_policies.unwrap_or_default()).unwrap_or_default();
+        let mut told: Vec<String> =
+            attached.into_iter().filter_map(|policy| Some(format!("attached: {}", policy.policy_arn?))).collect();
+        let profiles = iam.list_instance_profiles_for_role().role_name(&name).send().await;
+        let profiles = profiles.map(|answer| answer.instance_profiles).unwrap_or_default();
+        let inline = iam.list_role_policies().role_name(&name).send().await;
+        told.extend(
+            inline.map(|answer| answer.policy_names).unwrap_or_default().into_iter().map(|name| format!("in it: {name}")),
+        );
+        told.extend(profiles.into_iter().map(|profile| format!("in the instance profile {}", profile.arn)));
+        told
+    }
+}
+
+impl Resource for Role {
     async fn create(&self, cx: &Cx, (): &(), provider: &Option<Provider>) -> Result<(), Fault> {
         let call = cx.world.aws.iam.create_role().role_name(self.name(cx));
         let call = call.assume_role_policy_document(self.trust(provider.as_ref()).to_string());
@@ -139,23 +159,5 @@ impl Resource for Role {
 
     fn how(&self, _: &Change) -> UpdateMode {
         UpdateMode::InPlace
-    }
-
-    /// What keeps a role from being deleted.
-    async fn evidence(&self, cx: &Cx, (): &()) -> Vec<String> {
-        let iam = &cx.world.aws.iam;
-        let name = self.name(cx);
-        let attached = iam.list_attached_role_policies().role_name(&name).send().await;
-        let attached = attached.map(|answer| answer.attached_policies.unwrap_or_default()).unwrap_or_default();
-        let mut told: Vec<String> =
-            attached.into_iter().filter_map(|policy| Some(format!("attached: {}", policy.policy_arn?))).collect();
-        let profiles = iam.list_instance_profiles_for_role().role_name(&name).send().await;
-        let profiles = profiles.map(|answer| answer.instance_profiles).unwrap_or_default();
-        let inline = iam.list_role_policies().role_name(&name).send().await;
-        told.extend(
-            inline.map(|answer| answer.policy_names).unwrap_or_default().into_iter().map(|name| format!("in it: {name}")),
-        );
-        told.extend(profiles.into_iter().map(|profile| format!("in the instance profile {}", profile.arn)));
-        told
     }
 }

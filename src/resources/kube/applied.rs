@@ -16,7 +16,7 @@ use super::pods;
 use crate::cloud::kube::{FIELD_MANAGER, OrFault};
 use crate::cloud::{Cloud, Cx};
 use crate::config::Config;
-use crate::engine::{Action, Change, Fact, Fault, Found, Given, Inputs, Observation, Resource, UpdateMode};
+use crate::engine::{Action, Change, Fact, Fault, Found, Given, Inputs, Observation, Observe, Resource, UpdateMode};
 use crate::resources::eks::ClusterOutput;
 
 /// Where an object lies.
@@ -127,8 +127,8 @@ impl<O: Object> Applied<O> {
         force: bool,
     ) -> Result<(), Fault> {
         let wanted = match self.wanted(&O::Within::given(within), &O::Uses::given(uses)) {
-            Given::Known(manifest) => manifest.map_err(|why| Fault::Fatal(why.to_string()))?,
-            Given::Unknown { until: node } => return Err(Fault::Fatal(format!("{node} is not known"))),
+            Given::Known(manifest) => manifest.map_err(|why| Fault::fatal(why.to_string()))?,
+            Given::Unknown { until: node } => return Err(Fault::fatal(format!("{node} is not known"))),
         };
         let params = PatchParams { force, ..PatchParams::apply(FIELD_MANAGER) };
         let api = Self::reach(cx, within).await?;
@@ -136,7 +136,7 @@ impl<O: Object> Applied<O> {
     }
 }
 
-impl<O: Object> Resource for Applied<O> {
+impl<O: Object> Observe for Applied<O> {
     type World = Cloud;
     const KIND: &'static str = O::KIND;
     const ENDS_WITH_PARENT: bool = true;
@@ -169,6 +169,26 @@ impl<O: Object> Resource for Applied<O> {
         })
     }
 
+    fn patience(&self, doing: Action) -> Duration {
+        match doing {
+            Action::Delete => self.object.patience(),
+            Action::Create | Action::Update | Action::Watch => Duration::from_secs(180),
+        }
+    }
+
+    async fn evidence(&self, cx: &Cx, within: &<O::Within as Inputs>::Values) -> Vec<String> {
+        let place = O::place(within);
+        let Ok(client) = cx.world.kube.client(&cx.world.aws, place.cluster).await else { return Vec::new() };
+        let namespace = place.namespace.unwrap_or("default");
+        pods::events(&client, namespace, &O::api().kind, self.object.name()).await
+    }
+
+    fn facts(&self, found: &O::Output) -> Vec<Fact> {
+        self.object.facts(found)
+    }
+}
+
+impl<O: Object> Resource for Applied<O> {
     /// Without force: what somebody else made since the look is not taken from them.
     async fn create(
         &self,
@@ -205,23 +225,5 @@ impl<O: Object> Resource for Applied<O> {
 
     fn how(&self, _: &Change) -> UpdateMode {
         UpdateMode::InPlace
-    }
-
-    fn patience(&self, doing: Action) -> Duration {
-        match doing {
-            Action::Delete => self.object.patience(),
-            Action::Create | Action::Update | Action::Watch => Duration::from_secs(180),
-        }
-    }
-
-    async fn evidence(&self, cx: &Cx, within: &<O::Within as Inputs>::Values) -> Vec<String> {
-        let place = O::place(within);
-        let Ok(client) = cx.world.kube.client(&cx.world.aws, place.cluster).await else { return Vec::new() };
-        let namespace = place.namespace.unwrap_or("default");
-        pods::events(&client, namespace, &O::api().kind, self.object.name()).await
-    }
-
-    fn facts(&self, found: &O::Output) -> Vec<Fact> {
-        self.object.facts(found)
     }
 }

@@ -16,7 +16,7 @@ use super::service::{Service, ServiceOutput};
 use crate::cloud::aws::OrFault as _;
 use crate::cloud::kube::OrFault as _;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Action, After, Fact, Fault, Found, Node, Observation, Resource};
+use crate::engine::{Action, After, Fact, Fault, Found, Node, Observation, Observe};
 
 /// The balancer.
 pub struct Balancer;
@@ -94,7 +94,7 @@ fn told(target: &TargetHealthDescription) -> String {
     }
 }
 
-impl Resource for Balancer {
+impl Observe for Balancer {
     type World = Cloud;
     const KIND: &'static str = "balancer";
     const ENDS_WITH_PARENT: bool = true;
@@ -125,14 +125,6 @@ impl Resource for Balancer {
             return changing(why);
         }
         Ok(Observation::Present(Found::one(Endpoint { host, open: service.open.clone() }, State)))
-    }
-
-    async fn create(&self, _: &Cx, _: &ServiceOutput, (): &()) -> Result<(), Fault> {
-        Err(Fault::Fatal("a balancer is made by the cluster's cloud controller".to_owned()))
-    }
-
-    async fn delete(&self, _: &Cx, _: &ServiceOutput, _: &Endpoint) -> Result<(), Fault> {
-        Err(Fault::Fatal("a balancer is deleted by the cluster's cloud controller".to_owned()))
     }
 
     fn patience(&self, _: Action) -> Duration {

@@ -15,7 +15,7 @@ use super::pods;
 use super::readiness::Readiness;
 use crate::cloud::kube::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Action, After, Fault, Found, Given, Node, Observation, Remedy, Resource};
+use crate::engine::{Action, After, Fault, Found, Given, Node, Observation, Observe, Remedy};
 
 /// The rollout of the Deployment.
 pub struct Rollout;
@@ -65,7 +65,7 @@ async fn newest(client: &Client, deployment: &Api1, place: &DeploymentOutput) ->
     Ok(pods::named(client, namespace, &place.name).await?.into_iter().filter(of_it).collect())
 }
 
-impl Resource for Rollout {
+impl Observe for Rollout {
     type World = Cloud;
     const KIND: &'static str = "rollout";
     const ENDS_WITH_PARENT: bool = true;
@@ -100,14 +100,6 @@ impl Resource for Rollout {
             Some(why) => Observation::Broken { output: place.clone(), why, remedy: Remedy::User },
             None => Observation::Changing { why, found: None },
         })
-    }
-
-    async fn create(&self, _: &Cx, _: &DeploymentOutput, (): &()) -> Result<(), Fault> {
-        Err(Fault::Fatal("pods are made by the Deployment".to_owned()))
-    }
-
-    async fn delete(&self, _: &Cx, _: &DeploymentOutput, _: &DeploymentOutput) -> Result<(), Fault> {
-        Err(Fault::Fatal("pods are deleted by the Deployment".to_owned()))
     }
 
     /// Triton's image is 15 to 20 GB: 4 to 6 minutes to pull, on a node that may have just come.

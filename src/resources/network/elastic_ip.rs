@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::first_of;
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fact, Fault, Observation, Resource};
+use crate::engine::{Fact, Fault, FaultKind, Observation, Observe, Resource};
 
 pub struct ElasticIp;
 
@@ -21,7 +21,7 @@ pub struct Address {
     pub ip: String,
 }
 
-impl Resource for ElasticIp {
+impl Observe for ElasticIp {
     type World = Cloud;
     const KIND: &'static str = "elastic-ip";
     type Within = ();
@@ -48,6 +48,12 @@ impl Resource for ElasticIp {
         Ok(found.map_or(Observation::Absent, Observation::Present))
     }
 
+    fn facts(&self, address: &Address) -> Vec<Fact> {
+        vec![Fact { key: "nat_public_ip", value: address.ip.clone() }]
+    }
+}
+
+impl Resource for ElasticIp {
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
         let tags = cx.world.tags(&cx.node).specification(ResourceType::ElasticIp);
         let call = cx.world.aws.ec2.allocate_address().domain(DomainType::Vpc).tag_specifications(tags);
@@ -58,12 +64,8 @@ impl Resource for ElasticIp {
         let call = cx.world.aws.ec2.release_address().allocation_id(&address.allocation).send().await;
         match call.fault_or_absent(&["InvalidAllocationID.NotFound"]) {
             // So EC2 answers while the address still belongs to an interface of the NAT gateway.
-            Err(Fault::Denied(why)) if why.contains("AuthFailure") => Err(Fault::TryAgain(why)),
+            Err(fault) if fault.code() == "AuthFailure" => Err(fault.taken_as(FaultKind::TryAgain)),
             answer => answer.map(drop),
         }
-    }
-
-    fn facts(&self, address: &Address) -> Vec<Fact> {
-        vec![Fact { key: "nat_public_ip", value: address.ip.clone() }]
     }
 }

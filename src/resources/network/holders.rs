@@ -21,11 +21,10 @@ pub(super) enum Place<'a> {
 pub(super) async fn held<T>(cx: &Cx, answer: Result<T, Fault>, place: Place<'_>) -> Result<(), Fault> {
     match answer {
         Ok(_) => Ok(()),
-        Err(Fault::TryAgain(why)) if why.contains("DependencyViolation") => {
-            let holders = holders(cx, place).await;
-            let by = if holders.is_empty() { String::new() } else { format!("; held by {}", holders.join(", ")) };
-            Err(Fault::TryAgain(format!("{why}{by}")))
-        }
+        Err(fault) if fault.code() == "DependencyViolation" => match &*holders(cx, place).await {
+            [] => Err(fault),
+            holders => Err(fault.and(format_args!("held by {}", holders.join(", ")))),
+        },
         Err(fault) => Err(fault),
     }
 }

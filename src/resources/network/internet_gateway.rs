@@ -8,7 +8,7 @@ use super::holders::{Place, held};
 use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Action, Change, Fault, Given, Node, Observation, Resource, UpdateMode};
+use crate::engine::{Action, Change, Fault, Given, Node, Observation, Observe, Resource, UpdateMode};
 
 pub struct InternetGateway;
 
@@ -24,7 +24,7 @@ pub struct GatewayOutput {
     vpc: Option<String>,
 }
 
-impl Resource for InternetGateway {
+impl Observe for InternetGateway {
     type World = Cloud;
     const KIND: &'static str = "internet-gateway";
     /// Found by its tags wherever it is: it is there before its attachment, and may outlive it.
@@ -57,6 +57,13 @@ impl Resource for InternetGateway {
         Ok(found.map_or(Observation::Absent, Observation::Present))
     }
 
+    /// Public addresses inside the VPC hold it until NAT gateway and balancers are gone.
+    fn patience(&self, _: Action) -> std::time::Duration {
+        std::time::Duration::from_secs(600)
+    }
+}
+
+impl Resource for InternetGateway {
     async fn create(&self, cx: &Cx, (): &(), _: &Network) -> Result<(), Fault> {
         let tags = cx.world.tags(&cx.node).specification(ResourceType::InternetGateway);
         cx.world.aws.ec2.create_internet_gateway().tag_specifications(tags).send().await.fault().map(drop)
@@ -81,10 +88,5 @@ impl Resource for InternetGateway {
 
     fn how(&self, change: &Change) -> UpdateMode {
         if change.from.is_null() { UpdateMode::InPlace } else { UpdateMode::Replace }
-    }
-
-    /// Public addresses inside the VPC hold it until NAT gateway and balancers are gone.
-    fn patience(&self, _: Action) -> std::time::Duration {
-        std::time::Duration::from_secs(600)
     }
 }

@@ -16,7 +16,7 @@ use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::{Tags, filter};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Action, Fact, Fault, Found, Given, Inputs, Node, Observation, Resource};
+use crate::engine::{Action, Fact, Fault, FaultKind, Found, Given, Inputs, Node, Observation, Observe, Sweep};
 
 /// ELB's DescribeTags takes so many names at a time.
 const TAGS_AT_ONCE: usize = 20;
@@ -69,7 +69,7 @@ pub struct State {
     things: Vec<String>,
 }
 
-impl<Holds: Inputs> Resource for Leftovers<Holds> {
+impl<Holds: Inputs> Observe for Leftovers<Holds> {
     type World = Cloud;
     const KIND: &'static str = "leftovers";
     type Within = Node<Vpc>;
@@ -101,27 +101,6 @@ impl<Holds: Inputs> Resource for Leftovers<Holds> {
         Ok(Observation::Present(Found::one(things, actual)))
     }
 
-    async fn create(&self, _: &Cx, _: &Network, _: &Holds::Values) -> Result<(), Fault> {
-        Err(Fault::Fatal("leftovers are not made by us".to_owned()))
-    }
-
-    /// All that can go at once; what is held by another of them goes at the next try.
-    async fn delete(&self, cx: &Cx, _: &Network, things: &Vec<Leftover>) -> Result<(), Fault> {
-        let mut first = None;
-        for thing in things {
-            if let Err(fault) = remove(cx, thing).await {
-                let fault = match fault {
-                    Fault::TryAgain(why) => Fault::TryAgain(format!("{}: {why}", thing.words())),
-                    Fault::Denied(why) => return Err(Fault::Denied(format!("{}: {why}", thing.words()))),
-                    Fault::Fatal(why) => return Err(Fault::Fatal(format!("{}: {why}", thing.words()))),
-                    unsure @ Fault::Unsure(_) => unsure,
-                };
-                first.get_or_insert(fault);
-            }
-        }
-        first.map_or(Ok(()), Err)
-    }
-
     /// A balancer's interfaces go some minutes after it, and hold its security group so long.
     fn patience(&self, _: Action) -> Duration {
         Duration::from_secs(600)
@@ -136,6 +115,23 @@ impl<Holds: Inputs> Resource for Leftovers<Holds> {
 
     fn facts(&self, things: &Vec<Leftover>) -> Vec<Fact> {
         things.iter().map(|thing| Fact { key: "left_over", value: thing.words() }).collect()
+    }
+}
+
+impl<Holds: Inputs> Sweep for Leftovers<Holds> {
+    /// All that can go at once; what is held by another of them goes at the next try.
+    async fn delete(&self, cx: &Cx, _: &Network, things: &Vec<Leftover>) -> Result<(), Fault> {
+        let mut first = None;
+        for thing in things {
+            if let Err(fault) = remove(cx, thing).await {
+                let fault = fault.about(thing.words());
+                if !fault.may_pass() {
+                    return Err(fault);
+                }
+                first.get_or_insert(fault);
+            }
+        }
+        first.map_or(Ok(()), Err)
     }
 }
 
@@ -171,7 +167,7 @@ impl<Holds> Leftovers<Holds> {
             // One of them may just have gone: it is not left then, and the next look tells of the others.
             let answer = call.send().await.fault_or_absent(&["LoadBalancerNotFound", "TargetGroupNotFound"])?;
             let Some(answer) = answer else {
-                return Err(Fault::TryAgain("load balancers are going".to_owned()));
+                return Err(Fault::try_again("load balancers are going".to_owned()));
             };
             let tagged = answer.tag_descriptions.unwrap_or_default().into_iter();
             let tagged = tagged.filter(|told| Tags::from(told.tags()).get(&self.key()).is_some());
@@ -226,9 +222,9 @@ async fn remove(cx: &Cx, thing: &Leftover) -> Result<(), Fault> {
         Leftover::Group { id, .. } => {
             let call = ec2.delete_security_group().group_id(id).send().await;
             match call.fault_or_absent(&["InvalidGroup.NotFound", "InvalidGroupId.NotFound"]) {
-                Err(Fault::TryAgain(why)) => {
+                Err(fault) if fault.kind == FaultKind::TryAgain => {
                     unbind(cx, id).await?;
-                    Err(Fault::TryAgain(why))
+                    Err(fault)
                 }
                 answer => answer.map(drop),
             }

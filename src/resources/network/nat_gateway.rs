@@ -14,7 +14,7 @@ use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::filter;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Remedy, Resource, UpdateMode};
+use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
 
 pub struct NatGateway;
 
@@ -30,7 +30,7 @@ pub struct Nat {
     pub id: String,
 }
 
-impl Resource for NatGateway {
+impl Observe for NatGateway {
     type World = Cloud;
     const KIND: &'static str = "nat-gateway";
     type Within = Node<Vpc>;
@@ -77,21 +77,6 @@ impl Resource for NatGateway {
         }
     }
 
-    async fn create(&self, cx: &Cx, _: &Network, (subnet, address, ()): &(String, Address, ())) -> Result<(), Fault> {
-        let tags = cx.world.tags(&cx.node).specification(ResourceType::Natgateway);
-        let call = cx.world.aws.ec2.create_nat_gateway().subnet_id(subnet).allocation_id(&address.allocation);
-        call.client_token(cx.token()).tag_specifications(tags).send().await.fault().map(drop)
-    }
-
-    async fn delete(&self, cx: &Cx, _: &Network, nat: &Nat) -> Result<(), Fault> {
-        let call = cx.world.aws.ec2.delete_nat_gateway().nat_gateway_id(&nat.id);
-        call.send().await.fault_or_absent(&["NatGatewayNotFound"]).map(drop)
-    }
-
-    fn how(&self, _: &Change) -> UpdateMode {
-        UpdateMode::Replace
-    }
-
     fn patience(&self, _: Action) -> Duration {
         Duration::from_secs(600)
     }
@@ -106,6 +91,23 @@ impl Resource for NatGateway {
             Some(format!("{id}: {why}"))
         });
         told.collect()
+    }
+}
+
+impl Resource for NatGateway {
+    async fn create(&self, cx: &Cx, _: &Network, (subnet, address, ()): &(String, Address, ())) -> Result<(), Fault> {
+        let tags = cx.world.tags(&cx.node).specification(ResourceType::Natgateway);
+        let call = cx.world.aws.ec2.create_nat_gateway().subnet_id(subnet).allocation_id(&address.allocation);
+        call.client_token(cx.token()).tag_specifications(tags).send().await.fault().map(drop)
+    }
+
+    async fn delete(&self, cx: &Cx, _: &Network, nat: &Nat) -> Result<(), Fault> {
+        let call = cx.world.aws.ec2.delete_nat_gateway().nat_gateway_id(&nat.id);
+        call.send().await.fault_or_absent(&["NatGatewayNotFound"]).map(drop)
+    }
+
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::Replace
     }
 }
 

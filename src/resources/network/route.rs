@@ -7,7 +7,7 @@ use super::nat_gateway::{Nat, NatGateway};
 use super::route_table::RouteTable;
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
+use crate::engine::{Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
 
 /// Everywhere.
 const DESTINATION: &str = "0.0.0.0/0";
@@ -52,7 +52,7 @@ pub struct State {
     gateway: Given<String>,
 }
 
-impl<G: Gateway> Resource for Route<G> {
+impl<G: Gateway> Observe for Route<G> {
     type World = Cloud;
     const KIND: &'static str = "route";
     const ENDS_WITH_PARENT: bool = true;
@@ -78,7 +78,9 @@ impl<G: Gateway> Resource for Route<G> {
             Observation::Present(Found::one((), State { gateway: Given::Known(to) }))
         }))
     }
+}
 
+impl<G: Gateway> Resource for Route<G> {
     async fn create(&self, cx: &Cx, table: &String, gateway: &G::Output) -> Result<(), Fault> {
         let call = cx.world.aws.ec2.create_route().route_table_id(table).destination_cidr_block(DESTINATION);
         let id = G::id(gateway);

@@ -8,14 +8,14 @@ use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::filter;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fault, Given, Node, Observation, Resource};
+use crate::engine::{Fault, Given, Node, Observation, Observe, Resource};
 
 pub struct RouteTable;
 
 #[derive(Serialize)]
 pub struct State {}
 
-impl Resource for RouteTable {
+impl Observe for RouteTable {
     type World = Cloud;
     const KIND: &'static str = "route-table";
     type Within = Node<Vpc>;
@@ -38,7 +38,9 @@ impl Resource for RouteTable {
         let found = first_of(tables.into_iter().map(|table| (table.route_table_id.unwrap_or_default(), State {})));
         Ok(found.map_or(Observation::Absent, Observation::Present))
     }
+}
 
+impl Resource for RouteTable {
     async fn create(&self, cx: &Cx, vpc: &Network, (): &()) -> Result<(), Fault> {
         let tags = cx.world.tags(&cx.node).specification(ResourceType::RouteTable);
         let call = cx.world.aws.ec2.create_route_table().vpc_id(&vpc.id).tag_specifications(tags);

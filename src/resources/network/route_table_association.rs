@@ -8,7 +8,7 @@ use super::subnet::Subnet;
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::filter;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, Given, Node, Observation, Remedy, Resource, UpdateMode};
+use crate::engine::{Change, Fault, Found, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
 
 pub struct RouteTableAssociation;
 
@@ -17,7 +17,7 @@ pub struct State {
     table: Given<String>,
 }
 
-impl Resource for RouteTableAssociation {
+impl Observe for RouteTableAssociation {
     type World = Cloud;
     const KIND: &'static str = "route-table-association";
     const ENDS_WITH_PARENT: bool = true;
@@ -51,7 +51,9 @@ impl Resource for RouteTableAssociation {
             _ => Observation::Present(Found::one(output, actual)),
         })
     }
+}
 
+impl Resource for RouteTableAssociation {
     async fn create(&self, cx: &Cx, subnet: &String, table: &String) -> Result<(), Fault> {
         let call = cx.world.aws.ec2.associate_route_table().route_table_id(table).subnet_id(subnet);
         call.send().await.fault().map(drop)

@@ -14,7 +14,7 @@ use super::vpc::{Network, Vpc};
 use crate::cloud::aws::{OrFault, fault_of};
 use crate::cloud::tags::filter;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Given, Node, Observation, Remedy, Resource, UpdateMode};
+use crate::engine::{Change, Fault, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
 
 pub struct S3Endpoint;
 
@@ -24,7 +24,7 @@ pub struct State {
     route_tables: Vec<Given<String>>,
 }
 
-impl Resource for S3Endpoint {
+impl Observe for S3Endpoint {
     type World = Cloud;
     const KIND: &'static str = "vpc-endpoint";
     type Within = Node<Vpc>;
@@ -64,7 +64,9 @@ impl Resource for S3Endpoint {
         }));
         Ok(found.map_or(Observation::Absent, Observation::Present))
     }
+}
 
+impl Resource for S3Endpoint {
     async fn create(&self, cx: &Cx, vpc: &Network, tables: &Vec<String>) -> Result<(), Fault> {
         let tags = cx.world.tags(&cx.node).specification(ResourceType::VpcEndpoint);
         let service = format!("com.amazonaws.{}.s3", cx.world.aws.region);

@@ -11,7 +11,7 @@ use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::{Tags, filter};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fact, Fault, Given, Node, Observation, Resource, UpdateMode};
+use crate::engine::{Change, Fact, Fault, Given, Node, Observation, Observe, Resource, UpdateMode};
 
 pub struct Subnet {
     cidr: String,
@@ -45,7 +45,7 @@ pub struct State {
     tags: Tags,
 }
 
-impl Resource for Subnet {
+impl Observe for Subnet {
     type World = Cloud;
     const KIND: &'static str = "subnet";
     type Within = Node<Vpc>;
@@ -84,6 +84,18 @@ impl Resource for Subnet {
         Ok(found.map_or(Observation::Absent, Observation::Present))
     }
 
+    /// Interfaces of a balancer or of the control plane go some minutes after their owner.
+    fn patience(&self, _: crate::engine::Action) -> std::time::Duration {
+        std::time::Duration::from_secs(600)
+    }
+
+    fn facts(&self, subnet: &String) -> Vec<Fact> {
+        let key = if self.public { "public_subnet_id" } else { "private_subnet_id" };
+        vec![Fact { key, value: subnet.clone() }]
+    }
+}
+
+impl Resource for Subnet {
     async fn create(&self, cx: &Cx, vpc: &Network, (): &()) -> Result<(), Fault> {
         let tags = cx.world.tags(&cx.node).with(self.role(), "1").specification(ResourceType::Subnet);
         let call = cx.world.aws.ec2.create_subnet().vpc_id(&vpc.id).cidr_block(&self.cidr);
@@ -111,15 +123,5 @@ impl Resource for Subnet {
 
     fn how(&self, change: &Change) -> UpdateMode {
         if matches!(change.field.as_str(), "cidr" | "zone") { UpdateMode::Replace } else { UpdateMode::InPlace }
-    }
-
-    /// Interfaces of a balancer or of the control plane go some minutes after their owner.
-    fn patience(&self, _: crate::engine::Action) -> std::time::Duration {
-        std::time::Duration::from_secs(600)
-    }
-
-    fn facts(&self, subnet: &String) -> Vec<Fact> {
-        let key = if self.public { "public_subnet_id" } else { "private_subnet_id" };
-        vec![Fact { key, value: subnet.clone() }]
     }
 }

@@ -10,7 +10,7 @@ use super::holders::{Place, held};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::filter;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fact, Fault, Found, Observation, Resource, UpdateMode};
+use crate::engine::{Change, Fact, Fault, Found, Observation, Observe, Resource, UpdateMode};
 
 pub struct Vpc {
     cidr: String,
@@ -38,7 +38,7 @@ pub struct Network {
     pub cidr: String,
 }
 
-impl Resource for Vpc {
+impl Observe for Vpc {
     type World = Cloud;
     const KIND: &'static str = "vpc";
     type Within = ();
@@ -71,6 +71,13 @@ impl Resource for Vpc {
         Ok(Observation::Present(Found { output: network, actual, twins: networks.collect() }))
     }
 
+    fn facts(&self, vpc: &Network) -> Vec<Fact> {
+        let fact = |key, value: &str| Fact { key, value: value.to_owned() };
+        vec![fact("vpc_id", &vpc.id), fact("vpc_cidr", &vpc.cidr)]
+    }
+}
+
+impl Resource for Vpc {
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
         let tags = cx.world.tags(&cx.node).specification(ResourceType::Vpc);
         let call = cx.world.aws.ec2.create_vpc().cidr_block(&self.cidr).tag_specifications(tags);
@@ -98,11 +105,6 @@ impl Resource for Vpc {
 
     fn how(&self, change: &Change) -> UpdateMode {
         if change.field == "cidr" { UpdateMode::Replace } else { UpdateMode::InPlace }
-    }
-
-    fn facts(&self, vpc: &Network) -> Vec<Fact> {
-        let fact = |key, value: &str| Fact { key, value: value.to_owned() };
-        vec![fact("vpc_id", &vpc.id), fact("vpc_cidr", &vpc.cidr)]
     }
 }
 

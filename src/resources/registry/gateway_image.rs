@@ -15,7 +15,7 @@ use super::{Repository, RepositoryOutput};
 use crate::cloud::aws::{Aws, OrFault};
 use crate::cloud::docker::{Engine, Error as DockerError};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Action, Fact, Fault, Found, Given, Node, Observation, Resource};
+use crate::engine::{Action, Fact, Fault, Found, Given, Node, Observation, Observe, Resource};
 
 const DOCKERFILE: &str = include_str!("../../../Dockerfile");
 
@@ -61,15 +61,15 @@ impl GatewayImage {
             let bytes = read(&binary)?;
             Ok(Content { tag: tag(DOCKERFILE.as_bytes(), &bytes), binary })
         });
-        content.as_ref().map_err(|why| Fault::Fatal(why.clone()))
+        content.as_ref().map_err(|why| Fault::fatal(why.clone()))
     }
 
     async fn build_and_push(&self, cx: &Cx, repository: &RepositoryOutput) -> Result<(), Fault> {
         let content = self.content()?;
         let (user, password) = credentials(&cx.world.aws).await?;
-        let binary = read(&content.binary).map_err(Fault::Fatal)?;
+        let binary = read(&content.binary).map_err(Fault::fatal)?;
         if tag(DOCKERFILE.as_bytes(), &binary) != content.tag {
-            return Err(Fault::Fatal(format!("{} has changed meanwhile; run this again", content.binary.display())));
+            return Err(Fault::fatal(format!("{} has changed meanwhile; run this again", content.binary.display())));
         }
         let engine = Engine::connect().await.map_err(fault)?;
         let name = format!("{}:{}", repository.uri, content.tag);
@@ -98,9 +98,9 @@ pub async fn preflight(cloud: &Cloud) -> Result<(), String> {
 
 fn fault(error: DockerError) -> Fault {
     match error {
-        DockerError::Push { .. } => Fault::TryAgain(error.to_string()),
-        DockerError::Credentials { .. } => Fault::Denied(error.to_string()),
-        _ => Fault::Fatal(error.to_string()),
+        DockerError::Push { .. } => Fault::try_again(error.to_string()),
+        DockerError::Credentials { .. } => Fault::denied(error.to_string()),
+        _ => Fault::fatal(error.to_string()),
     }
 }
 
@@ -148,11 +148,11 @@ async fn credentials(aws: &Aws) -> Result<(String, String), Fault> {
     let token = answer.authorization_data().first().and_then(|data| data.authorization_token());
     let text = token.and_then(|token| STANDARD.decode(token).ok()).and_then(|text| String::from_utf8(text).ok());
     let pair = text.as_deref().and_then(|text| text.split_once(':'));
-    let (user, password) = pair.ok_or_else(|| Fault::Fatal("ECR's authorization token makes no sense".to_owned()))?;
+    let (user, password) = pair.ok_or_else(|| Fault::fatal("ECR's authorization token makes no sense".to_owned()))?;
     Ok((user.to_owned(), password.to_owned()))
 }
 
-impl Resource for GatewayImage {
+impl Observe for GatewayImage {
     type World = Cloud;
     const KIND: &'static str = "image";
     /// Images go with their repository; older ones stay until then, for a way back.
@@ -173,10 +173,23 @@ impl Resource for GatewayImage {
         Ok(Observation::Present(Found::one(output, State { tag })))
     }
 
+    fn patience(&self, doing: Action) -> Duration {
+        match doing {
+            Action::Create => Duration::from_secs(15 * 60),
+            Action::Update | Action::Delete | Action::Watch => Duration::from_secs(120),
+        }
+    }
+
+    fn facts(&self, found: &ImageOutput) -> Vec<Fact> {
+        vec![Fact { key: "gateway_image", value: found.reference.clone() }]
+    }
+}
+
+impl Resource for GatewayImage {
     async fn create(&self, cx: &Cx, repository: &RepositoryOutput, (): &()) -> Result<(), Fault> {
         tokio::select! {
             biased;
-            () = cx.cancel.cancelled() => Err(Fault::TryAgain("stopped before the image was pushed".to_owned())),
+            () = cx.cancel.cancelled() => Err(Fault::try_again("stopped before the image was pushed".to_owned())),
             done = self.build_and_push(cx, repository) => done,
         }
     }
@@ -192,18 +205,7 @@ impl Resource for GatewayImage {
             let code = failure.failure_code().map_or("a failure", ImageFailureCode::as_str);
             format!("ecr:BatchDeleteImage: {code}: {}", failure.failure_reason().unwrap_or("no reason given"))
         });
-        told.map_or(Ok(()), |why| Err(Fault::TryAgain(why)))
-    }
-
-    fn patience(&self, doing: Action) -> Duration {
-        match doing {
-            Action::Create => Duration::from_secs(15 * 60),
-            Action::Update | Action::Delete | Action::Watch => Duration::from_secs(120),
-        }
-    }
-
-    fn facts(&self, found: &ImageOutput) -> Vec<Fact> {
-        vec![Fact { key: "gateway_image", value: found.reference.clone() }]
+        told.map_or(Ok(()), |why| Err(Fault::try_again(why)))
     }
 }
 

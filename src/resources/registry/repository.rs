@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fact, Fault, Found, Observation, Resource};
+use crate::engine::{Fact, Fault, Found, Observation, Observe, Resource};
 
 pub struct Repository {
     orphans: Vec<String>,
@@ -34,7 +34,7 @@ pub struct RepositoryOutput {
 /// What ECR answers about a repository that is not there.
 const ABSENT: [&str; 1] = ["RepositoryNotFoundException"];
 
-impl Resource for Repository {
+impl Observe for Repository {
     type World = Cloud;
     const KIND: &'static str = "repository";
     type Within = ();
@@ -54,6 +54,12 @@ impl Resource for Repository {
         Ok(seen)
     }
 
+    fn facts(&self, repository: &RepositoryOutput) -> Vec<Fact> {
+        vec![Fact { key: "repository", value: repository.uri.clone() }]
+    }
+}
+
+impl Resource for Repository {
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
         let call = cx.world.aws.ecr.create_repository().repository_name(cx.world.config.repository());
         call.set_tags(Some(cx.world.tags(&cx.node).ecr())).send().await.fault().map(drop)
@@ -63,10 +69,6 @@ impl Resource for Repository {
     async fn delete(&self, cx: &Cx, (): &(), repository: &RepositoryOutput) -> Result<(), Fault> {
         let call = cx.world.aws.ecr.delete_repository().repository_name(&repository.name).force(true);
         call.send().await.fault_or_absent(&ABSENT).map(drop)
-    }
-
-    fn facts(&self, repository: &RepositoryOutput) -> Vec<Fact> {
-        vec![Fact { key: "repository", value: repository.uri.clone() }]
     }
 }
 

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::cloud::aws::{OrFault, code};
 use crate::cloud::tags::Tags;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Action, Change, Fact, Fault, Found, Observation, Resource, UpdateMode};
+use crate::engine::{Action, Change, Fact, Fault, Found, Observation, Observe, Resource, UpdateMode};
 
 pub struct Bucket {
     orphans: Vec<String>,
@@ -40,7 +40,7 @@ const ABSENT: [&str; 2] = ["NoSuchBucket", "NotFound"];
 /// What it answers about one that we may not look at.
 const REFUSED: [&str; 2] = ["AccessDenied", "Forbidden"];
 
-impl Resource for Bucket {
+impl Observe for Bucket {
     type World = Cloud;
     const KIND: &'static str = "bucket";
     type Within = ();
@@ -61,6 +61,16 @@ impl Resource for Bucket {
         Ok(seen)
     }
 
+    fn patience(&self, doing: Action) -> Duration {
+        Duration::from_secs(if doing == Action::Delete { 1800 } else { 300 })
+    }
+
+    fn facts(&self, name: &String) -> Vec<Fact> {
+        vec![Fact { key: "bucket", value: name.clone() }]
+    }
+}
+
+impl Resource for Bucket {
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
         let region = cx.world.aws.region.as_str();
         let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(cx.world.tags(&cx.node).s3()));
@@ -92,14 +102,6 @@ impl Resource for Bucket {
 
     fn how(&self, _: &Change) -> UpdateMode {
         UpdateMode::InPlace
-    }
-
-    fn patience(&self, doing: Action) -> Duration {
-        Duration::from_secs(if doing == Action::Delete { 1800 } else { 300 })
-    }
-
-    fn facts(&self, name: &String) -> Vec<Fact> {
-        vec![Fact { key: "bucket", value: name.clone() }]
     }
 }
 
@@ -138,7 +140,7 @@ async fn taken(cx: &Cx, name: &str) -> Result<Observation<Bucket>, Fault> {
     let mut ours = cx.world.aws.s3.list_buckets().prefix(name).into_paginator().send();
     while let Some(page) = ours.next().await {
         if page.fault()?.buckets().iter().any(|bucket| bucket.name() == Some(name)) {
-            return Err(Fault::Denied(format!("we may not look at our bucket {name} (s3:GetBucketTagging)")));
+            return Err(Fault::denied(format!("we may not look at our bucket {name} (s3:GetBucketTagging)")));
         }
     }
     Ok(Observation::Foreign(format!("the bucket {name} is another account's; name another in storage.bucket")))
@@ -158,22 +160,22 @@ async fn empty(cx: &Cx, name: &str) -> Result<(), Fault> {
             ObjectIdentifier::builder().set_key(key.map(str::to_owned)).set_version_id(version.map(str::to_owned)).build()
         };
         let ids: Result<Vec<_>, _> = versions.chain(markers).map(one).collect();
-        let ids = ids.map_err(|why| Fault::Fatal(why.to_string()))?;
+        let ids = ids.map_err(|why| Fault::fatal(why.to_string()))?;
         if ids.is_empty() {
             return Ok(());
         }
         deleted += ids.len() as u64;
         let delete = Delete::builder().set_objects(Some(ids)).quiet(true).build();
-        let delete = delete.map_err(|why| Fault::Fatal(why.to_string()))?;
+        let delete = delete.map_err(|why| Fault::fatal(why.to_string()))?;
         let call = s3.delete_objects().bucket(name).expected_bucket_owner(account).delete(delete);
         let answer = call.send().await.fault()?;
         if let Some(error) = answer.errors().first() {
             let (key, why) = (error.key().unwrap_or_default(), error.message().unwrap_or_default());
-            return Err(Fault::TryAgain(format!("{key} could not be deleted: {why}")));
+            return Err(Fault::try_again(format!("{key} could not be deleted: {why}")));
         }
         cx.progress("objects deleted", deleted, 0);
     }
-    Err(Fault::TryAgain(format!("{deleted} objects are deleted, and there are more")))
+    Err(Fault::try_again(format!("{deleted} objects are deleted, and there are more")))
 }
 
 /// What was begun and never finished is billed and not listed.
@@ -191,5 +193,5 @@ async fn abort_uploads(cx: &Cx, name: &str) -> Result<(), Fault> {
             call.send().await.fault_or_absent(&["NoSuchUpload"])?;
         }
     }
-    Err(Fault::TryAgain("there are unfinished uploads".to_owned()))
+    Err(Fault::try_again("there are unfinished uploads".to_owned()))
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::bucket::Bucket;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Action, Change, Fact, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
+use crate::engine::{Action, Change, Fact, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
 use crate::models::{self, Repository};
 use crate::resources::kube::serving;
 
@@ -29,7 +29,7 @@ impl Models {
     }
 
     fn local(&self) -> Result<&Repository, Fault> {
-        self.local.as_ref().map_err(|why| Fault::Fatal(format!("the model repository is not in order: {why}")))
+        self.local.as_ref().map_err(|why| Fault::fatal(format!("the model repository is not in order: {why}")))
     }
 }
 
@@ -47,7 +47,7 @@ impl State {
     }
 }
 
-impl Resource for Models {
+impl Observe for Models {
     type World = Cloud;
     const KIND: &'static str = "models";
     const ENDS_WITH_PARENT: bool = true;
@@ -69,6 +69,17 @@ impl Resource for Models {
         Ok(Observation::Present(Found::one(models.clone(), State::of(models))))
     }
 
+    /// Gigabytes over a slow line.
+    fn patience(&self, doing: Action) -> Duration {
+        if doing == Action::Delete { Duration::from_secs(120) } else { Duration::from_secs(3600) }
+    }
+
+    fn facts(&self, output: &Self::Output) -> Vec<Fact> {
+        vec![Fact { key: "models", value: output.keys().cloned().collect::<Vec<_>>().join(", ") }]
+    }
+}
+
+impl Resource for Models {
     async fn create(&self, cx: &Cx, bucket: &String, (): &()) -> Result<(), Fault> {
         self.release(cx, bucket).await
     }
@@ -83,15 +94,6 @@ impl Resource for Models {
 
     fn how(&self, _: &Change) -> UpdateMode {
         UpdateMode::InPlace
-    }
-
-    /// Gigabytes over a slow line.
-    fn patience(&self, doing: Action) -> Duration {
-        if doing == Action::Delete { Duration::from_secs(120) } else { Duration::from_secs(3600) }
-    }
-
-    fn facts(&self, output: &Self::Output) -> Vec<Fact> {
-        vec![Fact { key: "models", value: output.keys().cloned().collect::<Vec<_>>().join(", ") }]
     }
 }
 

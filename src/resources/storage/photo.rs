@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::Bucket;
 use crate::cloud::aws::OrFault;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Action, Change, Fault, Found, Given, Node, Observation, Resource, UpdateMode};
+use crate::engine::{Action, Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
 
 /// A PNG of 451 x 300 pixels.
 pub const PHOTO: &[u8] = include_bytes!("../../../assets/cat.png");
@@ -47,7 +47,7 @@ impl ProofImage {
     }
 }
 
-impl Resource for ProofImage {
+impl Observe for ProofImage {
     type World = Cloud;
     const KIND: &'static str = "photo";
     const ENDS_WITH_PARENT: bool = true;
@@ -70,6 +70,12 @@ impl Resource for ProofImage {
         Ok(Observation::Present(Found::one(output, State { sha256 })))
     }
 
+    fn patience(&self, _: Action) -> Duration {
+        Duration::from_secs(120)
+    }
+}
+
+impl Resource for ProofImage {
     async fn create(&self, cx: &Cx, bucket: &String, (): &()) -> Result<(), Fault> {
         Self::put(cx, bucket).await
     }
@@ -86,9 +92,5 @@ impl Resource for ProofImage {
 
     fn how(&self, _: &Change) -> UpdateMode {
         UpdateMode::InPlace
-    }
-
-    fn patience(&self, _: Action) -> Duration {
-        Duration::from_secs(120)
     }
 }

@@ -78,7 +78,7 @@ async fn page(call: &Call, seen: &Seen) -> Result<Page, Fault> {
     for _ in 1..TRIES {
         seen.listed();
         match call.clone().send().await.fault() {
-            Err(Fault::TryAgain(_) | Fault::Unsure(_)) => sleep(pause).await,
+            Err(fault) if fault.may_pass() => sleep(pause).await,
             answer => return answer,
         }
         pause *= 2;

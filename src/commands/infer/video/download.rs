@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::super::results::record::Failure;
 use super::scratch::{NoSpace, Scratch, Temporary};
 use crate::cloud::aws::{OrFault, code};
-use crate::engine::Fault;
+use crate::engine::FaultKind;
 
 /// Times that a broken download is gone on with, without a byte more between them.
 const TRIES: u32 = 5;
@@ -100,9 +100,11 @@ async fn once(
         return Err(Broken::Last(Failure::new("unreadable", why, false)));
     }
     let answer = answer.fault().map_err(|fault| match fault {
-        Fault::TryAgain(why) | Fault::Unsure(why) => Broken::Again(why),
-        Fault::Denied(why) => Broken::Last(Failure::new("not_found_or_forbidden", why, true)),
-        Fault::Fatal(why) => Broken::Last(Failure::new("not_found_or_forbidden", why, false)),
+        fault if fault.may_pass() => Broken::Again(fault.to_string()),
+        fault => {
+            let denied = fault.kind == FaultKind::Denied;
+            Broken::Last(Failure::new("not_found_or_forbidden", fault.to_string(), denied))
+        }
     })?;
     let length = answer.content_length().and_then(|length| u64::try_from(length).ok()).unwrap_or(0);
     got.etag = answer.e_tag().map(str::to_owned).or(got.etag.take());

@@ -148,13 +148,13 @@ impl Cloud {
             self.state().cancel.as_ref().unwrap().cancel();
         }
         let answer = if self.chance(self.weather.throttled) {
-            Err(Fault::TryAgain("throttled".to_owned()))
+            Err(Fault::try_again("throttled".to_owned()))
         } else if mutating && self.chance(self.weather.lost) {
-            Err(Fault::Unsure("connection reset".to_owned()))
+            Err(Fault::unsure("connection reset".to_owned()))
         } else {
             let answer = doing(&mut self.state());
             let lost = mutating && self.chance(self.weather.lost);
-            if lost { Err(Fault::Unsure("connection reset".to_owned())) } else { answer }
+            if lost { Err(Fault::unsure("connection reset".to_owned())) } else { answer }
         };
         stop(true).await;
         self.latency().await;
@@ -173,14 +173,14 @@ impl Cloud {
             if let Some((by, late)) = spec.look_allowed_by {
                 let allowed = |t: &Thing| t.at == by && now >= t.ready + Duration::from_secs(late);
                 if !state.things.iter().any(allowed) {
-                    return Err(Fault::Denied("not allowed yet".to_owned()));
+                    return Err(Fault::denied("not allowed yet".to_owned()));
                 }
             }
             if spec.look_denied {
-                return Err(Fault::Denied("not allowed to look".to_owned()));
+                return Err(Fault::denied("not allowed to look".to_owned()));
             }
             if spec.look_fatal {
-                return Err(Fault::Fatal("cannot be looked at".to_owned()));
+                return Err(Fault::fatal("cannot be looked at".to_owned()));
             }
             if spec.foreign {
                 return Ok(Observation::Foreign("made by somebody else".to_owned()));
@@ -217,13 +217,13 @@ impl Cloud {
         self.call(Some(what.clone()), |state| {
             let first = *state.asked.entry(at).or_insert(now);
             if now < first + Duration::from_secs(spec.refused) {
-                return Err(Fault::TryAgain("throttled".to_owned()));
+                return Err(Fault::try_again("throttled".to_owned()));
             }
             if spec.create_lost {
-                return Err(Fault::Unsure("500 InternalError".to_owned()));
+                return Err(Fault::unsure("500 InternalError".to_owned()));
             }
             if spec.create_fatal {
-                return Err(Fault::Fatal("cannot be made".to_owned()));
+                return Err(Fault::fatal("cannot be made".to_owned()));
             }
             for need in spec.needs().filter(|&need| self.specs[need].role == Role::Made) {
                 if !state.things.iter().any(|t| t.at == need && t.works(now)) {
@@ -235,7 +235,7 @@ impl Cloud {
                     return Ok(());
                 }
                 if spec.named || twin.ends.is_some() {
-                    return Err(Fault::TryAgain("there is one of that name".to_owned()));
+                    return Err(Fault::try_again("there is one of that name".to_owned()));
                 }
             }
             let first = state.broke.insert(at);
@@ -261,7 +261,7 @@ impl Cloud {
                 breaks,
                 ends: None,
             });
-            if state.lose { Err(Fault::Unsure("connection reset".to_owned())) } else { Ok(()) }
+            if state.lose { Err(Fault::unsure("connection reset".to_owned())) } else { Ok(()) }
         })
         .await
     }
@@ -270,10 +270,10 @@ impl Cloud {
         let (spec, now) = (&self.specs[at], Instant::now());
         self.call(Some(format!("update {} {field}", name(at))), |state| {
             let Some(thing) = state.things.iter_mut().find(|t| t.id == id) else {
-                return Err(Fault::Fatal("not found".to_owned()));
+                return Err(Fault::fatal("not found".to_owned()));
             };
             if now < thing.ready {
-                return Err(Fault::TryAgain("another change is under way".to_owned()));
+                return Err(Fault::try_again("another change is under way".to_owned()));
             }
             match field.strip_prefix("steps.") {
                 _ if spec.stubborn => {}
@@ -292,11 +292,11 @@ impl Cloud {
         let what = format!("delete {}", name(at));
         self.call(Some(what.clone()), |state| {
             if spec.delete_fatal {
-                return Err(Fault::Fatal("cannot be deleted".to_owned()));
+                return Err(Fault::fatal("cannot be deleted".to_owned()));
             }
             let Some(thing) = state.things.iter().find(|t| t.id == id) else { return Ok(()) };
             if now < thing.ready {
-                return Err(Fault::TryAgain("it is still being made".to_owned()));
+                return Err(Fault::try_again("it is still being made".to_owned()));
             }
             let in_the_way = |other: usize| self.specs[other].needs().any(|need| need == at);
             let recreated = thing.breaks.is_some();
@@ -312,7 +312,7 @@ impl Cloud {
                 state.violations.push(line);
             }
             if state.ghosts.iter().any(|&(ghost, _)| in_the_way(ghost)) {
-                return Err(Fault::TryAgain("has a dependency".to_owned()));
+                return Err(Fault::try_again("has a dependency".to_owned()));
             }
             let ends = now + Duration::from_secs(spec.ending);
             if spec.sticks {

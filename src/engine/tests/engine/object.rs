@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tritondeploy_engine::{
-    Action, After, Change, Cx, Fact, Fault, Given, Graph, Inputs, Node, Observation, Resource, UpdateMode,
+    Action, After, Change, Cx, Fact, Fault, Given, Graph, Inputs, Node, Observation, Observe, Resource, Sweep, UpdateMode,
 };
 
 use crate::cloud::Cloud;
@@ -34,7 +34,7 @@ fn all<T: Clone>((plain, ending): &(Vec<T>, Vec<T>)) -> Vec<T> {
     plain.iter().chain(ending).cloned().collect()
 }
 
-impl<const ENDS: bool> Resource for Object<ENDS> {
+impl<const ENDS: bool> Observe for Object<ENDS> {
     type World = Cloud;
     const KIND: &'static str = "object";
     const ENDS_WITH_PARENT: bool = ENDS;
@@ -56,6 +56,20 @@ impl<const ENDS: bool> Resource for Object<ENDS> {
         cx.world.look(self.at, &all(within)).await
     }
 
+    fn patience(&self, _: Action) -> Duration {
+        self.spec.patience()
+    }
+
+    async fn evidence(&self, _: &Cx<Cloud>, _: &<Others as Inputs>::Values) -> Vec<String> {
+        vec![format!("evidence of {}", self.at)]
+    }
+
+    fn facts(&self, found: &u64) -> Vec<Fact> {
+        vec![Fact { key: "id", value: found.to_string() }]
+    }
+}
+
+impl<const ENDS: bool> Resource for Object<ENDS> {
     async fn create(
         &self,
         cx: &Cx<Cloud>,
@@ -83,17 +97,11 @@ impl<const ENDS: bool> Resource for Object<ENDS> {
     fn how(&self, change: &Change) -> UpdateMode {
         if self.spec.rigid && !change.field.starts_with("steps") { UpdateMode::Refuse } else { UpdateMode::InPlace }
     }
+}
 
-    fn patience(&self, _: Action) -> Duration {
-        self.spec.patience()
-    }
-
-    async fn evidence(&self, _: &Cx<Cloud>, _: &<Others as Inputs>::Values) -> Vec<String> {
-        vec![format!("evidence of {}", self.at)]
-    }
-
-    fn facts(&self, found: &u64) -> Vec<Fact> {
-        vec![Fact { key: "id", value: found.to_string() }]
+impl<const ENDS: bool> Sweep for Object<ENDS> {
+    async fn delete(&self, cx: &Cx<Cloud>, _: &<Others as Inputs>::Values, found: &u64) -> Result<(), Fault> {
+        cx.world.delete(self.at, *found).await
     }
 }
 

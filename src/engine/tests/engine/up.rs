@@ -42,7 +42,7 @@ fn what_is_denied_is_unknown_and_so_is_what_is_within_it() {
         let denied = Spec::new().with(|s| s.look_denied = true);
         let cloud = cloud(vec![denied, Spec::new().within([0]), Spec::new().within([1]), Spec::new().uses([0])]);
         let standings: Vec<_> = walk(&cloud).look().await.nodes.into_iter().map(|s| s.status).collect();
-        let unknown = |why: &str| Status::Unknown { why: why.to_owned() };
+        let unknown = |why: &str| Status::Unknown { why: why.to_owned(), request_id: None };
         let parent = || unknown("cannot be told: object-0");
         assert_eq!(standings, [unknown("denied: not allowed to look"), parent(), parent(), Status::Absent]);
     });

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Asked, Choice, Entry, News, Reading, Source, Sources};
 use crate::cloud::Cloud;
-use crate::engine::Fault;
+use crate::engine::{Fault, FaultKind};
 use crate::resources::eks::ClusterOutput;
 
 /// How often pods are looked for.
@@ -105,7 +105,7 @@ async fn tail(mut reading: Reading, to: Sender<News>, gone: CancellationToken, c
             Ok(None) | Err(_) if gone.is_cancelled() => return,
             Ok(None) => {}
             // Nothing was logged for a while, or the connection was lost: it goes on by itself.
-            Err(Fault::TryAgain(_)) => {}
+            Err(fault) if fault.kind == FaultKind::TryAgain => {}
             Err(why) => note(&to, &mut told, format!("{}: {why}; trying on", reading.name())).await,
         }
         tokio::select! {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 
 use super::{Entry, Line, News, Reading, Source};
-use crate::engine::Fault;
+use crate::engine::{Fault, FaultKind};
 
 /// A log that is lost so often in a row is given up.
 const TRIES: u32 = 3;
@@ -30,7 +30,7 @@ impl Lines for Reading {
         let mut tries = 0;
         loop {
             match self.next(false).await {
-                Err(Fault::TryAgain(_)) if tries < TRIES => {
+                Err(fault) if fault.kind == FaultKind::TryAgain && tries < TRIES => {
                     tries += 1;
                     sleep(Duration::from_secs(u64::from(tries))).await;
                 }
@@ -139,7 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_log_that_fails_is_told_and_the_others_go_on() {
-        let lost = Given("triton", vec![line("01", "a"), Err(Fault::TryAgain("cut off".to_owned())), line("09", "never")]);
+        let lost = Given("triton", vec![line("01", "a"), Err(Fault::try_again("cut off".to_owned())), line("09", "never")]);
         let merged = all(vec![lost, Given("gateway", vec![line("02", "b")])]).await;
         assert_eq!(merged, ["triton a", "p/triton: cut off", "gateway b"]);
     }

@@ -99,7 +99,7 @@ impl Reading {
                 Ok(None) => self.stream = None,
                 Err(why) => {
                     self.stream = None;
-                    return Err(Fault::TryAgain(format!("the log of {} was cut off: {why}", self.name())));
+                    return Err(Fault::try_again(format!("the log of {} was cut off: {why}", self.name())));
                 }
             }
         }

@@ -1,0 +1,161 @@
+//! A call that failed, and what that means to a walk.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// What a walk does about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The same call may succeed a little later (throttling, not consistent yet, a dependent that is still going).
+    TryAgain,
+    /// The call may have been applied: no answer came.
+    Unsure,
+    /// Not allowed.
+    Denied,
+    /// It will not get better by itself.
+    Fatal,
+}
+
+/// Who answered so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The service and the operation in IAM's notation, e.g. `ec2:CreateVpc`; empty where they are not known.
+    pub call: String,
+    /// The service's error code; empty where it gave none.
+    pub code: String,
+    /// Under which the service's support finds the call.
+    pub request_id: Option<String>,
+}
+
+/// A call that failed.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// What a walk does about it.
+    pub kind: FaultKind,
+    /// The cause on one line, in the service's own words and with its code where it gave any, without the request's id.
+    pub message: String,
+    /// Who answered so; None where nobody did.
+    pub origin: Option<Box<Origin>>,
+    /// The error below, for the log.
+    pub source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Fault {
+    /// A failure of this kind that no service answered.
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), origin: None, source: None }
+    }
+
+    /// The same call may succeed a little later.
+    pub fn try_again(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::TryAgain, message)
+    }
+
+    /// The call may have been applied.
+    pub fn unsure(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Unsure, message)
+    }
+
+    /// Not allowed.
+    pub fn denied(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Denied, message)
+    }
+
+    /// It will not get better by itself.
+    pub fn fatal(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Fatal, message)
+    }
+
+    /// With whoever answered so.
+    #[must_use]
+    pub fn from_origin(mut self, origin: Origin) -> Self {
+        self.origin = Some(Box::new(origin));
+        self
+    }
+
+    /// With the error below it.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same answer, which means something else here.
+    #[must_use]
+    pub fn taken_as(mut self, kind: FaultKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// With what was being done, or to what, before the cause.
+    #[must_use]
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
+    /// With more that is known after the cause.
+    #[must_use]
+    pub fn and(mut self, more: impl fmt::Display) -> Self {
+        self.message = format!("{}; {more}", self.message);
+        self
+    }
+
+    /// The service's error code; empty where there is none.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        self.origin.as_ref().map_or("", |origin| &origin.code)
+    }
+
+    /// The request's id, where a service gave one.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.origin.as_ref().and_then(|origin| origin.request_id.as_deref())
+    }
+
+    /// The same call may succeed later, or has been applied: nobody needs to do anything first.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self.kind, FaultKind::TryAgain | FaultKind::Unsure)
+    }
+
+    /// The cause on one line, without the request's id: the same for every call that failed for it.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        match self.kind {
+            FaultKind::Unsure => format!("no answer: {}", self.message),
+            FaultKind::Denied => format!("denied: {}", self.message),
+            FaultKind::TryAgain | FaultKind::Fatal => self.message.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.cause())?;
+        self.request_id().map_or(Ok(()), |id| write!(f, " (request {id})"))
+    }
+}
+
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_the_same_under_another_request() {
+        let of = |id: &str| {
+            let origin = Origin { call: "ec2:CreateVpc".into(), code: "Expired".into(), request_id: Some(id.into()) };
+            Fault::denied("Expired: gone").from_origin(origin)
+        };
+        assert_eq!(of("a").cause(), of("b").cause());
+        assert_eq!(of("a").about("vpc").to_string(), "denied: vpc: Expired: gone (request a)");
+        assert_eq!((of("a").code(), of("a").request_id()), ("Expired", Some("a")));
+    }
+}
