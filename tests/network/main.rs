@@ -7,7 +7,6 @@ mod connect;
 mod crash;
 mod leftovers;
 mod life;
-mod local_aws;
 mod lossy;
 
 use std::collections::BTreeMap;
