@@ -22,7 +22,8 @@ pub struct LocalAws {
     pub secret: String,
 }
 
-/// What has the local AWS loaded already, for all tests of this program; it ends when its standard input does.
+/// What has the local AWS loaded already, where `tests/programs` has not started one for all; it ends when its standard
+/// input does.
 struct ForkServer {
     address: String,
     _process: Child,
@@ -61,7 +62,8 @@ impl LocalAws {
 
     fn with(speed: u32, more: &str) -> Self {
         static FORK_SERVER: LazyLock<ForkServer> = LazyLock::new(ForkServer::start);
-        let mut lifeline = TcpStream::connect(&FORK_SERVER.address).expect("the fork server listens");
+        let address = std::env::var("TRITONDEPLOY_FORK_SERVER").unwrap_or_else(|_| FORK_SERVER.address.clone());
+        let mut lifeline = TcpStream::connect(address).expect("the fork server listens");
         writeln!(lifeline, "--port 0 --speed {speed} {more}").expect("asked");
         let told = lifeline.try_clone().expect("a handle");
         let mut local = Self { lifeline, host: String::new(), key: String::new(), secret: String::new() };
