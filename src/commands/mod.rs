@@ -164,7 +164,7 @@ impl Session {
     /// A walk through the graph that is made of this.
     fn through(&self, cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
         let graph = Arc::new(deployment::graph(&cloud.config, inventory));
-        Walk { graph, world: cloud.clone(), events: Events::nowhere(), cancel: self.cancel.clone() }
+        Walk { graph, world: cloud.clone(), events: Events::nowhere(), cancel: self.cancel.clone(), gate: Gate::open() }
     }
 
     /// Looks at everything once, unless the user stops it.

@@ -35,7 +35,10 @@ fn of(event: &Event) -> Option<String> {
             format!("  {node}: {} in {}", words::did(*did), words::took(*took))
         }
         Event::Failed { node, why, .. } => format!("  {node}: FAILED: {why}"),
-        Event::Stopping => "  stopping: finishing the calls in flight (Ctrl-C again: exit at once)".to_owned(),
+        Event::Stopping { why } => {
+            let why = why.as_ref().map(|why| format!("{why}; ")).unwrap_or_default();
+            format!("  stopping: {why}finishing the calls in flight (Ctrl-C again: exit at once)")
+        }
         Event::Ended { walk, ok, took } => {
             format!("  {walk} {} after {}", if *ok { "done" } else { "ended" }, words::took(*took))
         }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::inventory::Inventory;
 use tritondeploy::deployment::graph;
-use tritondeploy::engine::{Event, Events, Outcome, Walk};
+use tritondeploy::engine::{Event, Events, Gate, Outcome, Walk};
 
 pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
     let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await.expect("an inventory");
@@ -45,7 +45,7 @@ fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
             }
         }
     });
-    Walk { graph: Arc::new(graph), world: cloud.clone(), events: Events::to(sender), cancel: CancellationToken::new() }
+    Walk { graph: Arc::new(graph), world: cloud.clone(), events: Events::to(sender), cancel: CancellationToken::new(), gate: Gate::open() }
 }
 
 pub(crate) async fn up(cloud: &Arc<Cloud>) -> Outcome {
