@@ -20,7 +20,7 @@ const ANSWER: Duration = Duration::from_secs(30 * 60);
 const PUT_BACK: Duration = Duration::from_secs(10 * 60);
 
 /// How a release went.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// Models that differ from the former release.
     pub changed: Vec<String>,

@@ -1,5 +1,6 @@
 //! The leave to act: asked before every act of a walk, and lost for good once it is refused.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,12 @@ struct Inner {
     check: Check,
     why: OnceLock<Arc<str>>,
     is_shut: CancellationToken,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("why", &self.0.why.get()).finish_non_exhaustive()
+    }
 }
 
 impl Gate {
