@@ -8,35 +8,34 @@
 mod held;
 mod object;
 mod process;
+mod take;
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 
-use self::object::{Done, If, Object};
-use self::process::{Process, since_boot};
+use self::object::{Done, Object};
+use self::process::Process;
 use super::Cloud;
 use super::aws::Aws;
 use crate::engine::Fault;
 
 pub use held::{Held, Released};
+pub use take::{NotTaken, take};
 
 /// Where it lies in the bucket.
 pub const KEY: &str = "tritondeploy/lease.json";
 /// What was not renewed for so long, by S3's clock, holds no more.
 pub const EXPIRES: Duration = Duration::from_secs(60);
 
-/// A bucket that was just made may take so long to be found.
-const APPEARS: Duration = Duration::from_secs(6);
-
 /// How a lease is kept. Its holder gives up well before anybody else may take it over.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// Between two renewals.
     pub renew: Duration,
+    /// Between two looks whether it is still ours: whoever removes a lease by hand may begin at once.
+    pub watch: Duration,
     /// Without a renewal for so long no act begins any more; also how long taking it may go unanswered.
     pub give_up: Duration,
     /// Between two tries.
@@ -45,7 +44,8 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { renew: Duration::from_secs(20), give_up: Duration::from_secs(45), again: Duration::from_secs(2) }
+        let seconds = Duration::from_secs;
+        Self { renew: seconds(20), watch: seconds(3), give_up: seconds(45), again: seconds(2) }
     }
 }
 
@@ -104,7 +104,12 @@ impl fmt::Display for Holder {
             if text.is_empty() { unknown.to_owned() } else { text }
         };
         let (command, who) = (plain(&self.command, "a command that is not told"), plain(&self.who, "somebody"));
-        write!(f, "{command} by {who} on {} since {}", plain(&self.host, "an unknown host"), plain(&self.since, "an unknown time"))
+        write!(
+            f,
+            "{command} by {who} on {} since {}",
+            plain(&self.host, "an unknown host"),
+            plain(&self.since, "an unknown time")
+        )
     }
 }
 
@@ -125,19 +130,6 @@ impl Seen {
     pub fn is_live(&self) -> bool {
         self.age.is_none_or(|age| age <= EXPIRES) && !self.holder.process.is_dead()
     }
-}
-
-/// Why a lease was not taken.
-#[derive(Clone, Debug)]
-pub enum NotTaken {
-    /// Somebody holds it.
-    Held(Box<Seen>),
-    /// S3 did not let us, or did not answer.
-    Fault(Fault),
-    /// There is no bucket to take it in.
-    NoBucket,
-    /// The user stopped it.
-    Cancelled,
 }
 
 /// Who holds the bucket's lease; None where nobody does, or there is no bucket.
@@ -168,95 +160,6 @@ pub async fn remove(aws: &Aws, bucket: &str, seen: &Seen) -> Result<bool, Fault>
     Err(Fault::TryAgain("the lease is renewed all the time".to_owned()))
 }
 
-/// Takes the lease: where there is none, or one that is over, or one whose process on this machine is dead. Where somebody
-/// holds it, `waiting` is called before each wait, with the time so far, until `limit`.
-///
-/// # Errors
-/// [`NotTaken`]. Nothing of ours is left then, as far as S3 answers.
-pub async fn take(
-    aws: &Aws,
-    bucket: &str,
-    me: Holder,
-    pace: Pace,
-    limit: Duration,
-    cancel: &CancellationToken,
-    mut waiting: impl FnMut(&Seen, Duration),
-) -> Result<(Held, Option<Holder>), NotTaken> {
-    let object = Object::new(aws, bucket);
-    let (begun, mut failing): (Instant, Option<Instant>) = (Instant::now(), None);
-    let (mut over, mut gone): (Option<Seen>, Option<Instant>) = (None, None);
-    loop {
-        if cancel.is_cancelled() {
-            give_back(&object, &me).await;
-            return Err(NotTaken::Cancelled);
-        }
-        // The lease counts from before the call that wrote it.
-        let asked = since_boot();
-        let condition = over.as_ref().map_or(If::Absent, |over| If::Unchanged(&over.etag));
-        let fault = match object.write(&me, condition).await {
-            Ok(Done::Yes(etag)) => return Ok((Held::keep(object, me, etag, asked, pace), over.map(|over| over.holder))),
-            Ok(Done::No) => None,
-            Ok(Done::NoBucket) => {
-                if gone.get_or_insert_with(Instant::now).elapsed() >= APPEARS {
-                    return Err(NotTaken::NoBucket);
-                }
-                pause(pace.again, cancel).await;
-                continue;
-            }
-            Err(fault) => Some(fault),
-        };
-        let former = over.take().map(|over| over.holder);
-        let seen = match fault {
-            Some(fault @ (Fault::Denied(_) | Fault::Fatal(_))) => Err(fault),
-            // It may have been written all the same.
-            Some(fault) => object.read().await.and_then(|seen| seen.filter(|seen| seen.holder.id == me.id).ok_or(fault)).map(Some),
-            None => object.read().await,
-        };
-        match seen {
-            Ok(Some(seen)) if seen.holder.id == me.id => {
-                let written = asked.min(since_boot().saturating_sub(seen.age.unwrap_or_default()));
-                return Ok((Held::keep(object, me, seen.etag, written, pace), former));
-            }
-            Ok(Some(seen)) if seen.is_live() => {
-                if begun.elapsed() >= limit {
-                    return Err(NotTaken::Held(Box::new(seen)));
-                }
-                failing = None;
-                waiting(&seen, begun.elapsed());
-                pause(pace.again.min(limit.saturating_sub(begun.elapsed())), cancel).await;
-            }
-            Ok(seen) => {
-                failing = None;
-                over = seen;
-            }
-            Err(fault @ (Fault::TryAgain(_) | Fault::Unsure(_))) => {
-                if failing.get_or_insert_with(Instant::now).elapsed() >= pace.give_up {
-                    give_back(&object, &me).await;
-                    return Err(NotTaken::Fault(fault));
-                }
-                pause(pace.again, cancel).await;
-            }
-            Err(fault) => return Err(NotTaken::Fault(fault)),
-        }
-    }
-}
-
-async fn pause(wait: Duration, cancel: &CancellationToken) {
-    tokio::select! {
-        () = cancel.cancelled() => {}
-        () = sleep(wait) => {}
-    }
-}
-
-/// A call without an answer may have written our lease: it goes again. If S3 does not answer now either, it ends by itself.
-async fn give_back(object: &Object, me: &Holder) {
-    if let Ok(Some(seen)) = object.read().await
-        && seen.holder.id == me.id
-    {
-        let _ = object.delete(&seen.etag).await;
-    }
-}
-
 /// Makes sure that nobody else changes what is in this bucket.
 ///
 /// # Errors
@@ -279,7 +182,7 @@ pub async fn end(cloud: &Cloud, bucket: &str) -> Result<(), Fault> {
     let left = match cloud.holds(bucket) {
         Some(held) => match held.release().await? {
             Released::Gone => None,
-            Released::NotOurs(seen) => seen,
+            Released::NotOurs(seen) => seen.map(|seen| *seen),
         },
         None => read(&cloud.aws, bucket).await?,
     };
@@ -305,7 +208,8 @@ mod tests {
         let holder = Holder::this("arn:aws:iam::1:user/a", "up").unwrap();
         let value = serde_json::to_value(&holder).unwrap();
         let keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
-        let all = ["schema", "id", "who", "host", "command", "since", "renewals", "boot_id", "pid_namespace", "pid", "process_start"];
+        let all =
+            ["schema", "id", "who", "host", "command", "since", "renewals", "boot_id", "pid_namespace", "pid", "process_start"];
         assert_eq!((keys, holder.id.len()), (all.to_vec(), 32));
         let later: Holder = serde_json::from_str(r#"{"schema": 2, "who": "a", "new": [1]}"#).unwrap();
         assert_eq!((later.schema, &*later.who, &*later.id), (2, "a", ""));

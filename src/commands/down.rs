@@ -90,7 +90,8 @@ async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, ask: &Ask) -> Re
     let held = match session.bucket(cloud).await? {
         Status::Absent | Status::Foreign { .. } => None,
         Status::Unknown { why } => {
-            let why = format!("cannot take the lease, since it cannot be told whether the bucket {} is ours: {why}", cloud.bucket());
+            let why =
+                format!("cannot take the lease, since it cannot be told whether the bucket {} is ours: {why}", cloud.bucket());
             return Err(Error::failed(why, session.again("down")));
         }
         Status::Present | Status::Changing { .. } | Status::Broken { .. } => session.lock(cloud, "down", ask.lock).await?,

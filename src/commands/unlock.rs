@@ -20,7 +20,9 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
         show::line(format!("{place}: {holder}"));
         let age = seen.age.map_or_else(|| "at a time that S3 does not tell".to_owned(), |age| format!("{} s ago", age.as_secs()));
         show::line(match is_live {
-            true => format!("warning: it looks alive, and was renewed {age}: without its lease it stops, and its work stays undone."),
+            true => {
+                format!("warning: it looks alive, and was renewed {age}: without its lease it stops, and its work stays undone.")
+            }
             false => format!("It is over: it was renewed {age}, and whoever wants it next takes it over."),
         });
     }

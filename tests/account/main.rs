@@ -11,10 +11,12 @@ mod crash;
 mod drift;
 mod earlier;
 mod foreign;
+mod lease;
 mod life;
 #[path = "../network/local_aws.rs"]
 mod local_aws;
 mod nodes;
+mod operator;
 mod token;
 
 use std::sync::Arc;
@@ -45,7 +47,13 @@ fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
             }
         }
     });
-    Walk { graph: Arc::new(graph), world: cloud.clone(), events: Events::to(sender), cancel: CancellationToken::new(), gate: Gate::open() }
+    Walk {
+        graph: Arc::new(graph),
+        world: cloud.clone(),
+        events: Events::to(sender),
+        cancel: CancellationToken::new(),
+        gate: Gate::open(),
+    }
 }
 
 pub(crate) async fn up(cloud: &Arc<Cloud>) -> Outcome {
@@ -54,9 +62,13 @@ pub(crate) async fn up(cloud: &Arc<Cloud>) -> Outcome {
     outcome
 }
 
+/// A walk through all that there is.
+pub(crate) async fn everything(cloud: &Arc<Cloud>) -> Walk<Cloud> {
+    through(cloud, &Inventory::of_all(cloud).await.expect("an inventory"))
+}
+
 pub(crate) async fn down(cloud: &Arc<Cloud>) {
-    let inventory = Inventory::of_all(cloud).await.expect("an inventory");
-    let outcome = through(cloud, &inventory).down().await;
+    let outcome = everything(cloud).await.down().await;
     assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.failures, outcome.blocked);
     assert!(outcome.exists.is_empty(), "left: {:?}", outcome.exists);
 }

@@ -86,7 +86,13 @@ async fn credentials_that_expire_are_said_to_have_expired_before_and_during_a_wa
     assert!(refused.to_string().contains("have expired"), "{refused}");
     let cloud = Arc::new(Cloud::new(aws, at(&local.host)));
     let graph = graph(&cloud.config, &Inventory::default()).up_to("s3-endpoint");
-    let walk = Walk { graph: Arc::new(graph), world: cloud, events: Events::nowhere(), cancel: CancellationToken::new(), gate: Gate::open() };
+    let walk = Walk {
+        graph: Arc::new(graph),
+        world: cloud,
+        events: Events::nowhere(),
+        cancel: CancellationToken::new(),
+        gate: Gate::open(),
+    };
     let outcome = walk.up().await;
     assert_eq!(outcome.changed, 0);
     let told = |failure: &Failure| failure.why.contains("have expired");

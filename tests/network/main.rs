@@ -44,7 +44,13 @@ pub(crate) async fn walk_and_listen(cloud: &Arc<Cloud>, said: &Said) -> Walk<Clo
             said.lock().unwrap().push(line);
         }
     });
-    Walk { graph: Arc::new(graph), world: cloud.clone(), events: Events::to(sender), cancel: CancellationToken::new(), gate: Gate::open() }
+    Walk {
+        graph: Arc::new(graph),
+        world: cloud.clone(),
+        events: Events::to(sender),
+        cancel: CancellationToken::new(),
+        gate: Gate::open(),
+    }
 }
 
 pub(crate) async fn up(cloud: &Arc<Cloud>) -> Outcome {

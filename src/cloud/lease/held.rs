@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::object::{Done, If, Object};
@@ -43,10 +43,10 @@ pub enum Released {
     /// It is gone.
     Gone,
     /// It was not ours any more: whose it is now, or nobody's.
-    NotOurs(Option<Seen>),
+    NotOurs(Option<Box<Seen>>),
 }
 
-/// What came of one renewal.
+/// What came of one renewal, or of a look between two.
 enum Renewal {
     Done,
     Lost(String),
@@ -109,7 +109,7 @@ impl Held {
                         lock(&self.ours).etag = seen.etag;
                         Ok(None)
                     }
-                    Ok(seen) => Ok(Some(Released::NotOurs(seen))),
+                    Ok(seen) => Ok(Some(Released::NotOurs(seen.map(Box::new)))),
                     Err(fault) => Err(fault),
                 },
                 Err(fault) => Err(fault),
@@ -159,7 +159,7 @@ struct Keeper {
 
 impl Keeper {
     async fn renew_until_the_end(self) {
-        let mut wait = self.pace.renew;
+        let (mut wait, mut last, mut renewed) = (self.pace.watch, None, Instant::now());
         loop {
             tokio::select! {
                 biased;
@@ -167,19 +167,40 @@ impl Keeper {
                 () = self.gate.until_shut() => return,
                 () = sleep(wait) => {}
             }
+            let due = last.is_some() || renewed.elapsed() >= self.pace.renew;
             // A call that has begun is finished: who releases must know what it wrote.
-            let last = match self.renew().await {
-                Renewal::Done => None,
+            match if due { self.renew().await } else { self.look().await } {
+                Renewal::Done => {
+                    renewed = if due { Instant::now() } else { renewed };
+                    (wait, last) = (self.pace.watch, None);
+                }
                 Renewal::Lost(why) => return self.gate.shut(&why),
                 Renewal::Failed(fault) => {
-                    tracing::warn!(target: "lease", why = %fault, "not renewed");
-                    Some(fault)
+                    tracing::warn!(target: "lease", why = %fault, due, "not renewed");
+                    wait = self.pace.again;
+                    last = due.then_some(fault);
                 }
-            };
-            wait = if last.is_none() { self.pace.renew } else { self.pace.again };
+            }
             if let Some(why) = too_old(&self.ours, self.pace, last.as_ref()) {
                 return self.gate.shut(&why);
             }
+        }
+    }
+
+    /// Whether it is still there, and ours.
+    async fn look(&self) -> Renewal {
+        match self.object.read().await {
+            Ok(seen) => self.lost(seen.as_ref()).map_or(Renewal::Done, Renewal::Lost),
+            Err(fault) => Renewal::Failed(fault),
+        }
+    }
+
+    /// Whose it is, where it is not ours.
+    fn lost(&self, seen: Option<&Seen>) -> Option<String> {
+        match seen {
+            Some(seen) if seen.holder.id == lock(&self.ours).holder.id => None,
+            Some(seen) => Some(format!("the lease was taken over: {}", seen.holder)),
+            None => Some("the lease was removed (by `tritondeploy unlock`, or by hand)".to_owned()),
         }
     }
 
@@ -211,8 +232,7 @@ impl Keeper {
                 }
                 Renewal::Failed(fault.unwrap_or_else(|| Fault::TryAgain("an earlier renewal arrived late".to_owned())))
             }
-            Ok(Some(seen)) => Renewal::Lost(format!("the lease was taken over: {}", seen.holder)),
-            Ok(None) => Renewal::Lost("the lease was removed (by `tritondeploy unlock`, or by hand)".to_owned()),
+            Ok(seen) => Renewal::Lost(self.lost(seen.as_ref()).unwrap_or_default()),
             Err(second) => Renewal::Failed(fault.unwrap_or(second)),
         }
     }

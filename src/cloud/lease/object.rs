@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryPartition;
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -54,7 +55,9 @@ pub(super) enum Done {
 
 impl Object {
     pub(super) fn new(aws: &Aws, bucket: &str) -> Self {
-        Self { s3: aws.s3.clone(), account: aws.account.clone(), bucket: bucket.to_owned() }
+        // Uploads that S3 slows down must not slow the renewals: the pace of a client's tries is shared by its partition.
+        let own = aws.s3.config().to_builder().retry_partition(RetryPartition::new("lease")).build();
+        Self { s3: Client::from_conf(own), account: aws.account.clone(), bucket: bucket.to_owned() }
     }
 
     /// None where there is no lease, or no bucket.

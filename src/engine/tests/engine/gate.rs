@@ -109,7 +109,7 @@ fn what_is_deleted_last_goes_when_all_else_is_gone() {
     virtually(1, async {
         let others = [Spec::new().with(|s| s.ending = 90), Spec::new().with(|s| s.ending = 10), Spec::new().uses([0])];
         let cloud = cloud([&[Spec::new().with(|s| s.last = true)], &others[..]].concat());
-        (0..3).for_each(|at| drop(cloud.put(at, &[], &[], 0)));
+        (0..3).for_each(|at| _ = cloud.put(at, &[], &[], 0));
         cloud.put(3, &[], &[0], 0);
         let outcome = walk(&cloud).down().await;
         assert!(outcome.ok() && outcome.took >= Duration::from_secs(90), "{outcome:?}");
@@ -122,7 +122,7 @@ fn what_is_deleted_last_goes_when_all_else_is_gone() {
 fn what_is_deleted_last_stays_where_something_else_does() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new().with(|s| s.last = true), Spec::new().with(|s| s.delete_fatal = true)]);
-        (0..2).for_each(|at| drop(cloud.put(at, &[], &[], 0)));
+        (0..2).for_each(|at| _ = cloud.put(at, &[], &[], 0));
         let outcome = walk(&cloud).down().await;
         assert_eq!((names(&outcome.exists), names(&outcome.blocked)), (vec!["object-0", "object-1"], vec!["object-0"]));
     });

@@ -29,7 +29,13 @@ use spec::Spec;
 pub fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
     let cancel = CancellationToken::new();
     cloud.state().cancel = Some(cancel.clone());
-    Walk { graph: Arc::new(object::graph(&cloud.specs)), world: cloud.clone(), events: Events::nowhere(), cancel, gate: Gate::open() }
+    Walk {
+        graph: Arc::new(object::graph(&cloud.specs)),
+        world: cloud.clone(),
+        events: Events::nowhere(),
+        cancel,
+        gate: Gate::open(),
+    }
 }
 
 /// What a walk told while it went, as text.
