@@ -26,6 +26,7 @@ pub(crate) struct Running {
 
 /// How a run ended.
 #[derive(Debug)]
+#[allow(dead_code, reason = "all of it is shown where a test fails")]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
     /// The last line that it printed.
