@@ -11,7 +11,6 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use serde_json::Value;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::aws::Aws;
-use tritondeploy::cloud::kube::Clusters;
 use tritondeploy::config::Config;
 
 pub struct LocalAws {
@@ -90,7 +89,7 @@ impl LocalAws {
         config.region.get_or_insert_with(|| "us-east-1".to_owned());
         let who = SharedCredentialsProvider::new(Credentials::new(&self.key, &self.secret, None, None, "test"));
         let aws = Aws::connect_as(&config, who).await.expect("the local AWS answers");
-        Arc::new(Cloud { aws, kube: Clusters::default(), config })
+        Arc::new(Cloud::new(aws, config))
     }
 
     /// How many mutating calls there were since the start or the last reset.
