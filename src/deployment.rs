@@ -3,10 +3,11 @@
 use crate::cloud::{Cloud, inventory::Inventory};
 use crate::config::Config;
 use crate::engine::{After, Graph, Node};
-use crate::resources::eks::{AccessEntry, AccessPolicy, Addon, Cluster, LaunchTemplate, NodeGroup};
+use crate::resources::eks::{AccessEntry, AccessPolicy, Addon, Cluster, LaunchTemplate, NodeGroup, NodeTags};
 use crate::resources::iam::{ModelAccess, OidcProvider, PolicyAttachment as Policy, Role};
 use crate::resources::kube::{
-    Applied, Balancer, ConfigMap, Deployment, DevicePlugin, GatewayConfig, Namespace, Rollout, Service, ServiceAccount,
+    Applied, Balancer, BalancerTags, ConfigMap, Deployment, DevicePlugin, GatewayConfig, Namespace, Rollout, Service,
+    ServiceAccount,
 };
 use crate::resources::network::{
     ElasticIp, InternetGateway, Leftovers, NatGateway, Route, RouteTable, RouteTableAssociation, S3Endpoint, Subnet, Vpc,
@@ -89,9 +90,11 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let allowed = g.each(policies("node", &role, &NodeGroup::POLICIES));
     let template = g.add("launch-template", LaunchTemplate::new(nodes.disk_gib, ami_type), (), ());
     let uses = (role, private, template, After::of((private_routing, allowed, cni, proxy)));
-    let ready = After::of(g.add("node-group", NodeGroup::new(nodes, machine), cluster.clone(), uses));
+    let group = g.add("node-group", NodeGroup::new(nodes, machine), cluster.clone(), uses);
+    let ready = After::of(group.clone());
     let dns = if machine.has_gpu() { Addon::coredns() } else { Addon::plain("coredns") };
-    g.add("addon/coredns", dns, cluster.clone(), ready.clone());
+    let dns = g.add("addon/coredns", dns, cluster.clone(), ready.clone());
+    g.adjust("tags/nodes", NodeTags, group, After::of(dns));
 
     // Triton and the gateway, the way in, and the proof that they answer.
     let models = g.add("models", Models::new(&models.directory, &models.serve), bucket.clone(), ());
@@ -112,7 +115,8 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     // Made after the pods, and so gone before them: no client is led to a pod that is going.
     let reached = After::of((public_routing, ready, deployment));
     let service = g.add("kube/service", Applied::new(config, Service::new(config, "kube/service")), namespace, reached);
-    let balancer = g.watch("balancer", Balancer, service, After::of(rollout));
+    let balancer = g.watch("balancer", Balancer, service.clone(), After::of(rollout));
+    g.adjust("tags/balancer", BalancerTags, service, After::of(balancer.clone()));
     let photo = g.add("proof/photo", ProofImage, bucket, ());
     g.watch("proof", Proof, (balancer, photo), ());
     g

@@ -47,10 +47,28 @@ impl Cloud {
         self.lease.get().map(|held| &**held).filter(|held| held.bucket() == bucket && !held.is_released())
     }
 
-    /// The ownership tags of a node, plus `Name` for the consoles.
+    /// All tags that a node is made with: the ownership tags, `Name` for the consoles, and the user's own.
     #[must_use]
     pub fn tags(&self, node: &str) -> tags::Tags {
-        tags::Tags::new(&self.config.name, &self.aws.region, node)
+        tags::Tags::new(&self.config.name, &self.aws.region, node).and(self.user_tags())
+    }
+
+    /// The user's own tags, and what lists them.
+    #[must_use]
+    pub fn user_tags(&self) -> tags::Tags {
+        tags::user(&self.config.tags)
+    }
+
+    /// What is wanted of an object's tags.
+    #[must_use]
+    pub fn wanted_tags(&self) -> tags::Tagged {
+        tags::Tagged::wanted(self.user_tags())
+    }
+
+    /// The tags that an object has, to be compared with that.
+    #[must_use]
+    pub fn tagged(&self, tags: impl Into<tags::Tags>) -> tags::Tagged {
+        tags::Tagged::of(tags.into(), &self.user_tags())
     }
 
     /// The bucket's name, as configured or of deployment, account and region.

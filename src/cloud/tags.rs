@@ -1,9 +1,14 @@
-//! The tags by which we know our own, in the shape of each service.
+//! The tags by which we know our own, and the user's, in the shape of each service.
+
+pub mod set;
+mod user;
 
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_ec2::types::{Filter, ResourceType, TagSpecification};
 use serde::Serialize;
+
+pub use user::{AllTagged, Step, Tagged, is_of_tags, steps, steps_between, user};
 
 /// The deployment's name.
 pub const DEPLOYMENT: &str = "tritondeploy:deployment";
@@ -13,7 +18,7 @@ pub const RESOURCE: &str = "tritondeploy:resource";
 pub const REGION: &str = "tritondeploy:region";
 
 /// Tags of one object, by key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Tags(BTreeMap<String, String>);
 
 impl Tags {
@@ -31,6 +36,20 @@ impl Tags {
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.0.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// These and others, which go before.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// Without these keys.
+    #[must_use]
+    pub fn without(mut self, keys: &[String]) -> Self {
+        self.0.retain(|key, _| !keys.contains(key));
         self
     }
 
@@ -99,6 +118,13 @@ impl Tags {
     pub fn ecr(&self) -> Vec<aws_sdk_ecr::types::Tag> {
         let tag = |(key, value)| aws_sdk_ecr::types::Tag::builder().key(key).value(value).build().ok();
         self.iter().filter_map(tag).collect()
+    }
+
+    /// For ELB.
+    #[must_use]
+    pub fn elb(&self) -> Vec<aws_sdk_elasticloadbalancingv2::types::Tag> {
+        let tag = |(key, value)| aws_sdk_elasticloadbalancingv2::types::Tag::builder().key(key).value(value).build();
+        self.iter().map(tag).collect()
     }
 
     /// For S3.

@@ -117,5 +117,5 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
 }
 
 fn changes_something(survey: &Report) -> bool {
-    survey.nodes.iter().any(|seen| !seen.watched && (seen.status != Status::Present || !seen.changes.is_empty()))
+    survey.nodes.iter().any(|seen| !seen.changes.is_empty() || (!seen.watched && seen.status != Status::Present))
 }

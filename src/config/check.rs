@@ -44,6 +44,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     }
     problems.extend(expose(&config.workload));
     problems.extend(super::access::problems(&config.access));
+    problems.extend(super::tags::problems(&config.tags));
     problems.extend(size(config));
     problems.extend(network(config));
     problems.extend(pipeline(config));

@@ -5,6 +5,9 @@ mod access;
 mod check;
 mod load;
 mod roots;
+pub(crate) mod tags;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +30,8 @@ pub struct Config {
     /// The certificates of `ca_bundle`, PEM: what the pod gets of it.
     #[serde(skip)]
     pub roots: Option<String>,
+    /// The user's own tags, on all that takes tags.
+    pub tags: BTreeMap<String, String>,
     pub network: Network,
     pub cluster: Cluster,
     pub access: Access,
@@ -199,6 +204,7 @@ impl Default for Config {
             endpoint_url: None,
             ca_bundle: None,
             roots: None,
+            tags: BTreeMap::new(),
             network: Network::default(),
             cluster: Cluster::default(),
             access: Access::default(),

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use super::inputs::Inputs;
-use super::{Change, Cx, Fault, Observe, Resource, Sweep, UpdateMode};
+use super::{Adjust, Change, Cx, Fault, Observe, Resource, Sweep, UpdateMode};
 
 type Within<R> = <<R as Observe>::Within as Inputs>::Values;
 type Uses<R> = <<R as Observe>::Uses as Inputs>::Values;
@@ -64,6 +64,25 @@ impl<R: Resource> Acts<R> for Own {
 pub(super) struct Watch;
 
 impl<R: Observe> Acts<R> for Watch {}
+
+/// The update alone, in place.
+pub(super) struct Update;
+
+impl<R: Adjust> Acts<R> for Update {
+    async fn update(
+        &self,
+        resource: &R,
+        cx: &Cx<R::World>,
+        within: &Within<R>,
+        uses: &Uses<R>,
+        (found, changes): (&R::Output, &[Change]),
+    ) -> Result<(), Fault> {
+        resource.update(cx, within, uses, found, changes).await
+    }
+    fn how(&self, _: &R, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
+    }
+}
 
 /// The deletion alone.
 pub(super) struct Delete;

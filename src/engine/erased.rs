@@ -43,6 +43,8 @@ pub(super) trait AnyNode<W>: Send + Sync {
     fn kind(&self) -> &'static str;
     /// Only looked at.
     fn watched(&self) -> bool;
+    /// Made and taken away by others: only looked at, or kept as it should be.
+    fn made_by_others(&self) -> bool;
     /// Made by others, taken away by `down`.
     fn swept(&self) -> bool;
     /// Of an earlier configuration: taken away by `up` too.
@@ -52,7 +54,7 @@ pub(super) trait AnyNode<W>: Send + Sync {
     fn uses(&self) -> Vec<NodeId>;
     /// None: a parent is not known.
     fn look<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Option<Result<AnyObservation, Fault>>>;
-    fn wanted(&self, known: &Known) -> Value;
+    fn wanted(&self, world: &W, known: &Known) -> Value;
     fn create<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Result<(), Fault>>;
     fn update<'a>(
         &'a self,
@@ -73,6 +75,7 @@ pub(super) trait AnyNode<W>: Send + Sync {
 pub(super) enum Role {
     Made,
     Watched,
+    Adjusted,
     Swept,
     Unwanted,
 }
@@ -114,6 +117,9 @@ impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
     fn watched(&self) -> bool {
         self.role == Role::Watched
     }
+    fn made_by_others(&self) -> bool {
+        matches!(self.role, Role::Watched | Role::Adjusted)
+    }
     fn swept(&self) -> bool {
         self.role == Role::Swept
     }
@@ -146,8 +152,8 @@ impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
         }
         .boxed()
     }
-    fn wanted(&self, known: &Known) -> Value {
-        let state = self.resource.want(&self.within.givens(known), &self.uses.givens(known));
+    fn wanted(&self, world: &R::World, known: &Known) -> Value {
+        let state = self.resource.want(world, &self.within.givens(known), &self.uses.givens(known));
         serde_json::to_value(&state).unwrap_or_default()
     }
     fn create<'a>(&'a self, cx: &'a Cx<R::World>, known: &'a Known) -> BoxFuture<'a, Result<(), Fault>> {

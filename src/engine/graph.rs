@@ -4,11 +4,11 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::acts::{Acts, Delete, Own, Watch};
+use super::acts::{Acts, Delete, Own, Update, Watch};
 use super::erased::{AnyNode, Role, Typed};
 use super::id::NodeId;
 use super::inputs::{Given, Inputs, Known};
-use super::resource::{Observe, Resource, Sweep};
+use super::resource::{Adjust, Observe, Resource, Sweep};
 
 /// A typed handle: whoever holds it may use the resource's output.
 pub struct Node<R> {
@@ -115,6 +115,18 @@ impl<W: Send + Sync + 'static> Graph<W> {
         uses: R::Uses,
     ) -> Node<R> {
         self.insert(name.into(), resource, within, uses, (Role::Watched, Watch))
+    }
+
+    /// Adds something that others make and take away: `up` waits until it is Present, and updates what differs; `down` passes
+    /// by.
+    pub fn adjust<R: Adjust<World = W>>(
+        &mut self,
+        name: impl Into<String>,
+        resource: R,
+        within: R::Within,
+        uses: R::Uses,
+    ) -> Node<R> {
+        self.insert(name.into(), resource, within, uses, (Role::Adjusted, Update))
     }
 
     /// Adds what others leave behind (balancers, interfaces, rules made by what we run): `up` passes

@@ -32,8 +32,14 @@ pub trait Observe: Send + Sync + Sized + 'static {
     /// What others may use: an id, an ARN, an endpoint.
     type Output: Clone + Send + Sync + 'static;
 
-    /// The state that the configuration asks for, given what is known of the others so far.
-    fn want(&self, within: &<Self::Within as Inputs>::Givens, uses: &<Self::Uses as Inputs>::Givens) -> Self::State;
+    /// The state that the configuration asks for, given what is known of the others so far. The world says what is asked of
+    /// all alike.
+    fn want(
+        &self,
+        world: &Self::World,
+        within: &<Self::Within as Inputs>::Givens,
+        uses: &<Self::Uses as Inputs>::Givens,
+    ) -> Self::State;
 
     /// Looks at the object, and changes nothing.
     fn observe(
@@ -70,6 +76,19 @@ pub trait Sweep: Observe {
         cx: &Cx<Self::World>,
         within: &<Self::Within as Inputs>::Values,
         found: &Self::Output,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
+/// What others make and take away, and we keep as it should be.
+pub trait Adjust: Observe {
+    /// Brings what differs to what is wanted; asked again while the differences shrink.
+    fn update(
+        &self,
+        cx: &Cx<Self::World>,
+        within: &<Self::Within as Inputs>::Values,
+        uses: &<Self::Uses as Inputs>::Values,
+        found: &Self::Output,
+        changes: &[Change],
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 

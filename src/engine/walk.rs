@@ -54,7 +54,7 @@ pub struct NodeReport {
     pub node: Arc<str>,
     /// Its kind.
     pub kind: &'static str,
-    /// Watched or swept: never made by us.
+    /// Watched, adjusted or swept: never made by us.
     pub watched: bool,
     /// Its status.
     #[serde(rename = "standing")]
@@ -178,7 +178,7 @@ impl<W: Send + Sync + 'static> Walk<W> {
         up::up(self).await
     }
 
-    /// Takes everything away, in reverse order, and looks until it is gone. Watched nodes are
+    /// Takes everything away, in reverse order, and looks until it is gone. What others make is
     /// passed by, foreign things are left alone and said.
     ///
     /// Dropping the future is like a crash: the next `down` goes on from what is there.

@@ -141,7 +141,7 @@ impl Observe for Proof {
     type State = State;
     type Output = ProofOutput;
 
-    fn want(&self, _: &(Given<Endpoint>, Given<ProofImageOutput>), (): &()) -> State {
+    fn want(&self, _: &Cloud, _: &(Given<Endpoint>, Given<ProofImageOutput>), (): &()) -> State {
         State
     }
 

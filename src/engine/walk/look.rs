@@ -23,7 +23,7 @@ pub(super) enum Aim {
     /// To bring it to what is wanted: what others leave behind is no matter.
     Up,
     /// To take it away: a parent that is on its way is waited for, since what is within it must be
-    /// found; what is only watched is left out, unless something is within it.
+    /// found; what others make is left out, unless something is within it.
     Down,
 }
 
@@ -47,7 +47,7 @@ async fn view_of<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim, wanted: &[b
             let told = match parents {
                 _ if walk.cancel.is_cancelled() || !wanted[id] => Lookup::No,
                 Some(told) => told,
-                None if aim == Aim::Down && node.watched() && !parent[id] => Lookup::No,
+                None if aim == Aim::Down && node.made_by_others() && !parent[id] => Lookup::No,
                 None if aim == Aim::Up && node.swept() => Lookup::No,
                 None => {
                     let snapshot = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -139,7 +139,7 @@ async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, k
 /// What `plan` and `status` show, of what is wanted.
 pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[bool]) -> Report {
     let snapshot = view_of(walk, Aim::Once, wanted).await;
-    let refused: HashMap<usize, String> = refusals(&walk.graph, &snapshot).into_iter().collect();
+    let refused: HashMap<usize, String> = refusals(walk, &snapshot).into_iter().collect();
     let Snapshot { looked, known } = snapshot;
     let name = |id: usize| walk.graph.nodes[id].name().clone();
     let one = async |(id, looked): (usize, Lookup)| {
@@ -147,7 +147,7 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
         let mut report = NodeReport {
             node: node.name().clone(),
             kind: node.kind(),
-            watched: node.watched() || node.swept(),
+            watched: node.made_by_others() || node.swept(),
             status: status(&looked, name),
             changes: Vec::new(),
             refused: refused.get(&id).cloned(),
@@ -156,7 +156,7 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
             evidence: Vec::new(),
         };
         let Lookup::Saw(sight) = looked else { return report };
-        report.changes = changes(node, &known, &sight);
+        report.changes = changes(node, &walk.world, &known, &sight);
         match &sight {
             AnyObservation::Present(found) | AnyObservation::Changing { found: Some(found), .. } => {
                 report.facts = node.facts(&found.output);

@@ -2,25 +2,26 @@
 
 use serde_json::Value;
 
+use super::Walk;
 use super::snapshot::{Lookup, Snapshot, changes};
 use crate::erased::AnyObservation;
 use crate::id::NodeId;
 use crate::inputs::KNOWN_AFTER;
-use crate::{Change, FaultKind, Graph, UpdateMode};
+use crate::{Change, FaultKind, UpdateMode};
 
 /// Which nodes `up` will not touch, and why.
-pub(super) fn refusals<W: Send + Sync + 'static>(graph: &Graph<W>, seen: &Snapshot) -> Vec<(usize, String)> {
+pub(super) fn refusals<W: Send + Sync + 'static>(walk: &Walk<W>, seen: &Snapshot) -> Vec<(usize, String)> {
     let mut refusals = Vec::new();
     // A node stands when it and all that it needs are there and as wanted.
     let mut stands: Vec<bool> = Vec::new();
     for (id, looked) in seen.looked.iter().enumerate() {
-        let node = graph.nodes[id].as_ref();
+        let node = walk.graph.nodes[id].as_ref();
         let needs_stand = node.within().into_iter().chain(node.uses()).all(|NodeId(need)| stands[need]);
         let mut as_wanted = matches!(looked, Lookup::Saw(AnyObservation::Present(_))) || node.swept();
         match looked {
             Lookup::Saw(AnyObservation::Foreign(why)) => refusals.push((id, format!("not ours: {why}"))),
             Lookup::Saw(sight) if !node.watched() => {
-                let changes = changes(node, &seen.known, sight);
+                let changes = changes(node, &walk.world, &seen.known, sight);
                 as_wanted &= changes.is_empty();
                 let certain = changes.into_iter().filter(|(change, _)| differs_anyway(&change.from, &change.to));
                 if let Some(why) = unchangeable(certain) {

@@ -197,7 +197,7 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
         let mut state = self.state();
         state.known = seen.known.clone();
         for (id, looked) in seen.looked.iter().enumerate() {
-            let passed_by = self.node(id).watched() || (self.name == "up" && self.node(id).swept());
+            let passed_by = self.node(id).made_by_others() || (self.name == "up" && self.node(id).swept());
             state.exists[id] = !passed_by && looked.there();
             state.unknown[id] = !passed_by && looked.unknown();
         }

@@ -37,14 +37,16 @@ pub(super) struct Snapshot {
 }
 
 /// What differs from what is wanted, as far as it can be told, and how it could be changed.
-/// What is never made by us is not compared.
-pub(super) fn changes<W>(node: &dyn AnyNode<W>, known: &Known, sight: &AnyObservation) -> Vec<(Change, UpdateMode)> {
+/// What is only watched is not compared.
+pub(super) fn changes<W>(node: &dyn AnyNode<W>, world: &W, known: &Known, sight: &AnyObservation) -> Vec<(Change, UpdateMode)> {
     match sight {
         AnyObservation::Present(_) if node.unwanted() => vec![(Change::removal(), UpdateMode::InPlace)],
-        AnyObservation::Present(found) if !node.watched() && !node.swept() => differences(&node.wanted(known), &found.actual)
-            .into_iter()
-            .map(|change| (change.clone(), node.how(&change)))
-            .collect(),
+        AnyObservation::Present(found) if !node.watched() && !node.swept() => {
+            differences(&node.wanted(world, known), &found.actual)
+                .into_iter()
+                .map(|change| (change.clone(), node.how(&change)))
+                .collect()
+        }
         _ => Vec::new(),
     }
 }

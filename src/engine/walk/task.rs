@@ -115,7 +115,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         let exists =
             matches!(sight, AnyObservation::Changing { .. } | AnyObservation::Present(_) | AnyObservation::Broken { .. });
         let mut state = self.run.state();
-        state.exists[self.id] = (exists || self.made) && !self.node.watched();
+        state.exists[self.id] = (exists || self.made) && !self.node.made_by_others();
         state.unknown[self.id] = false;
     }
 

@@ -28,7 +28,7 @@ pub(super) async fn up<W: Send + Sync + 'static>(walk: &Walk<W>) -> Outcome {
 async fn apply_all<W: Send + Sync + 'static>(run: &Run<'_, W>) {
     let seen = view(run.walk, Aim::Up).await;
     run.note(&seen);
-    let refusals = if run.cancelled() { Vec::new() } else { refusals(&run.walk.graph, &seen) };
+    let refusals = if run.cancelled() { Vec::new() } else { refusals(run.walk, &seen) };
     if !refusals.is_empty() {
         return refusals.into_iter().for_each(|(id, why)| run.failure(id, why.into()));
     }
@@ -126,7 +126,7 @@ struct Apply<'a, W> {
 
 impl<W: Send + Sync + 'static> Apply<'_, W> {
     async fn up(&mut self, mut first: Option<AnyObservation>) -> Result<Output, Stop> {
-        let wanted = self.task.node.wanted(&self.task.known);
+        let wanted = self.task.node.wanted(&self.task.run.walk.world, &self.task.known);
         loop {
             let sight = match first.take() {
                 Some(sight) => sight,
@@ -158,7 +158,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
 
     async fn absent(&mut self) -> Result<(), Stop> {
         let task = &mut self.task;
-        if task.node.watched() {
+        if task.node.made_by_others() {
             task.did = Some(Action::Watch);
             return task.wait("not there yet").await;
         }
@@ -241,7 +241,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         let going = self.deleted.is_some() && task.doing == Action::Delete;
         let asked_again = self.deleted.is_some_and(|asked| asked.elapsed() >= timing::SETTLE);
         match remedy {
-            Remedy::Recreate if task.node.watched() => return Err(task.failed(why).await),
+            Remedy::Recreate if task.node.made_by_others() => return Err(task.failed(why).await),
             _ if going && !asked_again => return task.wait(&why).await,
             Remedy::Wait if !going => return task.wait(&why).await,
             Remedy::User => return Err(task.failed(why).await),

@@ -11,7 +11,7 @@ use super::ClusterOutput;
 use super::cluster::Cluster;
 use crate::cloud::admins::{ADMIN, caller, is_persons};
 use crate::cloud::aws::OrFault;
-use crate::cloud::tags::{DEPLOYMENT, Tags};
+use crate::cloud::tags::{DEPLOYMENT, Step, Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
 
@@ -53,6 +53,8 @@ impl AccessEntry {
 pub struct State {
     /// Whose tag it carries; the caller's own entry is taken as it is.
     deployment: Option<String>,
+    #[serde(flatten)]
+    tags: Tagged,
 }
 
 /// An entry that is there.
@@ -73,8 +75,8 @@ impl Observe for AccessEntry {
     type State = State;
     type Output = Entry;
 
-    fn want(&self, _: &Given<ClusterOutput>, (): &()) -> State {
-        State { deployment: self.0.as_ref().map(|admin| admin.deployment.clone()) }
+    fn want(&self, cloud: &Cloud, _: &Given<ClusterOutput>, (): &()) -> State {
+        State { deployment: self.0.as_ref().map(|admin| admin.deployment.clone()), tags: cloud.wanted_tags() }
     }
 
     async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Observation<Self>, Fault> {
@@ -92,7 +94,7 @@ impl Observe for AccessEntry {
         let deployment = tags.get(DEPLOYMENT).map(str::to_owned);
         Ok(Observation::Present(Found::one(
             Entry { principal, arn: entry.access_entry_arn.unwrap_or_default() },
-            State { deployment },
+            State { deployment, tags: cx.world.tagged(tags) },
         )))
     }
 }
@@ -105,9 +107,12 @@ impl Resource for AccessEntry {
         call.send().await.fault().map(drop)
     }
 
-    async fn update(&self, cx: &Cx, _: &ClusterOutput, (): &(), entry: &Entry, _: &[Change]) -> Result<(), Fault> {
-        let call = cx.world.aws.eks.tag_resource().resource_arn(&entry.arn);
-        call.set_tags(Some(self.tags(cx).map())).send().await.fault().map(drop)
+    async fn update(&self, cx: &Cx, _: &ClusterOutput, (): &(), entry: &Entry, changes: &[Change]) -> Result<(), Fault> {
+        set::eks(&cx.world.aws, &entry.arn, &steps(changes)).await?;
+        if changes.iter().all(is_of_tags) {
+            return Ok(());
+        }
+        set::eks(&cx.world.aws, &entry.arn, &[Step::Tag(self.tags(cx))]).await
     }
 
     fn how(&self, _: &Change) -> UpdateMode {

@@ -31,7 +31,7 @@ impl Observe for AccessPolicy {
     type State = State;
     type Output = ();
 
-    fn want(&self, _: &(Given<ClusterOutput>, Given<Entry>), (): &()) -> State {
+    fn want(&self, _: &Cloud, _: &(Given<ClusterOutput>, Given<Entry>), (): &()) -> State {
         State {}
     }
 

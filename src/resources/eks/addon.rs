@@ -10,7 +10,7 @@ use super::ClusterOutput;
 use super::cluster::Cluster;
 use super::{ABSENT, issues};
 use crate::cloud::aws::OrFault;
-use crate::cloud::tags::Tags;
+use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
 
@@ -42,6 +42,8 @@ impl Addon {
 #[derive(Serialize)]
 pub struct State {
     configuration: Option<Value>,
+    #[serde(flatten)]
+    tags: Tagged,
 }
 
 impl Observe for Addon {
@@ -51,10 +53,11 @@ impl Observe for Addon {
     type Within = Node<Cluster>;
     type Uses = After;
     type State = State;
-    type Output = ();
+    /// Its ARN.
+    type Output = String;
 
-    fn want(&self, _: &Given<ClusterOutput>, (): &()) -> State {
-        State { configuration: self.configuration.clone() }
+    fn want(&self, cloud: &Cloud, _: &Given<ClusterOutput>, (): &()) -> State {
+        State { configuration: self.configuration.clone(), tags: cloud.wanted_tags() }
     }
 
     async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Observation<Self>, Fault> {
@@ -66,17 +69,18 @@ impl Observe for Addon {
             return Ok(Observation::Foreign(format!("there is an add-on {}; {}", self.name, tags.owner())));
         }
         let configuration = addon.configuration_values().and_then(|values| serde_json::from_str(values).ok());
-        let actual = State { configuration };
+        let found =
+            Found::one(addon.addon_arn().unwrap_or_default().to_owned(), State { configuration, tags: cx.world.tagged(tags) });
         let told = issues!(addon.health()).join("; ");
         let why = |status: &AddonStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
         Ok(match addon.status() {
-            Some(AddonStatus::Active) => Observation::Present(Found::one((), actual)),
+            Some(AddonStatus::Active) => Observation::Present(found),
             // None of these heals by itself; pods that run go on while an add-on is made anew.
             Some(status @ (AddonStatus::CreateFailed | AddonStatus::DeleteFailed | AddonStatus::UpdateFailed)) => {
-                Observation::Broken { output: (), why: why(status), remedy: Remedy::Recreate }
+                Observation::Broken { output: found.output, why: why(status), remedy: Remedy::Recreate }
             }
             // DEGRADED for want of nodes heals when they come.
-            Some(status) => Observation::Changing { why: why(status), found: Some(Found::one((), actual)) },
+            Some(status) => Observation::Changing { why: why(status), found: Some(found) },
             None => Observation::Changing { why: "in no known state".to_owned(), found: None },
         })
     }
@@ -105,7 +109,11 @@ impl Resource for Addon {
             .map(drop)
     }
 
-    async fn update(&self, cx: &Cx, cluster: &ClusterOutput, (): &(), (): &(), _: &[Change]) -> Result<(), Fault> {
+    async fn update(&self, cx: &Cx, cluster: &ClusterOutput, (): &(), arn: &String, changes: &[Change]) -> Result<(), Fault> {
+        set::eks(&cx.world.aws, arn, &steps(changes)).await?;
+        if changes.iter().all(is_of_tags) {
+            return Ok(());
+        }
         let call = cx.world.aws.eks.update_addon().cluster_name(&cluster.name).addon_name(self.name);
         call.resolve_conflicts(ResolveConflicts::Overwrite)
             .set_configuration_values(self.configuration.as_ref().map(Value::to_string))
@@ -116,7 +124,7 @@ impl Resource for Addon {
             .map(drop)
     }
 
-    async fn delete(&self, cx: &Cx, cluster: &ClusterOutput, (): &()) -> Result<(), Fault> {
+    async fn delete(&self, cx: &Cx, cluster: &ClusterOutput, _: &String) -> Result<(), Fault> {
         let call = cx.world.aws.eks.delete_addon().cluster_name(&cluster.name).addon_name(self.name);
         call.send().await.fault_or_absent(&ABSENT).map(drop)
     }

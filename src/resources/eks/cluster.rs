@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{ABSENT, issues, sorted};
 use crate::cloud::aws::OrFault;
 use crate::cloud::cluster::ClusterOutput;
-use crate::cloud::tags::Tags;
+use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Action, After, Change, Fact, Fault, Found, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
 use crate::resources::iam::{Role, RoleOutput};
@@ -51,6 +51,8 @@ pub struct State {
     endpoint_public: bool,
     public_access_cidrs: Vec<String>,
     authentication_mode: String,
+    #[serde(flatten)]
+    tags: Tagged,
 }
 
 impl Observe for Cluster {
@@ -62,7 +64,7 @@ impl Observe for Cluster {
     type State = State;
     type Output = ClusterOutput;
 
-    fn want(&self, (): &(), (role, subnets, ()): &(Given<RoleOutput>, Vec<Given<String>>, ())) -> State {
+    fn want(&self, cloud: &Cloud, (): &(), (role, subnets, ()): &(Given<RoleOutput>, Vec<Given<String>>, ())) -> State {
         State {
             role: role.map(|role| role.arn.clone()),
             subnets: sorted(subnets.clone()),
@@ -70,6 +72,7 @@ impl Observe for Cluster {
             endpoint_public: true,
             public_access_cidrs: self.cidrs.clone(),
             authentication_mode: AuthenticationMode::Api.as_str().to_owned(),
+            tags: cloud.wanted_tags(),
         }
     }
 
@@ -93,6 +96,7 @@ impl Observe for Cluster {
             endpoint_public: vpc.is_some_and(|vpc| vpc.endpoint_public_access()),
             public_access_cidrs: cidrs,
             authentication_mode: mode.map_or("", AuthenticationMode::as_str).to_owned(),
+            tags: cx.world.tagged(tags),
         };
         let why = issues!(cluster.health()).join("; ");
         let status = cluster.status().cloned();
@@ -162,8 +166,12 @@ impl Resource for Cluster {
         (): &(),
         _: &(RoleOutput, Vec<String>, ()),
         cluster: &ClusterOutput,
-        _: &[Change],
+        changes: &[Change],
     ) -> Result<(), Fault> {
+        set::eks(&cx.world.aws, &cluster.arn, &steps(changes)).await?;
+        if changes.iter().all(is_of_tags) {
+            return Ok(());
+        }
         let call = cx.world.aws.eks.update_cluster_config().name(&cluster.name);
         call.resources_vpc_config(self.access()).client_request_token(cx.token()).send().await.fault().map(drop)
     }
@@ -176,6 +184,7 @@ impl Resource for Cluster {
     fn how(&self, change: &Change) -> UpdateMode {
         match change.field.as_str() {
             "endpoint_private" | "endpoint_public" | "public_access_cidrs" => UpdateMode::InPlace,
+            _ if is_of_tags(change) => UpdateMode::InPlace,
             _ => UpdateMode::Replace,
         }
     }

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use tritondeploy_wire::manifest::hex;
 
 use crate::cloud::aws::OrFault;
-use crate::cloud::tags::Tags;
+use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fault, Found, Observation, Observe, Resource, UpdateMode};
 
@@ -38,8 +38,17 @@ impl LaunchTemplate {
     }
 
     fn name(&self, cx: &Cx) -> String {
-        let content = serde_json::to_vec(&self.want(&(), &())).unwrap_or_default();
+        let content = serde_json::to_vec(&self.content()).unwrap_or_default();
         format!("{}-nodes-{}", cx.world.config.name, &hex(&Sha256::digest(content))[..8])
+    }
+
+    fn content(&self) -> Content {
+        Content {
+            disk_gib: self.disk_gib,
+            device: self.device.to_owned(),
+            http_tokens: LaunchTemplateHttpTokensState::Required.as_str().to_owned(),
+            hops: HOPS,
+        }
     }
 
     /// The one of our name, where it does not carry our tags (or these cannot be filtered by yet).
@@ -74,13 +83,23 @@ impl LaunchTemplate {
 
 #[derive(Serialize)]
 pub struct State {
+    #[serde(flatten)]
+    content: Content,
+    /// Those of the template itself. What it puts on nodes is not compared: that would take another template, and new nodes.
+    #[serde(flatten)]
+    tags: Tagged,
+}
+
+/// What its name carries a hash of.
+#[derive(Serialize)]
+struct Content {
     disk_gib: i32,
     device: String,
     http_tokens: String,
     hops: i32,
 }
 
-impl State {
+impl Content {
     fn of(data: &ResponseLaunchTemplateData) -> Self {
         let disk = data.block_device_mappings().first();
         let metadata = data.metadata_options();
@@ -112,13 +131,8 @@ impl Observe for LaunchTemplate {
     type State = State;
     type Output = Template;
 
-    fn want(&self, (): &(), (): &()) -> State {
-        State {
-            disk_gib: self.disk_gib,
-            device: self.device.to_owned(),
-            http_tokens: LaunchTemplateHttpTokensState::Required.as_str().to_owned(),
-            hops: HOPS,
-        }
+    fn want(&self, cloud: &Cloud, (): &(), (): &()) -> State {
+        State { content: self.content(), tags: cloud.wanted_tags() }
     }
 
     /// By its tags: one that was made for another configuration has another name, and goes with us too.
@@ -147,7 +161,11 @@ impl Observe for LaunchTemplate {
         let version = versions.and_then(|answer| answer.launch_template_versions?.into_iter().next());
         let Some(version) = version else { return Ok(Observation::Absent) };
         let Some(data) = version.launch_template_data() else { return Ok(Observation::Absent) };
-        Ok(Observation::Present(Found { actual: State::of(data), output, twins }))
+        Ok(Observation::Present(Found {
+            actual: State { content: Content::of(data), tags: cx.world.tagged(tags) },
+            output,
+            twins,
+        }))
     }
 }
 
@@ -164,12 +182,16 @@ impl Resource for LaunchTemplate {
             .map(drop)
     }
 
+    async fn update(&self, cx: &Cx, (): &(), (): &(), template: &Template, changes: &[Change]) -> Result<(), Fault> {
+        set::ec2(&cx.world.aws, std::slice::from_ref(&template.id), &steps(changes)).await
+    }
+
     async fn delete(&self, cx: &Cx, (): &(), template: &Template) -> Result<(), Fault> {
         let call = cx.world.aws.ec2.delete_launch_template().launch_template_id(&template.id);
         call.send().await.fault_or_absent(&ABSENT).map(drop)
     }
 
-    fn how(&self, _: &Change) -> UpdateMode {
-        UpdateMode::Replace
+    fn how(&self, change: &Change) -> UpdateMode {
+        if is_of_tags(change) { UpdateMode::InPlace } else { UpdateMode::Replace }
     }
 }

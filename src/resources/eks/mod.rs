@@ -6,6 +6,7 @@ mod addon;
 mod cluster;
 mod launch_template;
 mod node_group;
+mod node_tags;
 
 pub use crate::cloud::cluster::ClusterOutput;
 pub use access_entry::AccessEntry;
@@ -13,7 +14,8 @@ pub use access_policy::AccessPolicy;
 pub use addon::Addon;
 pub use cluster::Cluster;
 pub use launch_template::{LaunchTemplate, Template};
-pub use node_group::NodeGroup;
+pub use node_group::{Group, NodeGroup};
+pub use node_tags::NodeTags;
 
 use crate::engine::Given;
 

@@ -18,7 +18,7 @@ use super::launch_template::{LaunchTemplate, Template};
 use super::{ABSENT, issues, sorted};
 use crate::cloud::aws::OrFault;
 use crate::cloud::machine::Machine;
-use crate::cloud::tags::Tags;
+use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::config::Nodes;
 use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
@@ -97,6 +97,8 @@ pub struct State {
     labels: BTreeMap<String, String>,
     taints: Vec<String>,
     update: String,
+    #[serde(flatten)]
+    tags: Tagged,
 }
 
 fn ours(group: &Nodegroup, cx: &Cx) -> bool {
@@ -125,6 +127,14 @@ fn told(updates: &NodegroupUpdateConfig) -> String {
     format!("{strategy}, {} at a time", updates.max_unavailable().unwrap_or_default())
 }
 
+/// A node group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name in the cluster.
+    pub name: String,
+    arn: String,
+}
+
 type Uses = (Given<RoleOutput>, Vec<Given<String>>, Given<Template>, ());
 
 impl Observe for NodeGroup {
@@ -134,10 +144,9 @@ impl Observe for NodeGroup {
     /// After the way out, the node's policies, vpc-cni and kube-proxy: without them no node joins.
     type Uses = (Node<Role>, Vec<Node<Subnet>>, Node<LaunchTemplate>, After);
     type State = State;
-    /// Its name.
-    type Output = String;
+    type Output = Group;
 
-    fn want(&self, _: &Given<ClusterOutput>, (role, subnets, template, ()): &Uses) -> State {
+    fn want(&self, cloud: &Cloud, _: &Given<ClusterOutput>, (role, subnets, template, ()): &Uses) -> State {
         State {
             instance_types: vec![self.nodes.instance_type.clone()],
             ami_type: self.ami_type.clone(),
@@ -148,6 +157,7 @@ impl Observe for NodeGroup {
             labels: self.labels(),
             taints: self.taint().iter().map(described).collect(),
             update: told(&updates()),
+            tags: cloud.wanted_tags(),
         }
     }
 
@@ -158,6 +168,7 @@ impl Observe for NodeGroup {
             let owner = group.tags().map(Tags::from).unwrap_or_default().owner();
             return Ok(Observation::Foreign(format!("there is a node group {name} in {}; {owner}", cluster.name)));
         }
+        let output = Group { name, arn: group.nodegroup_arn().unwrap_or_default().to_owned() };
         let size = |of: fn(&NodegroupScalingConfig) -> Option<i32>| group.scaling_config().and_then(of).unwrap_or(-1);
         let template = group.launch_template().and_then(|template| template.id());
         let actual = State {
@@ -174,18 +185,17 @@ impl Observe for NodeGroup {
             labels: group.labels().cloned().unwrap_or_default().into_iter().collect(),
             taints: group.taints().iter().map(described).collect(),
             update: group.update_config().map(told).unwrap_or_default(),
+            tags: cx.world.tagged(group.tags().map(Tags::from).unwrap_or_default()),
         };
         let told = issues!(group.health()).join("; ");
         let why = |status: &NodegroupStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
         Ok(match group.status() {
-            Some(NodegroupStatus::Active) => Observation::Present(Found::one(name, actual)),
+            Some(NodegroupStatus::Active) => Observation::Present(Found::one(output, actual)),
             Some(status @ (NodegroupStatus::CreateFailed | NodegroupStatus::DeleteFailed)) => {
-                Observation::Broken { output: name, why: why(status), remedy: Remedy::Recreate }
+                Observation::Broken { output, why: why(status), remedy: Remedy::Recreate }
             }
-            Some(status @ NodegroupStatus::Degraded) => {
-                Observation::Broken { output: name, why: why(status), remedy: Remedy::Wait }
-            }
-            Some(status) => Observation::Changing { why: why(status), found: Some(Found::one(name, actual)) },
+            Some(status @ NodegroupStatus::Degraded) => Observation::Broken { output, why: why(status), remedy: Remedy::Wait },
+            Some(status) => Observation::Changing { why: why(status), found: Some(Found::one(output, actual)) },
             None => Observation::Changing { why: "in no known state".to_owned(), found: None },
         })
     }
@@ -231,10 +241,15 @@ impl Resource for NodeGroup {
         cx: &Cx,
         cluster: &ClusterOutput,
         _: &(RoleOutput, Vec<String>, Template, ()),
-        name: &String,
+        group: &Group,
         changes: &[Change],
     ) -> Result<(), Fault> {
-        let mut call = cx.world.aws.eks.update_nodegroup_config().cluster_name(&cluster.name).nodegroup_name(name);
+        set::eks(&cx.world.aws, &group.arn, &steps(changes)).await?;
+        let changes: Vec<&Change> = changes.iter().filter(|change| !is_of_tags(change)).collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut call = cx.world.aws.eks.update_nodegroup_config().cluster_name(&cluster.name).nodegroup_name(&group.name);
         for change in changes {
             call = match change.field.as_str() {
                 "scaling" => call.scaling_config(self.scaling()),
@@ -255,14 +270,15 @@ impl Resource for NodeGroup {
         call.send().await.fault().map(drop)
     }
 
-    async fn delete(&self, cx: &Cx, cluster: &ClusterOutput, name: &String) -> Result<(), Fault> {
-        let call = cx.world.aws.eks.delete_nodegroup().cluster_name(&cluster.name).nodegroup_name(name);
+    async fn delete(&self, cx: &Cx, cluster: &ClusterOutput, group: &Group) -> Result<(), Fault> {
+        let call = cx.world.aws.eks.delete_nodegroup().cluster_name(&cluster.name).nodegroup_name(&group.name);
         call.send().await.fault_or_absent(&ABSENT).map(drop)
     }
 
     fn how(&self, change: &Change) -> UpdateMode {
         match change.field.as_str() {
             "scaling" | "update" | "taints" => UpdateMode::InPlace,
+            _ if is_of_tags(change) => UpdateMode::InPlace,
             field if field.starts_with("labels") => UpdateMode::InPlace,
             _ => UpdateMode::Replace,
         }

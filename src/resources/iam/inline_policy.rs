@@ -46,7 +46,7 @@ impl Observe for ModelAccess {
     type State = State;
     type Output = ();
 
-    fn want(&self, role: &Given<RoleOutput>, bucket: &Given<String>) -> State {
+    fn want(&self, _: &Cloud, role: &Given<RoleOutput>, bucket: &Given<String>) -> State {
         State { document: role.zip(bucket).map(|(role, bucket)| statements(&document(role, bucket))) }
     }
 

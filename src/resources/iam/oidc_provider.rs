@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use serde::Serialize;
 
 use crate::cloud::aws::OrFault;
-use crate::cloud::tags::Tags;
+use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
 use crate::resources::eks::{Cluster, ClusterOutput};
@@ -23,6 +23,8 @@ pub struct State {
     issuer: Given<String>,
     /// It must be for AWS; that it may be for others too does us no harm.
     for_sts: bool,
+    #[serde(flatten)]
+    tags: Tagged,
 }
 
 /// A provider.
@@ -45,8 +47,8 @@ impl Observe for OidcProvider {
     type State = State;
     type Output = Provider;
 
-    fn want(&self, (): &(), cluster: &Given<ClusterOutput>) -> State {
-        State { issuer: cluster.map(|cluster| without_scheme(&cluster.issuer)), for_sts: true }
+    fn want(&self, cloud: &Cloud, (): &(), cluster: &Given<ClusterOutput>) -> State {
+        State { issuer: cluster.map(|cluster| without_scheme(&cluster.issuer)), for_sts: true, tags: cloud.wanted_tags() }
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
@@ -65,7 +67,7 @@ impl Observe for OidcProvider {
             };
             let issuer = without_scheme(provider.url().unwrap_or_default());
             let for_sts = provider.client_id_list().iter().any(|audience| audience == AUDIENCE);
-            let state = State { issuer: Given::Known(issuer.clone()), for_sts };
+            let state = State { issuer: Given::Known(issuer.clone()), for_sts, tags: cx.world.tagged(provider.tags()) };
             found.push((Provider { arn, issuer }, state));
         }
         let mut found = found.into_iter();
@@ -84,6 +86,10 @@ impl Resource for OidcProvider {
     async fn update(&self, cx: &Cx, (): &(), _: &ClusterOutput, provider: &Provider, changes: &[Change]) -> Result<(), Fault> {
         if changes.iter().any(|change| change.field == "issuer") {
             return self.delete(cx, &(), provider).await;
+        }
+        set::provider(&cx.world.aws, &provider.arn, &steps(changes)).await?;
+        if changes.iter().all(is_of_tags) {
+            return Ok(());
         }
         let call = cx.world.aws.iam.add_client_id_to_open_id_connect_provider();
         call.open_id_connect_provider_arn(&provider.arn).client_id(AUDIENCE).send().await.fault().map(drop)

@@ -34,7 +34,7 @@ impl Observe for PolicyAttachment {
     type State = State;
     type Output = ();
 
-    fn want(&self, _: &Given<RoleOutput>, (): &()) -> State {
+    fn want(&self, _: &Cloud, _: &Given<RoleOutput>, (): &()) -> State {
         State {}
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::oidc_provider::{OidcProvider, Provider};
 use super::{returned, statements};
 use crate::cloud::aws::OrFault;
-use crate::cloud::tags::Tags;
+use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
 
@@ -76,6 +76,8 @@ impl Role {
 pub struct State {
     /// The statements of its trust policy.
     trust: Given<Value>,
+    #[serde(flatten)]
+    tags: Tagged,
 }
 
 /// A role.
@@ -101,12 +103,12 @@ impl Observe for Role {
     type State = State;
     type Output = RoleOutput;
 
-    fn want(&self, (): &(), provider: &Option<Given<Provider>>) -> State {
+    fn want(&self, cloud: &Cloud, (): &(), provider: &Option<Given<Provider>>) -> State {
         let trust = match provider {
             Some(provider) => provider.map(|provider| statements(&self.trust(Some(provider)))),
             None => Given::Known(statements(&self.trust(None))),
         };
-        State { trust }
+        State { trust, tags: cloud.wanted_tags() }
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
@@ -118,7 +120,7 @@ impl Observe for Role {
             return Ok(Observation::Foreign(format!("there is a role {name}; {}", tags.owner())));
         }
         let trust = Given::Known(returned(role.assume_role_policy_document().unwrap_or_default()));
-        Ok(Observation::Present(Found::one(RoleOutput { name, arn: role.arn }, State { trust })))
+        Ok(Observation::Present(Found::one(RoleOutput { name, arn: role.arn }, State { trust, tags: cx.world.tagged(tags) })))
     }
 
     /// What keeps a role from being deleted.
@@ -147,7 +149,18 @@ impl Resource for Role {
         call.set_tags(Some(cx.world.tags(&cx.node).iam())).send().await.fault().map(drop)
     }
 
-    async fn update(&self, cx: &Cx, (): &(), provider: &Option<Provider>, role: &RoleOutput, _: &[Change]) -> Result<(), Fault> {
+    async fn update(
+        &self,
+        cx: &Cx,
+        (): &(),
+        provider: &Option<Provider>,
+        role: &RoleOutput,
+        changes: &[Change],
+    ) -> Result<(), Fault> {
+        set::role(&cx.world.aws, &role.name, &steps(changes)).await?;
+        if changes.iter().all(is_of_tags) {
+            return Ok(());
+        }
         let call = cx.world.aws.iam.update_assume_role_policy().role_name(&role.name);
         call.policy_document(self.trust(provider.as_ref()).to_string()).send().await.fault().map(drop)
     }

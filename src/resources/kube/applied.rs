@@ -145,7 +145,7 @@ impl<O: Object> Observe for Applied<O> {
     type State = State;
     type Output = O::Output;
 
-    fn want(&self, within: &<O::Within as Inputs>::Givens, uses: &<O::Uses as Inputs>::Givens) -> State {
+    fn want(&self, _: &Cloud, within: &<O::Within as Inputs>::Givens, uses: &<O::Uses as Inputs>::Givens) -> State {
         match self.wanted(within, uses) {
             Given::Known(Ok(manifest)) => State::Fields(manifest::keyed(&manifest)),
             Given::Known(Err(why)) => State::Wrong { manifest: why.to_string() },

@@ -36,7 +36,7 @@ impl Balancer {
         Ok(ingress.and_then(|ingress| ingress.hostname.or(ingress.ip)))
     }
 
-    async fn find(cx: &Cx, service: &ServiceOutput) -> Result<Option<LoadBalancer>, Fault> {
+    pub(super) async fn find(cx: &Cx, service: &ServiceOutput) -> Result<Option<LoadBalancer>, Fault> {
         let answer = cx.world.aws.elb.describe_load_balancers().names(&service.balancer).send().await;
         let found = answer.fault_or_absent(&["LoadBalancerNotFound", "LoadBalancerNotFoundException"])?;
         Ok(found.and_then(|found| found.load_balancers.unwrap_or_default().into_iter().next()))
@@ -104,7 +104,7 @@ impl Observe for Balancer {
     type State = State;
     type Output = Endpoint;
 
-    fn want(&self, _: &crate::engine::Given<ServiceOutput>, (): &()) -> State {
+    fn want(&self, _: &Cloud, _: &crate::engine::Given<ServiceOutput>, (): &()) -> State {
         State
     }
 

@@ -2,6 +2,7 @@
 
 mod applied;
 mod balancer;
+mod balancer_tags;
 mod config_map;
 mod deployment;
 mod device_plugin;
@@ -21,6 +22,7 @@ mod size;
 
 pub use applied::{Applied, Object};
 pub use balancer::Balancer;
+pub use balancer_tags::BalancerTags;
 pub use config_map::ConfigMap;
 pub use deployment::{Deployment, DeploymentOutput};
 pub use device_plugin::DevicePlugin;

@@ -75,7 +75,7 @@ impl Observe for Rollout {
     type State = State;
     type Output = DeploymentOutput;
 
-    fn want(&self, _: &Given<DeploymentOutput>, (): &()) -> State {
+    fn want(&self, _: &Cloud, _: &Given<DeploymentOutput>, (): &()) -> State {
         State
     }
 

@@ -9,6 +9,7 @@ use super::applied::{Applied, Object, Place};
 use super::endpoint::Exposed;
 use super::manifest::{Error, render};
 use super::namespace::{Namespace, NamespaceOutput};
+use crate::cloud::tags::{Tags, user};
 use crate::config::Config;
 use crate::engine::{After, Given, Node};
 
@@ -42,19 +43,16 @@ impl Service {
             [] if workload.public_without_auth => vec!["0.0.0.0/0".to_owned()],
             ranges => ranges.to_vec(),
         };
-        Self {
-            name: workload.service.clone(),
-            open: Exposed::of(config).collect(),
-            source_ranges,
-            tags: tags(&config.name, &super::gateway_config::region(config), node),
-        }
+        Self { name: workload.service.clone(), open: Exposed::of(config).collect(), source_ranges, tags: tags(config, node) }
     }
 }
 
-/// Our ownership tags as the annotation wants them: `key=value`, separated by commas.
-fn tags(deployment: &str, region: &str, node: &str) -> String {
-    let tags = crate::cloud::tags::Tags::new(deployment, region, node);
-    tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+/// Our ownership tags and the user's as the annotation wants them: `key=value`, separated by commas. A tag with more `=` in
+/// it would be cut off there (cloud-provider-aws, `getKeyValuePropertiesFromAnnotation`): the balancer gets it afterwards.
+fn tags(config: &Config, node: &str) -> String {
+    let tags = Tags::new(&config.name, &super::gateway_config::region(config), node).and(user(&config.tags));
+    let whole = tags.iter().filter(|(key, value)| !key.contains('=') && !value.contains('='));
+    whole.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 /// What a Service of the cluster opens.
@@ -124,6 +122,16 @@ impl Object for Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_annotation_has_every_tag_that_it_can_carry() {
+        let of = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let tags = [of("Owner", "a team"), of("a=b", "c"), of("formula", "a=b")].into();
+        let told = super::tags(&Config { tags, ..Config::default() }, "kube/service");
+        let parts: Vec<&str> = told.split(',').filter(|tag| !tag.starts_with("tritondeploy:deployment")).collect();
+        assert!(parts.contains(&"Owner=a team") && parts.contains(&"tritondeploy:tags=Owner a@-b formula"), "{told}");
+        assert!(parts.iter().all(|tag| tag.matches('=').count() == 1), "{told}");
+    }
 
     #[test]
     fn a_balancer_is_found_by_its_services_uid() {

@@ -5,13 +5,17 @@ use serde::Serialize;
 
 use super::first_of;
 use crate::cloud::aws::OrFault;
+use crate::cloud::tags::{Tagged, set, steps};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fact, Fault, FaultKind, Observation, Observe, Resource};
+use crate::engine::{Change, Fact, Fault, FaultKind, Observation, Observe, Resource, UpdateMode};
 
 pub struct ElasticIp;
 
 #[derive(Serialize)]
-pub struct State {}
+pub struct State {
+    #[serde(flatten)]
+    tags: Tagged,
+}
 
 /// An elastic IP address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +33,8 @@ impl Observe for ElasticIp {
     type State = State;
     type Output = Address;
 
-    fn want(&self, (): &(), (): &()) -> State {
-        State {}
+    fn want(&self, cloud: &Cloud, (): &(), (): &()) -> State {
+        State { tags: cloud.wanted_tags() }
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
@@ -42,8 +46,9 @@ impl Observe for ElasticIp {
         let unused = |address: &aws_sdk_ec2::types::Address| address.association_id.is_none();
         addresses.sort_by(|a, b| (unused(a), &a.allocation_id).cmp(&(unused(b), &b.allocation_id)));
         let found = first_of(addresses.into_iter().map(|address| {
+            let tags = cx.world.tagged(address.tags());
             let allocation = address.allocation_id.unwrap_or_default();
-            (Address { allocation, ip: address.public_ip.unwrap_or_default() }, State {})
+            (Address { allocation, ip: address.public_ip.unwrap_or_default() }, State { tags })
         }));
         Ok(found.map_or(Observation::Absent, Observation::Present))
     }
@@ -58,6 +63,14 @@ impl Resource for ElasticIp {
         let tags = cx.world.tags(&cx.node).specification(ResourceType::ElasticIp);
         let call = cx.world.aws.ec2.allocate_address().domain(DomainType::Vpc).tag_specifications(tags);
         call.send().await.fault().map(drop)
+    }
+
+    async fn update(&self, cx: &Cx, (): &(), (): &(), address: &Address, changes: &[Change]) -> Result<(), Fault> {
+        set::ec2(&cx.world.aws, std::slice::from_ref(&address.allocation), &steps(changes)).await
+    }
+
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 
     async fn delete(&self, cx: &Cx, (): &(), address: &Address) -> Result<(), Fault> {

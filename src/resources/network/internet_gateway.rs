@@ -7,6 +7,7 @@ use super::first_of;
 use super::holders::{Place, held};
 use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
+use crate::cloud::tags::{Tagged, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Action, Change, Fault, Given, Node, Observation, Observe, Resource, UpdateMode};
 
@@ -15,6 +16,8 @@ pub struct InternetGateway;
 #[derive(Serialize)]
 pub struct State {
     vpc: Option<Given<String>>,
+    #[serde(flatten)]
+    tags: Tagged,
 }
 
 /// An internet gateway, and what it is attached to.
@@ -33,26 +36,27 @@ impl Observe for InternetGateway {
     type State = State;
     type Output = GatewayOutput;
 
-    fn want(&self, (): &(), vpc: &Given<Network>) -> State {
-        State { vpc: Some(vpc.map(|vpc| vpc.id.clone())) }
+    fn want(&self, cloud: &Cloud, (): &(), vpc: &Given<Network>) -> State {
+        State { vpc: Some(vpc.map(|vpc| vpc.id.clone())), tags: cloud.wanted_tags() }
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
         let ours = cx.world.tags(&cx.node).filters();
         let gateways = cx.world.aws.ec2.describe_internet_gateways().set_filters(Some(ours));
         let gateways = gateways.into_paginator().items().send().try_collect().await.fault()?;
-        let mut gateways: Vec<GatewayOutput> = gateways
+        let mut gateways: Vec<(GatewayOutput, Tagged)> = gateways
             .into_iter()
             .map(|gateway| {
                 let attached = gateway.attachments().iter().find_map(|attachment| attachment.vpc_id());
-                GatewayOutput { vpc: attached.map(str::to_owned), id: gateway.internet_gateway_id.unwrap_or_default() }
+                let (vpc, tags) = (attached.map(str::to_owned), cx.world.tagged(gateway.tags()));
+                (GatewayOutput { vpc, id: gateway.internet_gateway_id.unwrap_or_default() }, tags)
             })
             .collect();
         // Of twins the attached one.
-        gateways.sort_by(|a, b| (a.vpc.is_none(), &a.id).cmp(&(b.vpc.is_none(), &b.id)));
-        let found = first_of(gateways.into_iter().map(|gateway| {
+        gateways.sort_by(|(a, _), (b, _)| (a.vpc.is_none(), &a.id).cmp(&(b.vpc.is_none(), &b.id)));
+        let found = first_of(gateways.into_iter().map(|(gateway, tags)| {
             let vpc = gateway.vpc.clone().map(Given::Known);
-            (gateway, State { vpc })
+            (gateway, State { vpc, tags })
         }));
         Ok(found.map_or(Observation::Absent, Observation::Present))
     }
@@ -69,7 +73,11 @@ impl Resource for InternetGateway {
         cx.world.aws.ec2.create_internet_gateway().tag_specifications(tags).send().await.fault().map(drop)
     }
 
-    async fn update(&self, cx: &Cx, (): &(), vpc: &Network, gateway: &GatewayOutput, _: &[Change]) -> Result<(), Fault> {
+    async fn update(&self, cx: &Cx, (): &(), vpc: &Network, gateway: &GatewayOutput, changes: &[Change]) -> Result<(), Fault> {
+        set::ec2(&cx.world.aws, &[gateway.id.clone()], &steps(changes)).await?;
+        if changes.iter().all(is_of_tags) {
+            return Ok(());
+        }
         let call = cx.world.aws.ec2.attach_internet_gateway().internet_gateway_id(&gateway.id).vpc_id(&vpc.id);
         call.send().await.fault().map(drop)
     }
@@ -87,6 +95,6 @@ impl Resource for InternetGateway {
     }
 
     fn how(&self, change: &Change) -> UpdateMode {
-        if change.from.is_null() { UpdateMode::InPlace } else { UpdateMode::Replace }
+        if is_of_tags(change) || change.from.is_null() { UpdateMode::InPlace } else { UpdateMode::Replace }
     }
 }

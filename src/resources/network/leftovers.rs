@@ -78,7 +78,7 @@ impl<Holds: Inputs> Observe for Leftovers<Holds> {
     type State = State;
     type Output = Vec<Leftover>;
 
-    fn want(&self, _: &Given<Network>, _: &Holds::Givens) -> State {
+    fn want(&self, _: &Cloud, _: &Given<Network>, _: &Holds::Givens) -> State {
         State { things: Vec::new() }
     }
 

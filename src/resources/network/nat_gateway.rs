@@ -12,7 +12,7 @@ use super::elastic_ip::{Address, ElasticIp};
 use super::subnet::Subnet;
 use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
-use crate::cloud::tags::filter;
+use crate::cloud::tags::{Tagged, filter, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
 
@@ -22,6 +22,8 @@ pub struct NatGateway;
 pub struct State {
     subnet: Given<String>,
     address: Given<String>,
+    #[serde(flatten)]
+    tags: Tagged,
 }
 
 /// A NAT gateway's id.
@@ -39,8 +41,8 @@ impl Observe for NatGateway {
     type State = State;
     type Output = Nat;
 
-    fn want(&self, _: &Given<Network>, (subnet, address, ()): &(Given<String>, Given<Address>, ())) -> State {
-        State { subnet: subnet.clone(), address: address.map(|address| address.allocation.clone()) }
+    fn want(&self, cloud: &Cloud, _: &Given<Network>, (subnet, address, ()): &(Given<String>, Given<Address>, ())) -> State {
+        State { subnet: subnet.clone(), address: address.map(|address| address.allocation.clone()), tags: cloud.wanted_tags() }
     }
 
     async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Observation<Self>, Fault> {
@@ -59,6 +61,7 @@ impl Observe for NatGateway {
                 let actual = State {
                     subnet: Given::Known(gateway.subnet_id().unwrap_or_default().to_owned()),
                     address: Given::Known(address.unwrap_or_default().to_owned()),
+                    tags: cx.world.tagged(gateway.tags()),
                 };
                 let alive = |state: Option<&NatGatewayState>| rank(state) < rank(Some(&NatGatewayState::Failed));
                 let twins = gateways.iter().skip(1).filter(|twin| alive(twin.state()));
@@ -101,13 +104,17 @@ impl Resource for NatGateway {
         call.client_token(cx.token()).tag_specifications(tags).send().await.fault().map(drop)
     }
 
+    async fn update(&self, cx: &Cx, _: &Network, _: &(String, Address, ()), nat: &Nat, changes: &[Change]) -> Result<(), Fault> {
+        set::ec2(&cx.world.aws, std::slice::from_ref(&nat.id), &steps(changes)).await
+    }
+
     async fn delete(&self, cx: &Cx, _: &Network, nat: &Nat) -> Result<(), Fault> {
         let call = cx.world.aws.ec2.delete_nat_gateway().nat_gateway_id(&nat.id);
         call.send().await.fault_or_absent(&["NatGatewayNotFound"]).map(drop)
     }
 
-    fn how(&self, _: &Change) -> UpdateMode {
-        UpdateMode::Replace
+    fn how(&self, change: &Change) -> UpdateMode {
+        if is_of_tags(change) { UpdateMode::InPlace } else { UpdateMode::Replace }
     }
 }
 

@@ -61,7 +61,7 @@ impl<G: Gateway> Observe for Route<G> {
     type State = State;
     type Output = ();
 
-    fn want(&self, _: &Given<String>, gateway: &Given<G::Output>) -> State {
+    fn want(&self, _: &Cloud, _: &Given<String>, gateway: &Given<G::Output>) -> State {
         State { gateway: gateway.map(G::id) }
     }
 

@@ -6,14 +6,17 @@ use serde::Serialize;
 use super::first_of;
 use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
-use crate::cloud::tags::filter;
+use crate::cloud::tags::{Tagged, filter, set, steps};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fault, Given, Node, Observation, Observe, Resource};
+use crate::engine::{Change, Fault, Given, Node, Observation, Observe, Resource, UpdateMode};
 
 pub struct RouteTable;
 
 #[derive(Serialize)]
-pub struct State {}
+pub struct State {
+    #[serde(flatten)]
+    tags: Tagged,
+}
 
 impl Observe for RouteTable {
     type World = Cloud;
@@ -24,8 +27,8 @@ impl Observe for RouteTable {
     /// Its id.
     type Output = String;
 
-    fn want(&self, _: &Given<Network>, (): &()) -> State {
-        State {}
+    fn want(&self, cloud: &Cloud, _: &Given<Network>, (): &()) -> State {
+        State { tags: cloud.wanted_tags() }
     }
 
     async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Observation<Self>, Fault> {
@@ -35,7 +38,10 @@ impl Observe for RouteTable {
         let mut tables = tables.send().try_collect().await.fault()?;
         // Of twins the one that subnets were given to.
         tables.sort_by_key(|table| (table.associations().is_empty(), table.route_table_id.clone()));
-        let found = first_of(tables.into_iter().map(|table| (table.route_table_id.unwrap_or_default(), State {})));
+        let found = first_of(tables.into_iter().map(|table| {
+            let tags = cx.world.tagged(table.tags());
+            (table.route_table_id.unwrap_or_default(), State { tags })
+        }));
         Ok(found.map_or(Observation::Absent, Observation::Present))
     }
 }
@@ -45,6 +51,14 @@ impl Resource for RouteTable {
         let tags = cx.world.tags(&cx.node).specification(ResourceType::RouteTable);
         let call = cx.world.aws.ec2.create_route_table().vpc_id(&vpc.id).tag_specifications(tags);
         call.client_token(cx.token()).send().await.fault().map(drop)
+    }
+
+    async fn update(&self, cx: &Cx, _: &Network, (): &(), table: &String, changes: &[Change]) -> Result<(), Fault> {
+        set::ec2(&cx.world.aws, std::slice::from_ref(table), &steps(changes)).await
+    }
+
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 
     async fn delete(&self, cx: &Cx, _: &Network, table: &String) -> Result<(), Fault> {

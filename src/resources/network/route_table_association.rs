@@ -27,7 +27,7 @@ impl Observe for RouteTableAssociation {
     /// Its id.
     type Output = String;
 
-    fn want(&self, _: &Given<String>, table: &Given<String>) -> State {
+    fn want(&self, _: &Cloud, _: &Given<String>, table: &Given<String>) -> State {
         State { table: table.clone() }
     }
 

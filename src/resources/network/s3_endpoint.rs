@@ -12,7 +12,7 @@ use super::first_of;
 use super::route_table::RouteTable;
 use super::vpc::{Network, Vpc};
 use crate::cloud::aws::{OrFault, fault_of};
-use crate::cloud::tags::filter;
+use crate::cloud::tags::{Tagged, filter, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fault, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
 
@@ -22,6 +22,8 @@ pub struct S3Endpoint;
 pub struct State {
     /// In order of their ids, once these are known.
     route_tables: Vec<Given<String>>,
+    #[serde(flatten)]
+    tags: Tagged,
 }
 
 impl Observe for S3Endpoint {
@@ -34,8 +36,8 @@ impl Observe for S3Endpoint {
     /// Its id.
     type Output = String;
 
-    fn want(&self, _: &Given<Network>, tables: &Vec<Given<String>>) -> State {
-        State { route_tables: sorted(tables.clone()) }
+    fn want(&self, cloud: &Cloud, _: &Given<Network>, tables: &Vec<Given<String>>) -> State {
+        State { route_tables: sorted(tables.clone()), tags: cloud.wanted_tags() }
     }
 
     async fn observe(&self, cx: &Cx, vpc: &Network) -> Result<Observation<Self>, Fault> {
@@ -59,8 +61,9 @@ impl Observe for S3Endpoint {
             _ => {}
         }
         let found = first_of(endpoints.into_iter().map(|endpoint| {
+            let tags = cx.world.tagged(endpoint.tags());
             let tables = endpoint.route_table_ids.unwrap_or_default().into_iter().map(Given::Known);
-            (endpoint.vpc_endpoint_id.unwrap_or_default(), State { route_tables: sorted(tables.collect()) })
+            (endpoint.vpc_endpoint_id.unwrap_or_default(), State { route_tables: sorted(tables.collect()), tags })
         }));
         Ok(found.map_or(Observation::Absent, Observation::Present))
     }
@@ -83,7 +86,9 @@ impl Resource for S3Endpoint {
         endpoint: &String,
         changes: &[Change],
     ) -> Result<(), Fault> {
-        let actual: Vec<String> = changes.iter().flat_map(|change| strings(&change.from)).collect();
+        set::ec2(&cx.world.aws, std::slice::from_ref(endpoint), &steps(changes)).await?;
+        let Some(tables) = changes.iter().find(|change| change.field == "route_tables") else { return Ok(()) };
+        let actual = strings(&tables.from);
         let missing = wanted.iter().filter(|table| !actual.contains(table)).cloned().collect::<Vec<_>>();
         let surplus = actual.iter().filter(|table| !wanted.contains(table)).cloned().collect::<Vec<_>>();
         let listed = |tables: Vec<String>| (!tables.is_empty()).then_some(tables);

@@ -9,7 +9,7 @@ use super::first_of;
 use super::holders::{Place, held};
 use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
-use crate::cloud::tags::{Tags, filter};
+use crate::cloud::tags::{Tagged, filter, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fact, Fault, Given, Node, Observation, Observe, Resource, UpdateMode};
 
@@ -42,7 +42,8 @@ pub struct State {
     cidr: String,
     zone: String,
     public_addresses: bool,
-    tags: Tags,
+    #[serde(flatten)]
+    tags: Tagged,
 }
 
 impl Observe for Subnet {
@@ -54,12 +55,12 @@ impl Observe for Subnet {
     /// Its id.
     type Output = String;
 
-    fn want(&self, _: &Given<Network>, (): &()) -> State {
+    fn want(&self, cloud: &Cloud, _: &Given<Network>, (): &()) -> State {
         State {
             cidr: self.cidr.clone(),
             zone: self.zone.clone(),
             public_addresses: self.public,
-            tags: Tags::default().with(self.role(), "1"),
+            tags: cloud.wanted_tags().with(self.role(), "1"),
         }
     }
 
@@ -77,7 +78,7 @@ impl Observe for Subnet {
                 cidr: subnet.cidr_block().unwrap_or_default().to_owned(),
                 zone: subnet.availability_zone().unwrap_or_default().to_owned(),
                 public_addresses: subnet.map_public_ip_on_launch().unwrap_or_default(),
-                tags: Tags::from(subnet.tags()),
+                tags: cx.world.tagged(subnet.tags()),
             };
             (subnet.subnet_id.unwrap_or_default(), actual)
         }));
@@ -108,11 +109,7 @@ impl Resource for Subnet {
             let on = AttributeBooleanValue::builder().value(self.public).build();
             ec2.modify_subnet_attribute().subnet_id(subnet).map_public_ip_on_launch(on).send().await.fault()?;
         }
-        if changes.iter().any(|change| change.field.starts_with("tags.")) {
-            let tags = Tags::default().with(self.role(), "1").ec2();
-            ec2.create_tags().resources(subnet).set_tags(Some(tags)).send().await.fault()?;
-        }
-        Ok(())
+        set::ec2(&cx.world.aws, std::slice::from_ref(subnet), &steps(changes)).await
     }
 
     async fn delete(&self, cx: &Cx, _: &Network, subnet: &String) -> Result<(), Fault> {

@@ -2,13 +2,15 @@
 //!
 //! EKS wants DNS support and DNS host names in it (EKS guide, "Amazon EKS networking requirements").
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, VpcAttributeName, VpcState};
 use futures::future::try_join;
 use serde::Serialize;
 
 use super::holders::{Place, held};
 use crate::cloud::aws::OrFault;
-use crate::cloud::tags::filter;
+use crate::cloud::tags::{Tagged, Tags, filter, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fact, Fault, Found, Observation, Observe, Resource, UpdateMode};
 
@@ -29,6 +31,8 @@ pub struct State {
     cidr: String,
     dns_support: bool,
     dns_hostnames: bool,
+    #[serde(flatten)]
+    tags: Tagged,
 }
 
 /// A VPC's id and range.
@@ -46,8 +50,8 @@ impl Observe for Vpc {
     type State = State;
     type Output = Network;
 
-    fn want(&self, (): &(), (): &()) -> State {
-        State { cidr: self.cidr.clone(), dns_support: true, dns_hostnames: true }
+    fn want(&self, cloud: &Cloud, (): &(), (): &()) -> State {
+        State { cidr: self.cidr.clone(), dns_support: true, dns_hostnames: true, tags: cloud.wanted_tags() }
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
@@ -55,6 +59,8 @@ impl Observe for Vpc {
         let vpcs = cx.world.aws.ec2.describe_vpcs().set_filters(Some(ours));
         let vpcs = vpcs.into_paginator().items().send().try_collect().await.fault()?;
         let pending = vpcs.iter().any(|vpc| vpc.state() == Some(&VpcState::Pending));
+        let tag = |vpc: &aws_sdk_ec2::types::Vpc| Some((vpc.vpc_id.clone()?, Tags::from(vpc.tags())));
+        let mut tags: BTreeMap<String, Tags> = vpcs.iter().filter_map(tag).collect();
         let vpcs =
             vpcs.into_iter().map(|vpc| Network { id: vpc.vpc_id.unwrap_or_default(), cidr: vpc.cidr_block.unwrap_or_default() });
         let mut networks = with_children_first(cx, vpcs.collect()).await?.into_iter();
@@ -67,7 +73,12 @@ impl Observe for Vpc {
             attribute(cx, &network.id, VpcAttributeName::EnableDnsHostnames),
         )
         .await?;
-        let actual = State { cidr: network.cidr.clone(), dns_support, dns_hostnames };
+        let actual = State {
+            cidr: network.cidr.clone(),
+            dns_support,
+            dns_hostnames,
+            tags: cx.world.tagged(tags.remove(&network.id).unwrap_or_default()),
+        };
         Ok(Observation::Present(Found { output: network, actual, twins: networks.collect() }))
     }
 
@@ -86,6 +97,7 @@ impl Resource for Vpc {
 
     /// One attribute a call, as EC2 wants it; host names need DNS support first.
     async fn update(&self, cx: &Cx, (): &(), (): &(), vpc: &Network, changes: &[Change]) -> Result<(), Fault> {
+        set::ec2(&cx.world.aws, &[vpc.id.clone()], &steps(changes)).await?;
         let on = AttributeBooleanValue::builder().value(true).build();
         let call = || cx.world.aws.ec2.modify_vpc_attribute().vpc_id(&vpc.id);
         if changes.iter().any(|change| change.field == "dns_support") {

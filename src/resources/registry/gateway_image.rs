@@ -162,7 +162,7 @@ impl Observe for GatewayImage {
     type State = State;
     type Output = ImageOutput;
 
-    fn want(&self, _: &Given<RepositoryOutput>, (): &()) -> State {
+    fn want(&self, _: &Cloud, _: &Given<RepositoryOutput>, (): &()) -> State {
         State { tag: self.content().map(|content| content.tag.clone()).unwrap_or_default() }
     }
 

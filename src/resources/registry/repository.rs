@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::cloud::aws::OrFault;
-use crate::cloud::tags::Tags;
+use crate::cloud::tags::{Tagged, Tags, set, steps};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Fact, Fault, Found, Observation, Observe, Resource};
+use crate::engine::{Change, Fact, Fault, Found, Observation, Observe, Resource, UpdateMode};
 
 pub struct Repository {
     orphans: Vec<String>,
@@ -20,7 +20,10 @@ impl Repository {
 }
 
 #[derive(Serialize)]
-pub struct State {}
+pub struct State {
+    #[serde(flatten)]
+    tags: Tagged,
+}
 
 /// A repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +45,8 @@ impl Observe for Repository {
     type State = State;
     type Output = RepositoryOutput;
 
-    fn want(&self, (): &(), (): &()) -> State {
-        State {}
+    fn want(&self, cloud: &Cloud, (): &(), (): &()) -> State {
+        State { tags: cloud.wanted_tags() }
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
@@ -63,6 +66,14 @@ impl Resource for Repository {
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
         let call = cx.world.aws.ecr.create_repository().repository_name(cx.world.config.repository());
         call.set_tags(Some(cx.world.tags(&cx.node).ecr())).send().await.fault().map(drop)
+    }
+
+    async fn update(&self, cx: &Cx, (): &(), (): &(), found: &RepositoryOutput, changes: &[Change]) -> Result<(), Fault> {
+        set::ecr(&cx.world.aws, &found.arn, &steps(changes)).await
+    }
+
+    fn how(&self, _: &Change) -> UpdateMode {
+        UpdateMode::InPlace
     }
 
     /// With its images, which are built again from what is here.
@@ -86,5 +97,8 @@ async fn look(cx: &Cx, name: &str) -> Result<Observation<Repository>, Fault> {
         return Ok(Observation::Foreign(format!("there is a repository {name}; {}", tags.owner())));
     }
     let uri = repository.repository_uri.unwrap_or_default();
-    Ok(Observation::Present(Found::one(RepositoryOutput { name: name.to_owned(), arn, uri }, State {})))
+    Ok(Observation::Present(Found::one(
+        RepositoryOutput { name: name.to_owned(), arn, uri },
+        State { tags: cx.world.tagged(tags) },
+    )))
 }

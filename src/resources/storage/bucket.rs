@@ -17,7 +17,7 @@ use aws_sdk_s3::types::{
 use serde::Serialize;
 
 use crate::cloud::aws::{OrFault, code};
-use crate::cloud::tags::Tags;
+use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx, lease};
 use crate::engine::{Action, Change, Fact, Fault, Found, Observation, Observe, Resource, UpdateMode};
 
@@ -36,6 +36,8 @@ impl Bucket {
 #[derive(Serialize)]
 pub struct State {
     public_access_blocked: bool,
+    #[serde(flatten)]
+    tags: Tagged,
 }
 
 /// What S3 answers about a bucket that is not there.
@@ -52,8 +54,8 @@ impl Observe for Bucket {
     /// Its name.
     type Output = String;
 
-    fn want(&self, (): &(), (): &()) -> State {
-        State { public_access_blocked: true }
+    fn want(&self, cloud: &Cloud, (): &(), (): &()) -> State {
+        State { public_access_blocked: true, tags: cloud.wanted_tags() }
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
@@ -87,7 +89,11 @@ impl Resource for Bucket {
         answer.fault_or_absent(&["BucketAlreadyOwnedByYou"]).map(drop)
     }
 
-    async fn update(&self, cx: &Cx, (): &(), (): &(), name: &String, _: &[Change]) -> Result<(), Fault> {
+    async fn update(&self, cx: &Cx, (): &(), (): &(), name: &String, changes: &[Change]) -> Result<(), Fault> {
+        set::bucket(&cx.world.aws, name, &steps(changes)).await?;
+        if changes.iter().all(is_of_tags) {
+            return Ok(());
+        }
         let block = PublicAccessBlockConfiguration::builder()
             .block_public_acls(true)
             .ignore_public_acls(true)
@@ -140,7 +146,7 @@ async fn look(cx: &Cx, name: &str) -> Result<Observation<Bucket>, Fault> {
             .all(|on| *on == Some(true))
     };
     let public_access_blocked = block.and_then(|answer| answer.public_access_block_configuration).is_some_and(blocked);
-    Ok(Observation::Present(Found::one(name.to_owned(), State { public_access_blocked })))
+    Ok(Observation::Present(Found::one(name.to_owned(), State { public_access_blocked, tags: cx.world.tagged(tags) })))
 }
 
 /// A bucket that we may not look at is somebody else's only where it is not among our own: S3

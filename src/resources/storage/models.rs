@@ -57,7 +57,7 @@ impl Observe for Models {
     /// Model names with their digests.
     type Output = BTreeMap<String, String>;
 
-    fn want(&self, _: &Given<String>, (): &()) -> State {
+    fn want(&self, _: &Cloud, _: &Given<String>, (): &()) -> State {
         let digests = |local: &Repository| local.models.iter().map(|(name, model)| (name.clone(), model.digest())).collect();
         self.local.as_ref().map_or(State { models: None, count: None }, |local| State::of(digests(local)))
     }

@@ -56,7 +56,7 @@ impl Observe for ProofImage {
     type State = State;
     type Output = ProofImageOutput;
 
-    fn want(&self, _: &Given<String>, (): &()) -> State {
+    fn want(&self, _: &Cloud, _: &Given<String>, (): &()) -> State {
         State { sha256: sha256() }
     }
 

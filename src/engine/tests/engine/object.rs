@@ -43,7 +43,7 @@ impl<const ENDS: bool> Observe for Object<ENDS> {
     type State = State;
     type Output = u64;
 
-    fn want(&self, _: &<Others as Inputs>::Givens, uses: &<Self::Uses as Inputs>::Givens) -> State {
+    fn want(&self, _: &Cloud, _: &<Others as Inputs>::Givens, uses: &<Self::Uses as Inputs>::Givens) -> State {
         State {
             size: self.spec.size,
             steps: (0..self.spec.steps).map(|step| (step.to_string(), true)).collect(),

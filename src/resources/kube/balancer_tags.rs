@@ -1,0 +1,71 @@
+//! The user's tags on the load balancer and its target groups.
+//!
+//! The cloud controller sets those of the Service's annotation when it makes them, and looks at it no more
+//! (cloud-provider-aws, `ensureLoadBalancerv2`); nor can the annotation have every tag.
+
+use std::collections::BTreeMap;
+
+use super::applied::Applied;
+use super::balancer::Balancer;
+use super::service::{Service, ServiceOutput};
+use crate::cloud::aws::OrFault;
+use crate::cloud::tags::{AllTagged, Tags, set, steps_between};
+use crate::cloud::{Cloud, Cx};
+use crate::engine::{Adjust, After, Change, Fault, Found, Given, Node, Observation, Observe};
+
+/// The tags of what the cloud controller has made for the Service.
+pub struct BalancerTags;
+
+impl Observe for BalancerTags {
+    type World = Cloud;
+    const KIND: &'static str = "balancer-tags";
+    const ENDS_WITH_PARENT: bool = true;
+    type Within = Node<Applied<Service>>;
+    /// Without values: the balancer.
+    type Uses = After;
+    type State = AllTagged;
+    /// The tags of each thing, by its ARN.
+    type Output = BTreeMap<String, Tags>;
+
+    fn want(&self, cloud: &Cloud, _: &Given<ServiceOutput>, (): &()) -> AllTagged {
+        AllTagged::wanted(&cloud.user_tags())
+    }
+
+    async fn observe(&self, cx: &Cx, service: &ServiceOutput) -> Result<Observation<Self>, Fault> {
+        let elb = &cx.world.aws.elb;
+        let Some(balancer) = Balancer::find(cx, service).await?.and_then(|balancer| balancer.load_balancer_arn) else {
+            return Ok(Observation::Absent);
+        };
+        let going = || Observation::Changing { why: "the load balancer is going".to_owned(), found: None };
+        let gone = ["LoadBalancerNotFound", "TargetGroupNotFound"];
+        // A Service has a port or three, and so a target group for each: one page, and less than DescribeTags' 20.
+        let groups = elb.describe_target_groups().load_balancer_arn(&balancer).send().await.fault_or_absent(&gone)?;
+        let Some(groups) = groups else { return Ok(going()) };
+        let groups = groups.target_groups.unwrap_or_default().into_iter().filter_map(|group| group.target_group_arn);
+        let arns: Vec<String> = std::iter::once(balancer).chain(groups).collect();
+        let Some(told) = elb.describe_tags().set_resource_arns(Some(arns)).send().await.fault_or_absent(&gone)? else {
+            return Ok(going());
+        };
+        let told = told.tag_descriptions.unwrap_or_default().into_iter();
+        let things = told.filter_map(|told| Some((told.resource_arn.clone()?, Tags::from(told.tags())))).collect();
+        let actual = AllTagged::of(&things, &cx.world.user_tags());
+        Ok(Observation::Present(Found::one(things, actual)))
+    }
+}
+
+impl Adjust for BalancerTags {
+    async fn update(
+        &self,
+        cx: &Cx,
+        _: &ServiceOutput,
+        (): &(),
+        things: &BTreeMap<String, Tags>,
+        _: &[Change],
+    ) -> Result<(), Fault> {
+        let wanted = cx.world.user_tags();
+        for (arn, tags) in things {
+            set::elb(&cx.world.aws, arn, &steps_between(tags, &wanted)).await?;
+        }
+        Ok(())
+    }
+}
