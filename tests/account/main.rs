@@ -15,6 +15,7 @@ mod lease;
 mod life;
 mod nodes;
 mod operator;
+mod tags;
 mod token;
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 """Amazon EC2, where moto is kinder than AWS. Importing it registers the rules."""
 
-from . import addresses, deletes, endpoints, interfaces, launch_templates, nat_gateways, routes, topology
+from . import addresses, deletes, endpoints, interfaces, launch_templates, nat_gateways, routes, tags, topology
 
 __all__ = [
     "addresses",
@@ -10,5 +10,6 @@ __all__ = [
     "launch_templates",
     "nat_gateways",
     "routes",
+    "tags",
     "topology",
 ]

@@ -41,6 +41,13 @@ def finish(sandbox: Sandbox, call: Call, response: Any) -> None:
         backends.s3().put_bucket_tagging(bucket.name, tags)
 
 
+@after("s3", "PutBucketTagging")
+def keep_empty_values(sandbox: Sandbox, call: Call, response: Any) -> None:
+    """moto takes an empty value for none."""
+    tags = backends.s3().tagger.tags.get(f"arn:aws:s3:::{call.params['Bucket']}", {})
+    tags.update({key: "" for key, value in tags.items() if value is None})
+
+
 @after("s3", "DeleteBucket")
 def forget_tags(sandbox: Sandbox, call: Call, response: Any) -> None:
     """moto would give them to the next bucket of that name."""

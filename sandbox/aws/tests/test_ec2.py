@@ -113,6 +113,21 @@ class Requests(Account):
         self.refused("DryRunOperation", ec2.create_vpc, CidrBlock="10.0.0.0/16", DryRun=True)
         self.assertEqual(len(ec2.describe_vpcs()["Vpcs"]), before)
 
+    def test_a_launch_template_shows_the_tags_that_it_has_now(self) -> None:
+        ec2 = self.client("ec2")
+        own = [{"ResourceType": "launch-template", "Tags": [{"Key": "a", "Value": "1"}]}]
+        data = {"InstanceType": "t3.large"}
+        made = ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData=data, TagSpecifications=own)
+        template = made["LaunchTemplate"]["LaunchTemplateId"]
+        self.assertEqual(made["LaunchTemplate"]["Tags"], [{"Key": "a", "Value": "1"}])
+        ec2.create_tags(Resources=[template], Tags=[{"Key": "a", "Value": "2"}, {"Key": "b", "Value": ""}])
+        ec2.delete_tags(Resources=[template], Tags=[{"Key": "a"}])
+        shown = ec2.describe_launch_templates(LaunchTemplateIds=[template])["LaunchTemplates"][0]
+        self.assertEqual(shown["Tags"], [{"Key": "b", "Value": ""}])
+        for call in (ec2.create_tags, ec2.delete_tags):
+            self.refused("InvalidParameterValue", call, Resources=[template], Tags=[{"Key": "AWS:x", "Value": ""}])
+        ec2.delete_launch_template(LaunchTemplateId=template)
+
     def test_parallel_calls_lose_nothing(self) -> None:
         made: list[str] = []
 

@@ -72,6 +72,25 @@ class Balancers(Account):
         ec2.delete_subnet(SubnetId=subnet)
         ec2.delete_vpc(VpcId=vpc)
 
+    def test_a_target_group_has_fifty_tags_and_no_more(self) -> None:
+        ec2, elb = self.client("ec2"), self.client("elbv2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        made = elb.create_target_group(Name="tags", Protocol="TCP", Port=30001, VpcId=vpc)
+        group = made["TargetGroups"][0]["TargetGroupArn"]
+        tags = [{"Key": str(number), "Value": "x"} for number in range(50)]
+        elb.add_tags(ResourceArns=[group], Tags=tags)
+        elb.add_tags(ResourceArns=[group], Tags=[{"Key": "0", "Value": "y"}])
+        more = [{"Key": "one more", "Value": ""}]
+        self.refused("TooManyTags", elb.add_tags, ResourceArns=[group], Tags=more)
+        elb.remove_tags(ResourceArns=[group], TagKeys=["1"])
+        elb.add_tags(ResourceArns=[group], Tags=more)
+        self.refused("ValidationError", elb.remove_tags, ResourceArns=[group], TagKeys=["aws:x"])
+        self.refused("DuplicateTagKeys", elb.add_tags, ResourceArns=[group], Tags=more * 2)
+        shown = {tag["Key"]: tag["Value"] for tag in elb.describe_tags(ResourceArns=[group])["TagDescriptions"][0]["Tags"]}
+        self.assertEqual((len(shown), shown["0"], shown["one more"], "1" in shown), (50, "y", "", False))
+        elb.delete_target_group(TargetGroupArn=group)
+        ec2.delete_vpc(VpcId=vpc)
+
     def health(self, elb: Any, group: str) -> str:
         (description,) = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
         return description["TargetHealth"]["State"]

@@ -172,7 +172,7 @@ mod tests {
         let now = wanted(&[("Owner", "audio")]);
         let changes = between(&there, &now);
         let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
-        assert_eq!(fields, ["surplus_tags", "tags.Owner", "tags.tritondeploy:tags"]);
+        assert_eq!(fields, ["tags.Owner", "tags.tritondeploy:tags", "surplus_tags"]);
         assert!(changes.iter().all(is_of_tags));
         let way = [Step::Untag(vec!["Stage".to_owned()]), Step::Tag(now.clone())];
         assert_eq!((steps(&changes), steps_between(&there, &now)), (way.to_vec(), way.to_vec()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tritondeploy_engine::{
-    Action, After, Change, Cx, Fact, Fault, Given, Graph, Inputs, Node, Observation, Observe, Resource, Sweep, UpdateMode,
+    Action, Adjust, After, Change, Cx, Fact, Fault, Given, Graph, Inputs, Node, Observation, Observe, Resource, Sweep, UpdateMode,
 };
 
 use crate::cloud::Cloud;
@@ -105,6 +105,19 @@ impl<const ENDS: bool> Sweep for Object<ENDS> {
     }
 }
 
+impl<const ENDS: bool> Adjust for Object<ENDS> {
+    async fn update(
+        &self,
+        cx: &Cx<Cloud>,
+        _: &<Others as Inputs>::Values,
+        uses: &<Self::Uses as Inputs>::Values,
+        found: &u64,
+        changes: &[Change],
+    ) -> Result<(), Fault> {
+        cx.world.update(self.at, *found, &changes[0].field, all(&uses.0)).await
+    }
+}
+
 enum Handle {
     Plain(Node<Object<false>>),
     Ending(Node<Object<true>>),
@@ -161,6 +174,7 @@ fn add<const ENDS: bool>(
     match object.spec.role {
         Role::Made => graph.add(name, object, within, uses),
         Role::Watched => graph.watch(name, object, within, uses),
+        Role::Adjusted => graph.adjust(name, object, within, uses),
         Role::Swept => graph.sweep(name, object, within, uses),
         Role::Unwanted => graph.remove(name, object, within, uses),
     }

@@ -12,6 +12,7 @@ pub enum Role {
     #[default]
     Made,
     Watched,
+    Adjusted,
     Swept,
     Unwanted,
 }

@@ -296,6 +296,33 @@ fn what_is_watched_is_waited_for_and_never_made() {
 }
 
 #[test]
+fn what_others_make_is_waited_for_and_put_right_and_never_made() {
+    virtually(1, async {
+        // Whatever it says of itself, what is only adjusted is adjusted in place.
+        let tags = || Spec::new().after([0]).with(|s| (s.role, s.size, s.rigid) = (Role::Adjusted, 7, true));
+        let cloud = cloud(vec![Spec::new(), tags(), tags().with(|s| s.patience = 30)]);
+        cloud.put(1, &[], &[], 3);
+        let plan = walk(&cloud).look().await.nodes;
+        assert!(plan[1..].iter().all(|seen| seen.watched && seen.refused.is_none()), "{plan:?}");
+        assert!(matches!(&*plan[1].changes, [(change, UpdateMode::InPlace)] if change.to == 7), "{plan:?}");
+        let (outcome, events) = told(walk(&cloud), async |walk| walk.up().await).await;
+        assert_eq!(did(&events), ["object-0 Create", "object-1 Update"]);
+        assert_eq!((outcome.failures.len(), &*outcome.failures[0].node), (1, "object-2"), "{outcome:?}");
+        assert_eq!((names(&outcome.exists), cloud.count()), (vec!["object-0"], vec![1, 1, 0]));
+        assert_eq!(cloud.state().mutations, ["create object-0", "update object-1 size"]);
+
+        cloud.put(2, &[], &[], 7);
+        let before = cloud.state().calls;
+        let again = walk(&cloud).up().await;
+        assert!(again.ok() && again.changed == 0, "{again:?}");
+        assert_eq!(cloud.state().calls - before, 3, "a look each");
+        cloud.state().mutations.clear();
+        assert!(walk(&cloud).down().await.ok());
+        assert_eq!((cloud.count(), cloud.state().mutations.len()), (vec![0, 1, 1], 1));
+    });
+}
+
+#[test]
 fn a_second_up_looks_at_everything_once() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new(), Spec::new().within([0]), Spec::new().uses([1])]);
