@@ -1,5 +1,6 @@
 //! The tags by which we know our own, and the user's, in the shape of each service.
 
+pub mod read;
 pub mod set;
 mod user;
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{Filter, Tag};
+use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, LoadBalancerSchemeEnum, LoadBalancerTypeEnum, ProtocolEnum};
 use serde_json::Value;
 use tritondeploy::cloud::Cloud;
+use tritondeploy::cloud::tags::{self, read, set, steps_between};
 use tritondeploy::config::Config;
 use tritondeploy::engine::{Report, UpdateMode};
 
@@ -87,7 +89,8 @@ async fn everything(local: &LocalAws, cloud: &Cloud) -> BTreeMap<String, BTreeMa
 /// Where something does not carry these, or carries one of those.
 fn odd(all: &BTreeMap<String, BTreeMap<String, String>>, these: &[(&str, &str)], not: &[&str]) -> Vec<String> {
     let fits = |tags: &BTreeMap<String, String>| {
-        these.iter().all(|(key, value)| tags.get(*key).is_some_and(|is| is == value)) && !not.iter().any(|key| tags.contains_key(*key))
+        these.iter().all(|(key, value)| tags.get(*key).is_some_and(|is| is == value))
+            && !not.iter().any(|key| tags.contains_key(*key))
     };
     all.iter().filter(|(_, tags)| !fits(tags)).map(|(path, tags)| format!("{path}: {tags:?}")).collect()
 }
@@ -110,7 +113,10 @@ async fn everything_is_made_with_the_users_tags_and_changed_in_place_when_they_c
     up(&first).await;
     let made = everything(&local, &first).await;
     let list = ("tritondeploy:tags", "CostCentre Owner Stage@_of@_it");
-    assert_eq!(odd(&made, &[("CostCentre", "4711"), ("Owner", "vision"), ("Stage of it", "a=b"), list], &[]), Vec::<String>::new());
+    assert_eq!(
+        odd(&made, &[("CostCentre", "4711"), ("Owner", "vision"), ("Stage of it", "a=b"), list], &[]),
+        Vec::<String>::new()
+    );
     for kind in EC2 {
         assert!(made.keys().any(|path| path.rsplit('/').next().unwrap().starts_with(kind)), "no {kind}: {:?}", made.keys());
     }
@@ -124,11 +130,15 @@ async fn everything_is_made_with_the_users_tags_and_changed_in_place_when_they_c
     let second = local.cloud(with(&[("CostCentre", "4712"), ("Owner", "vision"), ("Team", "")])).await;
     let plan = differing(&walk(&second).await.look().await);
     let wanted = ["surplus_tags", "tags.CostCentre", "tags.Team", "tags.tritondeploy:tags"];
-    assert!(plan.contains_key("tags/nodes") && plan.values().all(|fields| {
-        let mut fields = fields.clone();
-        fields.sort_unstable();
-        fields == wanted
-    }), "{plan:?}");
+    assert!(
+        plan.contains_key("tags/nodes")
+            && plan.values().all(|fields| {
+                let mut fields = fields.clone();
+                fields.sort_unstable();
+                fields == wanted
+            }),
+        "{plan:?}"
+    );
     let template_and_nodes = || async { (nodes(&second).await.into_keys().collect::<Vec<_>>(), plan.len()) };
     let ids = template_and_nodes().await;
     up(&second).await;
@@ -215,4 +225,42 @@ async fn a_node_that_comes_later_gets_the_tags_of_today() {
     assert_eq!(odd(&new, &[("Owner", "audio")], &["Stage"]), Vec::<String>::new());
     assert_eq!(up(&second).await.changed, 0);
     down(&second).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_balancer_and_its_target_groups_get_the_tags_of_today_and_keep_those_of_others() {
+    let local = LocalAws::start(600);
+    let cloud = local.cloud(with(&[("Owner", "audio"), ("formula", "a=b")])).await;
+    let (aws, ec2, elb) = (&cloud.aws, &cloud.aws.ec2, &cloud.aws.elb);
+    let vpc = ec2.create_vpc().cidr_block("10.0.0.0/16").send().await.unwrap().vpc.unwrap().vpc_id.unwrap();
+    let subnet = ec2.create_subnet().vpc_id(&vpc).cidr_block("10.0.0.0/24").send().await.unwrap().subnet.unwrap();
+    // As the cloud controller made them, with an annotation of the day before.
+    let before = with(&[("Owner", "vision"), ("Stage", "test")]).tags;
+    let tags = tags::user(&before).with("kubernetes.io/service-name", "triton/triton-server").with(OWNER, &cloud.config.name);
+    let call = elb.create_load_balancer().name("a1").r#type(LoadBalancerTypeEnum::Network).set_tags(Some(tags.elb()));
+    let made = call.scheme(LoadBalancerSchemeEnum::Internal).subnets(subnet.subnet_id.unwrap()).send().await.unwrap();
+    let balancer = made.load_balancers()[0].load_balancer_arn().unwrap().to_owned();
+    for port in [8080, 8000] {
+        let call = elb.create_target_group().name(format!("t{port}")).protocol(ProtocolEnum::Tcp).port(port).vpc_id(&vpc);
+        let group = call.set_tags(Some(tags.elb())).send().await.unwrap().target_groups.unwrap().remove(0).target_group_arn;
+        let forward = Action::builder().r#type(ActionTypeEnum::Forward).set_target_group_arn(group).build();
+        let listener = elb.create_listener().load_balancer_arn(&balancer).port(port).protocol(ProtocolEnum::Tcp);
+        listener.default_actions(forward).send().await.unwrap();
+    }
+    let other = elb.create_target_group().name("other").protocol(ProtocolEnum::Tcp).port(80).vpc_id(&vpc).send().await.unwrap();
+    let other = other.target_groups()[0].target_group_arn().unwrap();
+
+    for wanted in [cloud.user_tags(), tags::user(&BTreeMap::new())] {
+        let things = read::balancer(aws, &balancer).await.unwrap().unwrap();
+        assert!(things.len() == 3 && !things.contains_key(other), "{things:?}");
+        for (arn, tags) in &things {
+            set::elb(aws, arn, &steps_between(tags, &wanted)).await.unwrap();
+        }
+        let kept = [("kubernetes.io/service-name", "triton/triton-server"), (OWNER, cloud.config.name.as_str())];
+        let all: tags::Tags = wanted.iter().chain(kept).collect();
+        let now = read::balancer(aws, &balancer).await.unwrap().unwrap();
+        assert!(now.values().all(|tags| *tags == all && steps_between(tags, &wanted).is_empty()), "{now:?}");
+    }
+    elb.delete_load_balancer().load_balancer_arn(&balancer).send().await.unwrap();
+    assert!(read::balancer(aws, &balancer).await.unwrap().is_none());
 }

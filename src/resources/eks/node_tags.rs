@@ -9,15 +9,12 @@ use aws_sdk_ec2::types::{Filter, Instance};
 
 use super::node_group::{Group, NodeGroup};
 use crate::cloud::aws::OrFault;
-use crate::cloud::tags::{AllTagged, Step, Tags, filter, set, steps_between};
+use crate::cloud::tags::{AllTagged, Step, Tags, filter, read, set, steps_between};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Adjust, After, Change, Fault, Found, Given, Node, Observation, Observe};
 
 /// The tags of what a node group's auto scaling group has started.
 pub struct NodeTags;
-
-/// DescribeTags takes so many values in a filter (EC2 API, `DescribeTags`).
-const IDS_AT_ONCE: usize = 200;
 
 impl Observe for NodeTags {
     type World = Cloud;
@@ -35,9 +32,8 @@ impl Observe for NodeTags {
     }
 
     async fn observe(&self, cx: &Cx, group: &Group) -> Result<Observation<Self>, Fault> {
-        let ec2 = &cx.world.aws.ec2;
         let alive = ["pending", "running", "stopping", "stopped"].map(str::to_owned).to_vec();
-        let calls = ec2.describe_instances().filters(filter("tag:eks:cluster-name", &cx.world.config.name));
+        let calls = cx.world.aws.ec2.describe_instances().filters(filter("tag:eks:cluster-name", &cx.world.config.name));
         let calls = calls.filters(filter("tag:eks:nodegroup-name", &group.name));
         let calls = calls.filters(Filter::builder().name("instance-state-name").set_values(Some(alive)).build());
         let pages = calls.into_paginator().items().send().try_collect().await.fault()?;
@@ -47,15 +43,7 @@ impl Observe for NodeTags {
             things.insert(instance.instance_id().unwrap_or_default().to_owned(), Tags::from(instance.tags()));
             parts.extend(parts_of(instance));
         }
-        things.extend(parts.iter().map(|id| (id.clone(), Tags::default())));
-        for ids in parts.chunks(IDS_AT_ONCE) {
-            let of_them = Filter::builder().name("resource-id").set_values(Some(ids.to_vec())).build();
-            let tags = ec2.describe_tags().filters(of_them).into_paginator().items().send().try_collect().await.fault()?;
-            for tag in tags {
-                let Some(thing) = tag.resource_id().and_then(|id| things.get_mut(id)) else { continue };
-                *thing = std::mem::take(thing).with(tag.key().unwrap_or_default(), tag.value().unwrap_or_default());
-            }
-        }
+        things.extend(read::ec2(&cx.world.aws, &parts).await?);
         let actual = AllTagged::of(&things, &cx.world.user_tags());
         Ok(Observation::Present(Found::one(things, actual)))
     }

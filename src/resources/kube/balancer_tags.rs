@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use super::applied::Applied;
 use super::balancer::Balancer;
 use super::service::{Service, ServiceOutput};
-use crate::cloud::aws::OrFault;
-use crate::cloud::tags::{AllTagged, Tags, set, steps_between};
+use crate::cloud::tags::{AllTagged, Tags, read, set, steps_between};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Adjust, After, Change, Fault, Found, Given, Node, Observation, Observe};
 
@@ -32,22 +31,12 @@ impl Observe for BalancerTags {
     }
 
     async fn observe(&self, cx: &Cx, service: &ServiceOutput) -> Result<Observation<Self>, Fault> {
-        let elb = &cx.world.aws.elb;
         let Some(balancer) = Balancer::find(cx, service).await?.and_then(|balancer| balancer.load_balancer_arn) else {
             return Ok(Observation::Absent);
         };
-        let going = || Observation::Changing { why: "the load balancer is going".to_owned(), found: None };
-        let gone = ["LoadBalancerNotFound", "TargetGroupNotFound"];
-        // A Service has a port or three, and so a target group for each: one page, and less than DescribeTags' 20.
-        let groups = elb.describe_target_groups().load_balancer_arn(&balancer).send().await.fault_or_absent(&gone)?;
-        let Some(groups) = groups else { return Ok(going()) };
-        let groups = groups.target_groups.unwrap_or_default().into_iter().filter_map(|group| group.target_group_arn);
-        let arns: Vec<String> = std::iter::once(balancer).chain(groups).collect();
-        let Some(told) = elb.describe_tags().set_resource_arns(Some(arns)).send().await.fault_or_absent(&gone)? else {
-            return Ok(going());
+        let Some(things) = read::balancer(&cx.world.aws, &balancer).await? else {
+            return Ok(Observation::Changing { why: "the load balancer is going".to_owned(), found: None });
         };
-        let told = told.tag_descriptions.unwrap_or_default().into_iter();
-        let things = told.filter_map(|told| Some((told.resource_arn.clone()?, Tags::from(told.tags())))).collect();
         let actual = AllTagged::of(&things, &cx.world.user_tags());
         Ok(Observation::Present(Found::one(things, actual)))
     }
