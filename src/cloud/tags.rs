@@ -54,6 +54,16 @@ impl Tags {
         self
     }
 
+    /// These with the keys of the wanted ones where they differ in case only: IAM takes such keys for one.
+    #[must_use]
+    pub fn cased_as(self, wanted: &Self) -> Self {
+        let cased = |key: String| {
+            let alike = wanted.0.keys().find(|wanted| wanted.to_lowercase() == key.to_lowercase());
+            alike.cloned().unwrap_or(key)
+        };
+        Self(self.0.into_iter().map(|(key, value)| (cased(key), value)).collect())
+    }
+
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {

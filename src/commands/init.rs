@@ -32,7 +32,7 @@ pub(super) async fn run(session: &Session, init: Init) -> Result<(), Error> {
         |region| format!("region = {region:?}\n"),
     );
     let text = format!(
-        "# Every key has a default: the reference deployment. All keys: docs/config.md\n{name}{region}\n[workload]\n{who}\n\n[models]\ndirectory = \"models\"\n"
+        "# Every key has a default: the reference deployment. All keys: docs/config.md\n{name}{region}\n[workload]\n{who}\n\n[models]\ndirectory = \"models\"\n\n# Yours, on all that takes tags.\n# [tags]\n# CostCentre = \"4711\"\n"
     );
     // What is written must be what `up` reads.
     crate::config::checked(&text).map_err(|why| Error::usage(why, "nothing was written; say it otherwise"))?;

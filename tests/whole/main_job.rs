@@ -15,6 +15,7 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     let user = User::of(&sandbox);
     somebodys_ca_is_trusted(&user);
     every_port_is_exposed(&user);
+    tags_are_asked_for(&user);
 
     let up = user.does(&["up", "--yes", "--json"]).json();
     let label = up["facts"]["label"].as_str().unwrap_or_default().to_lowercase();
@@ -30,6 +31,7 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     looking::the_report_for_support_has_everything_but_secrets(&user);
     the_test_of_todays_users_passes(&user, &up);
     every_check_from_outside_passes(&user);
+    the_balancer_and_the_nodes_have_the_users_tags(&sandbox, &user);
     a_port_that_closes_is_planned_in_place(&user);
     kubectl_works_with_our_kubeconfig(&user);
     the_pod_has_the_ca(&user);
@@ -44,6 +46,25 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     looking::the_report_of_nothing_says_what_could_not_be_read(&user);
     let after = sandbox.dump();
     assert_eq!(before, after, "down has left something, or taken something that was there before");
+}
+
+fn tags_are_asked_for(user: &User) {
+    user.edit(|text| format!("{text}\n[tags]\n\"Cost Centre\" = \"4711\"\nformula = \"a=b\"\n"));
+}
+
+/// What others make for us has them too, the second of which the Service's annotation cannot carry.
+fn the_balancer_and_the_nodes_have_the_users_tags(sandbox: &Sandbox, user: &User) {
+    let region = &user.env["AWS_REGION"];
+    let of = |kind: &str| -> usize {
+        let dump = sandbox.dump();
+        let tagged = [&dump[format!("elbv2/{region}")]["tagging_service"], &dump[format!("ec2/{region}")]["tags"]];
+        let all = tagged.into_iter().filter_map(Value::as_object).flatten();
+        let all = all.filter(|(id, _)| id.starts_with(kind) || (kind.starts_with(':') && id.contains(kind)));
+        all.filter(|(_, tags)| tags["Cost Centre"] == "4711" && tags["formula"] == "a=b").count()
+    };
+    // Three ports, and a target group for each.
+    assert_eq!((of(":loadbalancer/net/"), of(":targetgroup/")), (1, 3), "{}", sandbox.dump());
+    assert!(of("i-") == 1 && of("vol-") == 1 && of("eni-") > 0, "{}", sandbox.dump());
 }
 
 fn a_photo_of_ones_own_is_classified(user: &User) {
@@ -227,6 +248,7 @@ fn up_twice_changes_nothing(sandbox: &Sandbox) {
     let mut offline = User::of(sandbox);
     somebodys_ca_is_trusted(&offline);
     every_port_is_exposed(&offline);
+    tags_are_asked_for(&offline);
     offline.env.insert("DOCKER_HOST".to_owned(), "unix:///nonexistent/docker.sock".to_owned());
     let again = offline.does(&["up", "--yes", "--json"]).json();
     assert_eq!(again["outcome"]["changed"], 0, "{again}");

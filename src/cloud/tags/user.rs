@@ -183,6 +183,14 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_differ_in_case_only_are_one_to_iam() {
+        let now = wanted(&[("Owner", "vision")]);
+        let there = tags(&[("owner", "vision"), ("Backup", "daily"), (LIST, "Owner")]);
+        assert_eq!(between(&there.clone().cased_as(&now), &now), []);
+        assert_eq!(between(&there, &now)[0].field, "tags.Owner");
+    }
+
+    #[test]
     fn a_list_that_was_lost_or_is_too_many_is_put_right() {
         let now = wanted(&[("Owner", "vision")]);
         assert_eq!(steps_between(&tags(&[("Owner", "vision")]), &now), [Step::Tag(tags(&[(LIST, "Owner")]))]);

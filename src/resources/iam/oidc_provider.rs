@@ -62,12 +62,15 @@ impl Observe for OidcProvider {
         };
         let mut found = Vec::new();
         for (arn, provider) in try_join_all(arns.map(look)).await? {
-            let Some(provider) = provider.filter(|provider| Tags::from(provider.tags()).same_owner(&ours)) else {
+            let Some(provider) = provider else { continue };
+            let tags = Tags::from(provider.tags());
+            if !tags.same_owner(&ours) {
                 continue;
-            };
+            }
             let issuer = without_scheme(provider.url().unwrap_or_default());
             let for_sts = provider.client_id_list().iter().any(|audience| audience == AUDIENCE);
-            let state = State { issuer: Given::Known(issuer.clone()), for_sts, tags: cx.world.tagged(provider.tags()) };
+            let tags = cx.world.tagged(tags.cased_as(&cx.world.user_tags()));
+            let state = State { issuer: Given::Known(issuer.clone()), for_sts, tags };
             found.push((Provider { arn, issuer }, state));
         }
         let mut found = found.into_iter();

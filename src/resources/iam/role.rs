@@ -120,7 +120,10 @@ impl Observe for Role {
             return Ok(Observation::Foreign(format!("there is a role {name}; {}", tags.owner())));
         }
         let trust = Given::Known(returned(role.assume_role_policy_document().unwrap_or_default()));
-        Ok(Observation::Present(Found::one(RoleOutput { name, arn: role.arn }, State { trust, tags: cx.world.tagged(tags) })))
+        Ok(Observation::Present(Found::one(
+            RoleOutput { name, arn: role.arn },
+            State { trust, tags: cx.world.tagged(tags.cased_as(&cx.world.user_tags())) },
+        )))
     }
 
     /// What keeps a role from being deleted.

@@ -74,7 +74,7 @@ impl Resource for InternetGateway {
     }
 
     async fn update(&self, cx: &Cx, (): &(), vpc: &Network, gateway: &GatewayOutput, changes: &[Change]) -> Result<(), Fault> {
-        set::ec2(&cx.world.aws, &[gateway.id.clone()], &steps(changes)).await?;
+        set::ec2(&cx.world.aws, std::slice::from_ref(&gateway.id), &steps(changes)).await?;
         if changes.iter().all(is_of_tags) {
             return Ok(());
         }

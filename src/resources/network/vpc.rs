@@ -97,7 +97,7 @@ impl Resource for Vpc {
 
     /// One attribute a call, as EC2 wants it; host names need DNS support first.
     async fn update(&self, cx: &Cx, (): &(), (): &(), vpc: &Network, changes: &[Change]) -> Result<(), Fault> {
-        set::ec2(&cx.world.aws, &[vpc.id.clone()], &steps(changes)).await?;
+        set::ec2(&cx.world.aws, std::slice::from_ref(&vpc.id), &steps(changes)).await?;
         let on = AttributeBooleanValue::builder().value(true).build();
         let call = || cx.world.aws.ec2.modify_vpc_attribute().vpc_id(&vpc.id);
         if changes.iter().any(|change| change.field == "dns_support") {
