@@ -6,8 +6,8 @@ use crate::{down, up, walk};
 use tritondeploy_support::local_aws::LocalAws;
 
 /// Lets `up` run until its `nth` mutating call, and kills it before that is applied or before it is answered.
-async fn killed(local: &LocalAws, nth: usize, when: &str) {
-    let cloud = local.cloud(Config::default()).await;
+pub(crate) async fn killed(local: &LocalAws, config: Config, nth: usize, when: &str) {
+    let cloud = local.cloud(config).await;
     let walk = walk(&cloud).await;
     local.ask("POST", &format!("hold?nth={nth}&when={when}&who="));
     let going = tokio::spawn(async move { walk.up().await });
@@ -28,7 +28,7 @@ async fn up_after_kills_makes_one_of_each() {
     let cloud = local.cloud(Config::default()).await;
     let before = local.dump();
     for (nth, when) in [(4, "after"), (9, "after"), (7, "before"), (6, "after"), (3, "after"), (1, "before")] {
-        killed(&local, nth, when).await;
+        killed(&local, Config::default(), nth, when).await;
     }
     up(&cloud).await;
     local.reset_calls();
@@ -43,7 +43,7 @@ async fn down_after_a_kill_at_any_call_leaves_nothing() {
     let cloud = local.cloud(Config::default()).await;
     let before = local.dump();
     for (nth, when) in [(2, "after"), (5, "before"), (12, "after"), (33, "after"), (38, "before"), (41, "after")] {
-        killed(&local, nth, when).await;
+        killed(&local, Config::default(), nth, when).await;
         down(&cloud).await;
         assert_eq!(local.dump(), before, "after a kill {when} call {nth}");
     }

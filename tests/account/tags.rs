@@ -10,6 +10,7 @@ use tritondeploy::cloud::tags::{self, read, set, steps_between};
 use tritondeploy::config::Config;
 use tritondeploy::engine::{Report, UpdateMode};
 
+use crate::crash::killed;
 use crate::{down, up, walk};
 use tritondeploy_support::local_aws::LocalAws;
 
@@ -208,6 +209,26 @@ async fn tags_of_others_stay_and_a_tag_of_ours_that_was_changed_by_hand_is_put_r
     assert!(all.values().filter(|tags| tags.contains_key("Backup")).count() >= ec2.len() + 2);
     assert!(all.values().filter(|tags| tags.contains_key("owner")).count() >= ec2.len());
     down(&none).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_tags_that_was_killed_at_any_call_leaves_none_that_nobody_lists() {
+    let local = LocalAws::pretending(600);
+    let now = local.cloud(with(&[("Owner", "vision")])).await;
+    up(&now).await;
+    for (nth, when) in [(1, "after"), (4, "before"), (9, "after"), (15, "before"), (22, "after")] {
+        // On the way there, on the way back, and then once more to the end.
+        let there = with(&[("Owner", "audio"), (when, "x"), (&format!("of {nth}"), "y")]);
+        killed(&local, there, nth, when).await;
+        killed(&local, now.config.clone(), nth, when).await;
+        up(&now).await;
+        let all = everything(&local, &now).await;
+        let list = ("tritondeploy:tags", "Owner");
+        assert_eq!(odd(&all, &[("Owner", "vision"), list], &[when, &format!("of {nth}")]), Vec::<String>::new(), "{nth} {when}");
+    }
+    local.reset_calls();
+    assert_eq!((up(&now).await.changed, local.mutating()), (0, 0));
+    down(&now).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
