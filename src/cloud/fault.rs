@@ -169,6 +169,7 @@ fn not_yet(code: &str) -> bool {
         code,
         "ConcurrentModification"
             | "ConcurrentModificationException"
+            | "ConditionalRequestConflict"
             | "EntityTemporarilyUnmodifiable"
             | "IncorrectState"
             | "InvalidState"

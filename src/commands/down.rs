@@ -13,7 +13,7 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
     let cloud = session.cloud("down").await?;
     let inventory = Inventory::of_all(&cloud).await.map_err(|why| fault(&why, LOOKING))?;
     let orphans = &inventory.orphans;
-    let mut walk = session.through(&cloud, &inventory);
+    let mut walk = session.through(&cloud, &inventory, None);
     let survey = session.look(&walk).await?;
     let there: Vec<_> = survey.nodes.iter().filter(|seen| !seen.watched && seen.status != Status::Absent).collect();
     let (foreign, ours): (Vec<_>, Vec<_>) = there.into_iter().partition(|seen| matches!(seen.status, Status::Foreign { .. }));

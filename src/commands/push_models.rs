@@ -21,11 +21,11 @@ pub(super) async fn run(session: &Session) -> Result<(), Error> {
     }
     let work = Work::start(session.mode, "push-models");
     let progress = |done, total| work.progress("uploading", done, total);
-    let released = release(bucket, &local, serving(&cloud), &session.cancel, progress).await;
+    let released = release(bucket, &local, || serving(&cloud), &session.cancel, progress).await;
     work.end();
     let report = released.map_err(|why| match why {
         _ if session.cancel.is_cancelled() => Error::Interrupted {
-            why: "stopped; the former models still answer, and what was uploaded is kept",
+            why: "stopped; the former models still answer",
             exists: Vec::new(),
             next: session.again("push-models"),
             found: Box::default(),
@@ -36,7 +36,12 @@ pub(super) async fn run(session: &Session) -> Result<(), Error> {
         show::released(&report);
     }
     if let Err(why) = report.accepted() {
-        let next = format!("mend the model, then {}", session.again("push-models"));
+        let refused = report.pods.iter().any(|pod| !pod.ok);
+        let next = match &report.superseded {
+            Some(_) => format!("{} to release these models instead", session.again("push-models")),
+            None if refused => format!("mend the model, then {}", session.again("push-models")),
+            None => session.again("push-models"),
+        };
         return Err(Error::failed(why.to_string(), next).with(json!(report)));
     }
     if session.json() {
