@@ -260,7 +260,8 @@ fn place(key: &str) -> String {
 
 /// A source of CopyObject, which is part of a URL.
 fn encoded(bucket: &str, key: &str) -> String {
-    let key = key.split('/').map(|part| percent_encoding::utf8_percent_encode(part, percent_encoding::NON_ALPHANUMERIC).to_string());
+    let key =
+        key.split('/').map(|part| percent_encoding::utf8_percent_encode(part, percent_encoding::NON_ALPHANUMERIC).to_string());
     format!("{bucket}/{}", key.collect::<Vec<_>>().join("/"))
 }
 

@@ -42,10 +42,7 @@ impl Place {
         let one = |(name, weights, config): &(&str, &str, &str)| {
             let model = Local {
                 name: (*name).to_owned(),
-                beside: BTreeMap::from([
-                    ("config.pbtxt".to_owned(), file(config)),
-                    ("labels.txt".to_owned(), file("cat")),
-                ]),
+                beside: BTreeMap::from([("config.pbtxt".to_owned(), file(config)), ("labels.txt".to_owned(), file("cat"))]),
                 weights: BTreeMap::from([("model.onnx".to_owned(), file(weights))]),
                 version: 1,
                 wants_gpu: None,
