@@ -1,12 +1,15 @@
 //! THE ARCHITECTURE: every node of the deployment, what it lies within, and what it is made from or after.
 
+use std::sync::Arc;
+
 use crate::cloud::{Cloud, inventory::Inventory};
 use crate::config::Config;
 use crate::engine::{After, Graph, Node};
+use crate::models::Checked;
 use crate::resources::eks::{AccessEntry, AccessPolicy, Addon, Cluster, LaunchTemplate, NodeGroup};
 use crate::resources::iam::{ModelAccess, OidcProvider, PolicyAttachment as Policy, Role};
 use crate::resources::kube::{
-    Applied, Balancer, ConfigMap, Deployment, DevicePlugin, GatewayConfig, Namespace, Rollout, Service, ServiceAccount,
+    Applied, Balancer, ConfigMap, Deployment, DevicePlugin, GatewayConfig, Namespace, Rollout, Served, Service, ServiceAccount,
 };
 use crate::resources::network::{
     ElasticIp, InternetGateway, Leftovers, NatGateway, Route, RouteTable, RouteTableAssociation, S3Endpoint, Subnet, Vpc,
@@ -22,10 +25,10 @@ pub fn bucket() -> Graph<Cloud> {
     g
 }
 
-/// The graph of a deployment, in an order of creation.
+/// The graph of a deployment, in an order of creation. The local models are needed only to make it or to compare it.
 #[must_use]
-pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
-    let Config { network: net, nodes, workload: pod, models, .. } = config;
+pub fn graph(config: &Config, inventory: &Inventory, local: Option<&Arc<Checked>>) -> Graph<Cloud> {
+    let Config { network: net, nodes, workload: pod, .. } = config;
     let Inventory { orphans, machine, admins, .. } = inventory;
     let ami_type = machine.ami_type(nodes);
     let mut g = Graph::new();
@@ -94,7 +97,7 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     g.add("addon/coredns", dns, cluster.clone(), ready.clone());
 
     // Triton and the gateway, the way in, and the proof that they answer.
-    let models = g.add("models", Models::new(&models.directory, &models.serve), bucket.clone(), ());
+    let models = g.add("models", Models::new(local.cloned()), bucket.clone(), ());
     let image = g.add("gateway-image", GatewayImage::new(), repository, ());
     let namespace = Applied::new(config, Namespace { name: pod.namespace.clone() });
     let namespace = g.add("kube/namespace", namespace, cluster.clone(), admitted.clone());
@@ -106,9 +109,11 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
         let plugin = Applied::new(config, DevicePlugin { image: pod.device_plugin_image.clone() });
         g.add("kube/device-plugin", plugin, cluster, admitted)
     });
-    let uses = (account, map, bucket.clone(), image, After::of((ready.clone(), may_read, models)));
+    let uses = (account, map, bucket.clone(), image, After::of((ready.clone(), may_read, models.clone())));
     let deployment = g.add("kube/deployment", Applied::new(config, Deployment::new(config).on(machine)), namespace.clone(), uses);
     let rollout = g.watch("kube/rollout", Rollout, deployment.clone(), After::of((ready.clone(), plugin)));
+    let served = (After::of(rollout.clone()), After::of(models));
+    g.watch("models/served", Served, (deployment.clone(), bucket.clone()), served);
     // Made after the pods, and so gone before them: no client is led to a pod that is going.
     let reached = After::of((public_routing, ready, deployment));
     let service = g.add("kube/service", Applied::new(config, Service::new(config, "kube/service")), namespace, reached);

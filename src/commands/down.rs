@@ -51,7 +51,7 @@ pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
         return Err(error.with(found));
     }
     let left: Vec<String> = session
-        .through(&cloud, &inventory)
+        .through(&cloud, &inventory, None)
         .look()
         .await
         .nodes
@@ -77,7 +77,7 @@ pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
 /// All that there is, and a walk through it.
 async fn everything(session: &Session, cloud: &Arc<Cloud>) -> Result<(Inventory, Walk<Cloud>), Error> {
     let inventory = Inventory::of_all(cloud).await.map_err(|why| fault(&why, LOOKING))?;
-    let walk = session.through(cloud, &inventory);
+    let walk = session.through(cloud, &inventory, None);
     Ok((inventory, walk))
 }
 

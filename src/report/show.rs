@@ -215,6 +215,10 @@ fn without_digest(value: &str) -> &str {
 pub fn released(report: &models::Report) {
     if report.changed.is_empty() && report.removed.is_empty() {
         outln!("Nothing differs from what is released.");
+        let again = report.pods.iter().filter(|pod| pod.ok).map(|pod| pod.pod.as_str()).collect::<Vec<_>>().join(", ");
+        if !again.is_empty() {
+            outln!("Released again to {again}: another release was served there.");
+        }
     }
     for pod in &report.pods {
         for model in &pod.models {
@@ -231,6 +235,12 @@ pub fn released(report: &models::Report) {
         }
     }
     report.removed.iter().for_each(|name| outln!("  {name}: no longer served"));
+    if let Some(strangers) = &report.strangers {
+        outln!("Left under models/, since no release has put it there: {}", words::harmless(&strangers.to_string()));
+    }
+    if let Some(why) = &report.not_cleaned_up {
+        outln!("What no release needs any more is still in the bucket, and goes with the next release: {}", words::harmless(why));
+    }
 }
 
 #[cfg(test)]

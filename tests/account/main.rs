@@ -15,6 +15,7 @@ mod lease;
 mod life;
 mod nodes;
 mod operator;
+mod releases;
 mod token;
 
 use std::sync::Arc;
@@ -33,7 +34,7 @@ pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
 
 /// All of the deployment but what needs Kubernetes, models or Docker.
 fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
-    let graph = graph(&cloud.config, inventory).up_to("addon/coredns");
+    let graph = graph(&cloud.config, inventory, None).up_to("addon/coredns");
     let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {
