@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{LOOKING, Session, ended, fault, plan};
 use crate::cloud::inventory::Inventory;
 use crate::cost;
-use crate::engine::{Events, Status};
+use crate::engine::{Events, NodeReport, Status};
 use crate::error::Error;
 use crate::report::{self, Reporter, show};
 
@@ -15,19 +15,22 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
     let orphans = &inventory.orphans;
     let mut walk = session.through(&cloud, &inventory);
     let survey = session.look(&walk).await?;
-    let there: Vec<_> = survey.nodes.iter().filter(|seen| !seen.watched && seen.status != Status::Absent).collect();
+    let there: Vec<_> = survey.nodes.iter().filter(|seen| !seen.watched && is_there(seen)).collect();
     let (foreign, ours): (Vec<_>, Vec<_>) = there.into_iter().partition(|seen| matches!(seen.status, Status::Foreign { .. }));
     if !session.json() {
         plan::head(&cloud);
-        show::grouped('-', ours.iter().map(|seen| &*seen.node));
+        show::grouped('-', ours.iter().filter(|seen| seen.status != Status::Absent).map(|seen| &*seen.node));
         if let named @ [_, ..] = &*orphans.words() {
             show::line(format!("  Among them, of an earlier configuration: {}.", named.join(", ")));
         }
+        show::twins(&survey);
         show::standings(foreign.iter().copied());
         let models = ours.iter().any(|seen| &*seen.node == "bucket");
         let models = if models { ", with the models, images and videos in the bucket" } else { "" };
         let stays = if foreign.is_empty() { String::new() } else { format!("; {} not ours, which stays", foreign.len()) };
-        show::line(format!("{} to delete{models}{stays}.", ours.len()));
+        let only_twins = ours.iter().filter(|seen| seen.status == Status::Absent).count();
+        let count = ours.len() - only_twins + show::count_twins(&survey);
+        show::line(format!("{count} to delete{models}{stays}."));
         if ours.iter().any(|seen| &*seen.node == "cluster") {
             show::line(format!("It costs {} until then.", cost::of(&cloud.config).line(&cloud.aws.region)));
         }
@@ -54,7 +57,7 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
         .await
         .nodes
         .into_iter()
-        .filter(|seen| !matches!(seen.status, Status::Absent | Status::Foreign { .. }))
+        .filter(|seen| is_there(seen) && !matches!(seen.status, Status::Foreign { .. }))
         .map(|seen| format!("{} ({})", seen.node, show::words(&seen.status)))
         .collect();
     if !left.is_empty() {
@@ -70,4 +73,9 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// It is there, if only as a twin.
+fn is_there(seen: &NodeReport) -> bool {
+    seen.status != Status::Absent || !seen.twins.is_empty()
 }

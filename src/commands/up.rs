@@ -6,7 +6,7 @@ use super::{Session, ended, plan};
 use crate::cloud::Cloud;
 use crate::engine::{NodeReport, Report, Status, UpdateMode};
 use crate::error::Error;
-use crate::report::{self, Reporter, show};
+use crate::report::{self, Reporter, show, words};
 use crate::resources::registry::gateway_image;
 
 pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
@@ -32,7 +32,7 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
     }
     let reporter = Reporter::start(session.mode);
     walk.events = reporter.events();
-    let outcome = walk.up().await;
+    let outcome = walk.up_as_shown(&survey).await;
     drop(walk);
     reporter.end().await;
     let next = format!("{} (it goes on from here), or {}", session.again("up"), session.again("down"));
@@ -47,6 +47,10 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
     ended?;
     show::facts(outcome.facts.iter().map(|(_, fact)| fact));
     let changed = outcome.changed;
+    if !outcome.unshown.is_empty() {
+        let again = session.again("up");
+        show::note(&format!("twins that the plan did not show are left: {}; {again} deletes them", words::brief(&outcome.unshown)));
+    }
     show::line(if changed == 0 { "Nothing had to be changed.".to_owned() } else { format!("Up, after {changed} changes.") });
     Ok(())
 }
@@ -86,5 +90,6 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
 }
 
 fn changes_something(survey: &Report) -> bool {
-    survey.nodes.iter().any(|seen| !seen.watched && (seen.status != Status::Present || !seen.changes.is_empty()))
+    let changes = |seen: &NodeReport| seen.status != Status::Present || !seen.changes.is_empty() || !seen.twins.is_empty();
+    survey.nodes.iter().any(|seen| !seen.watched && changes(seen))
 }

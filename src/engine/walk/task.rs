@@ -1,5 +1,6 @@
 //! One node's way through a walk: its looks, its calls, and its patience.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -8,6 +9,7 @@ use super::probe::{cx, look, token, words};
 use super::run::{Reason, Run};
 use super::timing;
 use crate::erased::{AnyNode, AnyObservation};
+use crate::id::NodeId;
 use crate::inputs::Output;
 use crate::{Action, Change, Cx, Event, Fault, FaultKind, Known};
 
@@ -17,6 +19,15 @@ pub(super) enum Stop {
     Failed(Reason),
     /// The user asked to stop.
     Interrupted,
+}
+
+/// A twin's part of a task.
+pub(super) enum Twinned {
+    /// The node's own twins, seen by the same look as the node.
+    Own,
+    /// What is in another one's twin; that one must still be a twin (its node, its id) before anything in it goes, where
+    /// it is given.
+    Within(Option<(usize, String)>),
 }
 
 /// A mutating call.
@@ -38,6 +49,10 @@ pub(super) struct NodeTask<'a, W> {
     pub(super) since: Instant,
     /// What its waiting is for.
     pub(super) doing: Action,
+    /// What it is called in what is told.
+    called_as: Arc<str>,
+    /// It is of a twin, so that it says nothing of the node's own.
+    pub(super) twin: Option<Twinned>,
     cx: Cx<W>,
     begun: Instant,
     /// Calls of the same kind that failed in a row, and since when.
@@ -64,6 +79,8 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             did: None,
             since: Instant::now(),
             doing: Action::Watch,
+            called_as: node.name().clone(),
+            twin: None,
             cx: cx(run.walk, node),
             begun: Instant::now(),
             failing: None,
@@ -73,6 +90,11 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             called: None,
             last_fault: None,
         }
+    }
+
+    /// Takes a twin of the node, or something in one, which is found by what is `known` there.
+    pub(super) fn of_twin(run: &'a Run<'a, W>, id: usize, called: Arc<str>, twin: Twinned) -> Self {
+        Self { called_as: called, twin: Some(twin), doing: Action::Delete, ..Self::new(run, id) }
     }
 
     /// Begins to do something: patience starts anew, and a creation gets a token of its own.
@@ -86,7 +108,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         if doing == Action::Create {
             self.cx.token = token();
         }
-        let node = self.node.name().clone();
+        let node = self.called_as.clone();
         self.run.walk.events.send(Event::Started { node, kind: self.node.kind(), doing });
     }
 
@@ -112,9 +134,12 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     }
 
     fn seen(&self, sight: &AnyObservation) {
-        let exists =
-            matches!(sight, AnyObservation::Changing { .. } | AnyObservation::Present(_) | AnyObservation::Broken { .. });
         let mut state = self.run.state();
+        match &self.twin {
+            Some(Twinned::Within(_)) => return,
+            Some(Twinned::Own) | None => state.twins[self.id] = sight.twins().to_vec(),
+        }
+        let exists = !matches!(sight, AnyObservation::Absent | AnyObservation::Foreign(_));
         state.exists[self.id] = (exists || self.made) && !self.node.watched();
         state.unknown[self.id] = false;
     }
@@ -135,6 +160,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             Act::Update(output, changes) => self.node.update(&self.cx, &self.known, output, changes),
             Act::Delete(output) => self.node.delete(&self.cx, &self.known, output),
         };
+        let creates = made == Some(true);
         let answer = match timeout(limit, call).await {
             Ok(answer) => answer,
             Err(_) => Err(Fault::unsure(format!("within {}", words(limit)))),
@@ -154,13 +180,15 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
                 self.run.state().acted[self.id] = Some(now);
             }
             Err(fault) if self.run.cancelled() && fault.kind != FaultKind::Unsure => {
-                self.run.say(self.id, format!("stopped: {fault}"));
+                self.say(format!("stopped: {fault}"));
                 return Err(Stop::Interrupted);
             }
             Err(_) => {}
         }
         if answer.as_ref().map_or_else(|fault| fault.kind == FaultKind::Unsure, |()| true) {
-            self.run.state().changed += 1;
+            let mut state = self.run.state();
+            state.changed += 1;
+            state.lost[self.id] |= creates && answer.is_err();
         }
         if self.made {
             self.run.state().exists[self.id] = true;
@@ -186,7 +214,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         if quietly {
             self.tell(&why);
         } else {
-            let node = self.node.name().clone();
+            let node = self.called_as.clone();
             self.run.walk.events.send(Event::Retrying { node, kind: self.node.kind(), why, wait });
         }
         self.sleep(wait).await
@@ -222,7 +250,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     fn tell(&mut self, why: &str) {
         if self.told.as_deref() != Some(why) {
             self.told = Some(why.to_owned());
-            let (node, kind, doing) = (self.node.name().clone(), self.node.kind(), self.doing);
+            let (node, kind, doing) = (self.called_as.clone(), self.node.kind(), self.doing);
             self.run.walk.events.send(Event::Waiting { node, kind, doing, why: why.to_owned() });
         }
     }
@@ -247,7 +275,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         let called = self.called.unwrap_or(self.since);
         while called.elapsed() < timing::HIDDEN {
             match look(self.node, &self.cx, &self.known).await {
-                Some(Ok(AnyObservation::Absent)) => {}
+                Some(Ok(AnyObservation::Absent | AnyObservation::Elsewhere(_))) => {}
                 Some(Err(fault)) if fault.may_pass() => {}
                 Some(Ok(_)) => {
                     self.run.state().exists[self.id] = true;
@@ -261,12 +289,38 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         state.unknown[self.id] = !state.exists[self.id];
     }
 
+    /// Whether what it is in is still a twin, and not the one that is kept.
+    pub(super) async fn may_go(&self) -> Result<bool, Stop> {
+        let Some(Twinned::Within(Some((root, twin)))) = &self.twin else { return Ok(true) };
+        let mut root = NodeTask::new(self.run, *root);
+        let sight = root.look().await?;
+        Ok(root.kept(&sight) && sight.twins().iter().any(|other| root.node.id(other).as_ref() == Some(twin)))
+    }
+
+    /// Whether the one that is kept is the one that all else of this walk was made from.
+    pub(super) fn kept(&self, sight: &AnyObservation) -> bool {
+        let id = |output: &Output| self.node.id(output);
+        match sight {
+            AnyObservation::Present(found) | AnyObservation::Changing { found: Some(found), .. } => {
+                self.known.output(NodeId(self.id)).and_then(id) == id(&found.output)
+            }
+            _ => false,
+        }
+    }
+
+    /// A line worth reading.
+    pub(super) fn say(&self, line: String) {
+        self.run.walk.events.send(Event::Said { node: self.called_as.clone(), line });
+    }
+
     /// Tells that the node is where it should be.
     pub(super) fn finished(&self, output: Option<&Output>) {
         let facts = output.map(|output| self.node.facts(output)).unwrap_or_default();
-        self.run.state().facts[self.id].clone_from(&facts);
+        if self.twin.is_none() {
+            self.run.state().facts[self.id].clone_from(&facts);
+        }
         self.run.walk.events.send(Event::Finished {
-            node: self.node.name().clone(),
+            node: self.called_as.clone(),
             kind: self.node.kind(),
             did: self.did,
             took: self.begun.elapsed(),

@@ -47,9 +47,6 @@ fn spec() -> impl Strategy<Value = (Spec, [Vec<Index>; 3])> {
             _ => Fate::Well,
         };
         let role = if role == 0 { Role::Watched } else { Role::Made };
-        // A service that hides what it has and honours neither names nor tokens makes twins after
-        // a lost answer, which no walk can tell.
-        let tokens = tokens || !named;
         let spec = Spec {
             making,
             changing,
