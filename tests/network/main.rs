@@ -9,6 +9,7 @@ mod leftovers;
 mod life;
 mod local_aws;
 mod lossy;
+mod twins;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

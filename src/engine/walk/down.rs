@@ -33,7 +33,7 @@ async fn destroy_all<W: Send + Sync + 'static>(run: &Run<'_, W>) {
         failing.push(matches!(looked, Lookup::Fault(_)) && !node.watched() && !node.ends_with_parent());
     }
     let twins = seen.looked.iter().enumerate().flat_map(|(id, looked)| looked.twins().iter().map(move |twin| (id, twin.clone())));
-    let trees = tree::grow(&run.walk.graph, twins.collect(), &seen.known, async |id, known| look_at(run.walk, id, known).await).await;
+    let trees = tree::grow(&run.walk.graph, twins.collect(), &seen.known, |id, known| look_at(run.walk, id, known)).await;
     run.note_trees(&trees);
     let dependents = run.dependents();
     let nodes = seen.looked.into_iter().zip(&dependents).enumerate();
@@ -274,18 +274,20 @@ pub(super) async fn delete_until_gone<W: Send + Sync + 'static>(
             task.start(Action::Delete);
             task.did = Some(Action::Delete);
         }
-        let mut is_first = true;
+        let mut accepted = false;
         for output in &outputs {
             match task.call(Act::Delete(output)).await? {
                 Err(fault) if fault.kind != FaultKind::Unsure => {
                     task.retry_or_fail(fault, true).await?;
                     break;
                 }
-                Ok(()) | Err(_) => {
+                // One without an answer may not have been: it does not count, and only patience ends it.
+                answer => {
                     asked = Some(Instant::now());
-                    times += u32::from(std::mem::take(&mut is_first));
+                    accepted |= answer.is_ok();
                 }
             }
         }
+        times += u32::from(accepted);
     }
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -191,7 +192,7 @@ async fn twins<W: Send + Sync + 'static>(walk: &Walk<W>, id: usize, sight: &AnyO
     };
     let mut twins = Vec::new();
     for twin in sight.twins() {
-        let trees = tree::grow(graph, vec![(id, twin.clone())], known, async |id, known| look_at(walk, id, known).await).await;
+        let trees = tree::grow(graph, vec![(id, twin.clone())], known, |id, known| look_at(walk, id, known)).await;
         twins.push(Twin {
             id: node.id(twin),
             kept: kept.clone(),
@@ -203,13 +204,15 @@ async fn twins<W: Send + Sync + 'static>(walk: &Walk<W>, id: usize, sight: &AnyO
 }
 
 /// One node as it is, by what is known.
-pub(super) async fn look_at<W: Send + Sync + 'static>(walk: &Walk<W>, id: usize, known: &Known) -> Lookup {
-    let node = walk.graph.nodes[id].as_ref();
-    tokio::select! {
-        biased;
-        () = walk.cancel.cancelled() => Lookup::No,
-        told = tell(walk, node, known, false, Aim::Once) => told,
+pub(super) fn look_at<W: Send + Sync + 'static>(walk: &Walk<W>, id: usize, known: Known) -> BoxFuture<'_, Lookup> {
+    async move {
+        tokio::select! {
+            biased;
+            () = walk.cancel.cancelled() => Lookup::No,
+            told = tell(walk, walk.graph.nodes[id].as_ref(), &known, false, Aim::Once) => told,
+        }
     }
+    .boxed()
 }
 
 async fn evidence<W>(node: &dyn AnyNode<W>, cx: &Cx<W>, known: &Known) -> Vec<String> {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+
 use super::Held;
 use super::snapshot::Lookup;
 use crate::Graph;
@@ -30,11 +32,11 @@ impl Tree {
 }
 
 /// These twins and those within them, each with what is in it.
-pub(super) async fn grow<W: Send + Sync + 'static>(
+pub(super) async fn grow<'a, W: Send + Sync + 'static>(
     graph: &Graph<W>,
     twins: Vec<(usize, Output)>,
     known: &Known,
-    look: impl AsyncFn(usize, &Known) -> Lookup,
+    look: impl Fn(usize, Known) -> BoxFuture<'a, Lookup>,
 ) -> Vec<Tree> {
     let root = |(at, twin): (usize, Output)| {
         let root = (at, graph.nodes[at].id(&twin));
@@ -48,7 +50,7 @@ pub(super) async fn grow<W: Send + Sync + 'static>(
         known.insert(NodeId(at), twin);
         let mut held = Vec::new();
         for &id in &inside {
-            let sight = match look(id, &known).await {
+            let sight = match look(id, known.clone()).await {
                 Lookup::Saw(sight) => sight,
                 Lookup::Fault(_) => {
                     held.push((id, None));

@@ -46,8 +46,7 @@ pub(super) async fn destroy<W: Send + Sync + 'static>(run: &Run<'_, W>, shown: &
         Err(Interrupted) => return run.state().deleting.interrupted = true,
     };
     let roots = doomed.iter().flat_map(|(id, twins)| twins.iter().map(|(_, twin)| (*id, twin.clone()))).collect();
-    let look = async |id: usize, known: &_| look_at(run.walk, id, known).await;
-    let trees = tree::grow(&run.walk.graph, roots, &run.known(), look).await;
+    let trees = tree::grow(&run.walk.graph, roots, &run.known(), |id, known| look_at(run.walk, id, known)).await;
     run.note_trees(&trees);
     let dependents = run.dependents();
     // Why what each node's deletion waits for is not gone.

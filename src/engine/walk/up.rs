@@ -268,8 +268,8 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         }
         match task.call(Act::Delete(output)).await? {
             Err(fault) if fault.kind != FaultKind::Unsure => task.retry_or_fail(fault, false).await,
-            Ok(()) | Err(_) => {
-                self.asked += 1;
+            answer => {
+                self.asked += u32::from(answer.is_ok());
                 self.deleted = Some(Instant::now());
                 (self.created, self.unsure) = (false, None);
                 Ok(())
