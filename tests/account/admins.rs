@@ -11,8 +11,8 @@ use tritondeploy::cloud::kube::Clusters;
 use tritondeploy::config::{Access, Config};
 use tritondeploy::engine::{Report, Status};
 
-use crate::local_aws::LocalAws;
 use crate::{down, up, walk};
+use tritondeploy_support::local_aws::LocalAws;
 
 /// Somebody with credentials of their own, and the ARN.
 async fn somebody(boss: &Cloud, name: &str) -> (SharedCredentialsProvider, String) {

@@ -4,8 +4,8 @@ use aws_sdk_eks::types::LaunchTemplateSpecification;
 use tritondeploy::config::Config;
 use tritondeploy::engine::Status;
 
-use crate::local_aws::LocalAws;
 use crate::{down, up, walk};
+use tritondeploy_support::local_aws::LocalAws;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_group_that_failed_says_why_and_is_made_anew() {

@@ -1,8 +1,8 @@
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use tritondeploy::config::Config;
 
-use crate::local_aws::LocalAws;
 use crate::{down, up};
+use tritondeploy_support::local_aws::LocalAws;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_goes_with_its_versions_markers_and_unfinished_uploads() {

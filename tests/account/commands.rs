@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tritondeploy::config::Config;
 
-use crate::local_aws::LocalAws;
 use crate::{down, up};
+use tritondeploy_support::local_aws::LocalAws;
 
 /// The program, with a state folder of its own.
 fn run(local: &LocalAws, folder: &Path, args: &[&str]) -> Output {

@@ -2,8 +2,8 @@ use std::time::{Duration, Instant};
 
 use tritondeploy::config::Config;
 
-use crate::local_aws::LocalAws;
 use crate::{down, up, walk};
+use tritondeploy_support::local_aws::LocalAws;
 
 /// Lets `up` run until its `nth` mutating call, and kills it before that is applied or before it is answered.
 async fn killed(local: &LocalAws, nth: usize, when: &str) {

@@ -6,8 +6,8 @@ use tritondeploy::cloud::Cloud;
 use tritondeploy::config::Config;
 use tritondeploy::engine::Status;
 
-use crate::local_aws::LocalAws;
 use crate::{down, up, walk};
+use tritondeploy_support::local_aws::LocalAws;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_by_hand_is_mended() {

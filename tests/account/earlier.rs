@@ -3,8 +3,8 @@
 use aws_sdk_s3::types::CreateBucketConfiguration;
 use tritondeploy::config::{Config, Network, Registry, Storage};
 
-use crate::local_aws::LocalAws;
 use crate::{down, up};
+use tritondeploy_support::local_aws::LocalAws;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn down_takes_the_bucket_and_the_repository_of_a_former_name_and_nobody_elses() {

@@ -1,7 +1,7 @@
 use tritondeploy::config::Config;
 
-use crate::local_aws::LocalAws;
 use crate::{down, up, walk};
+use tritondeploy_support::local_aws::LocalAws;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_taken_by_others_are_refused_before_anything_is_made() {

@@ -7,8 +7,8 @@ use tritondeploy::cloud::aws::Aws;
 use tritondeploy::cloud::kube::Clusters;
 use tritondeploy::config::Config;
 
-use crate::local_aws::LocalAws;
 use crate::{down, up};
+use tritondeploy_support::local_aws::LocalAws;
 
 async fn up_twice_and_down(config: Config) {
     let local = LocalAws::pretending(600);

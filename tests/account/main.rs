@@ -12,8 +12,6 @@ mod drift;
 mod earlier;
 mod foreign;
 mod life;
-#[path = "../network/local_aws.rs"]
-mod local_aws;
 mod nodes;
 mod token;
 
@@ -40,7 +38,7 @@ fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
             match event {
                 Event::Waiting { node, why, .. } => eprintln!("{node}: {why}"),
                 Event::Retrying { node, why, .. } => eprintln!("{node}: again after: {why}"),
-                Event::Failed { node, why, evidence, .. } => eprintln!("{node}: FAILED: {why} {evidence:?}"),
+                Event::Failed(failure) => eprintln!("FAILED: {failure:?}"),
                 _ => {}
             }
         }

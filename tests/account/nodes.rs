@@ -2,8 +2,8 @@
 
 use tritondeploy::config::Config;
 
-use crate::local_aws::LocalAws;
 use crate::{down, up, walk};
+use tritondeploy_support::local_aws::LocalAws;
 
 fn on(instance_type: &str) -> Config {
     let mut config = Config::default();

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tritondeploy::cloud::token::eks_token;
 use tritondeploy::config::Config;
 
-use crate::local_aws::LocalAws;
+use tritondeploy_support::local_aws::LocalAws;
 
 /// Asks STS as a cluster does that was shown the token.
 fn shown(local: &LocalAws, token: &str, cluster: &str) -> (bool, String) {

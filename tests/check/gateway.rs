@@ -2,7 +2,7 @@
 
 use crate::host::Host;
 use crate::user::{json, test};
-use crate::world::{World, models};
+use tritondeploy_support::world::{World, models};
 
 const ALL: [&str; 3] = ["inference/densenet_onnx", "inference/efficientnet_lite0", "inference/resnet50_onnx"];
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ending::signal;
 use crate::host::Host;
 use crate::user::{Ran, finish, json, start, test};
+use tritondeploy_support::ending::signal;
 
 const PAGE: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 8\r\nConnection: close\r\n\r\nnot here";
 

@@ -14,7 +14,7 @@ use tritondeploy_client::v1::{self, Code, Outcome, Request};
 use tritondeploy_client::{Client, Error, Object, Request as V0};
 use tritondeploy_wire::echo::Echo;
 
-use crate::world::{BUCKET, World, cache, models};
+use tritondeploy_support::world::{BUCKET, World, cache, models};
 
 const PHOTO: &[u8] = include_bytes!("../../assets/cat.png");
 const LITE: &str = "efficientnet_lite0";

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use tritondeploy_client::{Answer, Client, Error, Object, Output, Request, Tensor, Values};
 use tritondeploy_wire::Datatype;
 
-use crate::world::{BUCKET, World, models};
+use tritondeploy_support::world::{BUCKET, World, models};
 
 /// Chelsea, a cat: class 285 of ImageNet's 1,000 is "Egyptian cat".
 const PHOTO: &[u8] = include_bytes!("../../assets/cat.png");

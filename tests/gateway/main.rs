@@ -2,22 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod attacks;
-#[path = "../../gateway/bench/src/world/ending.rs"]
-mod ending;
 mod inference;
-#[path = "../network/local_aws.rs"]
-mod local_aws;
-mod metrics;
 mod multiplexed;
-#[path = "../../gateway/tests/triton/process.rs"]
-mod process;
 mod relay;
-mod world;
 
 use std::fs;
 
 use serde_json::Value;
-use world::{World, models, numberless};
+use tritondeploy_support::world::{World, models, numberless};
 
 const MANIFEST: &str = "release/manifest.json";
 const PAIR: [&str; 2] = ["densenet_onnx", "resnet50_onnx"];

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tritondeploy_client::v1::{Client, Code, Error, Outcome, Reply, Request};
 use tritondeploy_wire::v1::{ModelSight, TensorHeader};
 
-use crate::world::{Socket, World, models};
+use tritondeploy_support::world::{Socket, World, models};
 
 const PHOTO: &[u8] = include_bytes!("../../assets/cat.png");
 const LITE: &str = "efficientnet_lite0";

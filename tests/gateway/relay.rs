@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, ask, models};
+use tritondeploy_support::world::{World, ask, models};
 
 const MODEL: &str = "densenet_onnx";
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::user::User;
-use crate::world::{BUCKET, World};
+use tritondeploy_support::world::{BUCKET, World};
 
 const PHOTO: &[u8] = include_bytes!("../../assets/cat.png");
 

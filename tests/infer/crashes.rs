@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::pictures::{mean, picture};
 use crate::proxy::Proxy;
 use crate::user::{Ran, User, finish};
-use crate::world::{BUCKET, World, models};
+use tritondeploy_support::world::{BUCKET, World, models};
 
 const MODEL: &str = "mean";
 
@@ -135,7 +135,7 @@ fn stopped_by_the_user(world: &mut World, user: &User) {
     let sources = sources();
     let arguments = [&*sources, "photos", "--model", MODEL, "--concurrency", "2"];
     let run = at(world, user, 10, user.command(&arguments).spawn().unwrap());
-    assert!(crate::ending::signal(&run, "INT"));
+    assert!(tritondeploy_support::ending::signal(&run, "INT"));
     let ran = finish(run);
     assert!(ran.code == Some(130) && ran.err.contains("--resume="), "{ran:?}");
     let rows = user.csv().len() - 1;

@@ -9,7 +9,7 @@ use crate::broken;
 use crate::pictures::{mean, picture};
 use crate::report;
 use crate::user::{User, finish};
-use crate::world::{BUCKET, World, models};
+use tritondeploy_support::world::{BUCKET, World, models};
 
 const PHOTO: &[u8] = include_bytes!("../../assets/cat.png");
 const LITE: &str = "efficientnet_lite0";

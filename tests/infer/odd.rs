@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
-use crate::ending::signal;
 use crate::stand_in::{bucket, gateway, last_page, old_server, seven};
 use crate::user::{Ran, User, finish};
+use tritondeploy_support::ending::signal;
 
 const PHOTO: &[u8] = include_bytes!("../../assets/cat.png");
 

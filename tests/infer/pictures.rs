@@ -1,6 +1,6 @@
 //! What costs the gateway and Triton little.
 
-use crate::world::{Files, onnx};
+use tritondeploy_support::world::{Files, onnx};
 
 /// A bitmap of 8 x 8 grey pixels.
 pub(crate) fn picture() -> Vec<u8> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::user::User;
-use crate::world::BUCKET;
+use tritondeploy_support::world::BUCKET;
 
 const LITE: &str = "efficientnet_lite0";
 

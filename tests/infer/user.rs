@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::world::World;
+use tritondeploy_support::world::World;
 
 /// Somebody at work in a folder of their own.
 pub(crate) struct User {

@@ -6,7 +6,7 @@ use tritondeploy_client::{Answer, Client, Object, Request, Values};
 
 use crate::studio::{count, ffmpeg, film, frames, journal};
 use crate::user::User;
-use crate::world::{BUCKET, World, cache, models};
+use tritondeploy_support::world::{BUCKET, World, cache, models};
 
 const LITE: &str = "efficientnet_lite0";
 

@@ -12,7 +12,7 @@ use tritondeploy::config::Config;
 use tritondeploy::deployment::graph;
 use tritondeploy::engine::{Events, Failure, Walk};
 
-use crate::local_aws::LocalAws;
+use tritondeploy_support::local_aws::LocalAws;
 
 fn as_user(key: &str, secret: &str) -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(Credentials::new(key, secret, None, None, "test"))

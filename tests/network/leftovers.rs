@@ -5,8 +5,8 @@ use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, ProtocolEnum, 
 use tritondeploy::cloud::tags::Tags;
 use tritondeploy::config::Config;
 
-use crate::local_aws::LocalAws;
 use crate::{Said, account, down, up, walk_and_listen};
+use tritondeploy_support::local_aws::LocalAws;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_kubernetes_left_behind_goes_with_the_network() {

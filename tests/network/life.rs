@@ -1,9 +1,9 @@
 use aws_sdk_ec2::types::{AttributeBooleanValue, Filter, ResourceType};
 use tritondeploy::config::Config;
 
-use crate::local_aws::LocalAws;
 use crate::lossy::{Line, Lost};
 use crate::{account, down, up, walk};
+use tritondeploy_support::local_aws::LocalAws;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn up_makes_the_network_up_again_changes_nothing_and_down_leaves_nothing() {

@@ -7,7 +7,6 @@ mod connect;
 mod crash;
 mod leftovers;
 mod life;
-mod local_aws;
 mod lossy;
 mod twins;
 
@@ -38,7 +37,7 @@ pub(crate) async fn walk_and_listen(cloud: &Arc<Cloud>, said: &Said) -> Walk<Clo
             let line = match event {
                 Event::Waiting { node, why, .. } => format!("{node}: {why}"),
                 Event::Retrying { node, why, .. } => format!("{node}: again after: {why}"),
-                Event::Failed { node, why, evidence, .. } => format!("{node}: FAILED: {why} {evidence:?}"),
+                Event::Failed(failure) => format!("FAILED: {failure:?}"),
                 _ => continue,
             };
             eprintln!("{line}");

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::ending;
-use crate::process::Process;
+use tritondeploy_support::ending;
+use tritondeploy_support::triton::Process;
 
 /// Reads its input only after the sleep that the input's second value asks for.
 const MODEL: &str = "\

@@ -1,10 +1,7 @@
 //! The client of Triton against a real one (made by `sandbox/triton/build`; it wants root).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
-#[path = "../../bench/src/world/ending.rs"]
-mod ending;
 mod local;
-mod process;
 
 use std::time::{Duration, Instant};
 

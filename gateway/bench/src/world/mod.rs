@@ -1,7 +1,5 @@
 //! Everything that is measured: Triton, the gateway and a server of objects, on free ports of this machine.
 
-mod ending;
-mod leftovers;
 mod process;
 
 use std::fs;
@@ -17,8 +15,8 @@ use crate::failure::{Doing, Failure};
 use crate::perf_analyzer::PerfAnalyzer;
 use crate::processor::{Role, Watched};
 use crate::{http, models, payload};
-use leftovers::Leftovers;
 pub(crate) use process::Process;
+use tritondeploy_support::leftovers::Leftovers;
 
 /// The bucket that holds the photographs.
 pub(crate) const BUCKET: &str = "photographs";

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::ending::{end, last_words, signal};
 use crate::failure::{Doing, Failure};
+use tritondeploy_support::ending::{end, last_words, signal};
 
 /// A process of ours; stopped when dropped.
 #[derive(Debug)]

@@ -4,23 +4,19 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-#[path = "../../bench/src/world/leftovers.rs"]
-mod leftovers;
-
-use leftovers::Leftovers;
-
 use crate::ending::{end, last_words};
+use crate::leftovers::Leftovers;
 
 /// Ends, with its models, when this is dropped.
-pub(crate) struct Process {
-    pub(crate) child: Child,
+pub struct Process {
+    pub child: Child,
     log: PathBuf,
     _leftovers: Leftovers,
 }
 
 impl Process {
     /// Starts it for a model repository, at its ports for HTTP, gRPC and metrics. What it says goes to a file.
-    pub(crate) fn start(repository: &Path, ports: [u16; 3], more: &[&str], log: PathBuf) -> Self {
+    pub fn start(repository: &Path, ports: [u16; 3], more: &[&str], log: PathBuf) -> Self {
         let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|folder| folder.join("sandbox").exists()).unwrap();
         let (leftovers, said) = (Leftovers::new(), File::create(&log).unwrap());
         let mut command = Command::new(checkout.join("sandbox/triton/local"));
@@ -37,7 +33,7 @@ impl Process {
     /// How it ended, with its last words, if it has. Release 2.51 crashes now and then on a request that is cancelled just
     /// as it is answered (<https://github.com/triton-inference-server/server/issues/8034>). It takes the signal itself, and
     /// so the kernel's log says nothing.
-    pub(crate) fn ended(&mut self) -> Option<String> {
+    pub fn ended(&mut self) -> Option<String> {
         let status = self.child.try_wait().unwrap()?;
         Some(format!("{status}:\n{}", last_words(&self.log)))
     }

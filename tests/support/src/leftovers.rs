@@ -6,25 +6,25 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Everything that has this at the beginning of its shared memory's name goes when this is dropped.
 #[derive(Debug)]
-pub(super) struct Leftovers {
+pub struct Leftovers {
     prefix: String,
 }
 
 impl Leftovers {
     /// For a Triton that this process starts.
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Self { prefix: format!("tritondeploy-triton-{}-{number}-", std::process::id()) }
     }
 
     /// What Triton is told: a backend that is written in Python asks under its own name.
-    pub(super) fn arguments(&self) -> [String; 2] {
+    pub fn arguments(&self) -> [String; 2] {
         ["python", "onnxruntime"].map(|backend| format!("--backend-config={backend},shm-region-prefix-name={}", self.prefix))
     }
 
     /// Ends the processes, and removes the memory, of a Triton that does not run.
-    pub(super) fn clear(&self) {
+    pub fn clear(&self) {
         for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let Some(pid) =
                 process.file_name().to_str().filter(|name| name.bytes().all(|b| b.is_ascii_digit())).map(str::to_owned)

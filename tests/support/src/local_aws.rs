@@ -1,7 +1,5 @@
 //! A local AWS of this test's own: the sandbox's, without Kubernetes.
 
-#![allow(dead_code, reason = "every test program uses a part of it")]
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
@@ -16,12 +14,12 @@ use tritondeploy::cloud::aws::Aws;
 use tritondeploy::cloud::kube::Clusters;
 use tritondeploy::config::Config;
 
-pub(crate) struct LocalAws {
+pub struct LocalAws {
     /// The fork server's child ends when this does.
     lifeline: TcpStream,
-    pub(crate) host: String,
-    pub(crate) key: String,
-    pub(crate) secret: String,
+    pub host: String,
+    pub key: String,
+    pub secret: String,
 }
 
 /// What has the local AWS loaded already, for all tests of this program; it ends when its standard input does.
@@ -32,7 +30,7 @@ struct ForkServer {
 
 impl ForkServer {
     fn start() -> Self {
-        let sandbox = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("sandbox");
+        let sandbox = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../sandbox");
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"));
         let python = cache.join("tritondeploy/venv/bin/python");
@@ -52,12 +50,12 @@ impl ForkServer {
 
 impl LocalAws {
     /// Starts one, `speed` times as fast as AWS.
-    pub(crate) fn start(speed: u32) -> Self {
+    pub fn start(speed: u32) -> Self {
         Self::with(speed, "")
     }
 
     /// The same, where nodes say that they are Ready and add-ons that they are healthy.
-    pub(crate) fn pretending(speed: u32) -> Self {
+    pub fn pretending(speed: u32) -> Self {
         Self::with(speed, "--pretend")
     }
 
@@ -80,12 +78,12 @@ impl LocalAws {
         panic!("the local AWS did not start");
     }
 
-    pub(crate) async fn cloud(&self, config: Config) -> Arc<Cloud> {
+    pub async fn cloud(&self, config: Config) -> Arc<Cloud> {
         self.cloud_at(&self.host, config).await
     }
 
     /// By another way, `host:port`.
-    pub(crate) async fn cloud_at(&self, host: &str, mut config: Config) -> Arc<Cloud> {
+    pub async fn cloud_at(&self, host: &str, mut config: Config) -> Arc<Cloud> {
         config.endpoint_url = Some(format!("http://{host}"));
         config.region.get_or_insert_with(|| "us-east-1".to_owned());
         let who = SharedCredentialsProvider::new(Credentials::new(&self.key, &self.secret, None, None, "test"));
@@ -94,25 +92,25 @@ impl LocalAws {
     }
 
     /// How many mutating calls there were since the start or the last reset.
-    pub(crate) fn mutating(&self) -> u64 {
+    pub fn mutating(&self) -> u64 {
         self.ask("GET", "calls")["count"].as_u64().expect("a count")
     }
 
-    pub(crate) fn reset_calls(&self) {
+    pub fn reset_calls(&self) {
         self.ask("POST", "reset-calls");
     }
 
     /// Everything that every service holds, ghosts aside.
-    pub(crate) fn dump(&self) -> Value {
+    pub fn dump(&self) -> Value {
         self.ask("GET", "dump")
     }
 
     /// Lets every session of today's credentials end now.
-    pub(crate) fn expire_sessions(&self) {
+    pub fn expire_sessions(&self) {
         self.ask("POST", "expire-sessions");
     }
 
-    pub(crate) fn ask(&self, method: &str, path: &str) -> Value {
+    pub fn ask(&self, method: &str, path: &str) -> Value {
         let mut stream = TcpStream::connect(&self.host).expect("a connection");
         let request = format!("{method} /_sandbox/{path} HTTP/1.0\r\nHost: local\r\nContent-Length: 0\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("asked");

@@ -20,11 +20,11 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use crate::ending;
 use crate::local_aws::LocalAws;
 use crate::metrics::Metrics;
-use crate::process::Process;
+use crate::triton::Process;
 
-pub(crate) const BUCKET: &str = "models-of-a-test";
+pub const BUCKET: &str = "models-of-a-test";
 
-pub(crate) type Socket = WebSocketStream<MaybeTlsStream<AsyncStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<AsyncStream>>;
 
 /// As the deployment writes them.
 const PIPELINES: &str = r#"
@@ -48,7 +48,7 @@ impl Drop for Running {
     }
 }
 
-pub(crate) struct World {
+pub struct World {
     aws: LocalAws,
     s3: aws_sdk_s3::Client,
     folder: TempDir,
@@ -63,15 +63,15 @@ pub(crate) struct World {
 }
 
 /// Files of models by `NAME/PATH`.
-pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+pub type Files = BTreeMap<String, Vec<u8>>;
 
-pub(crate) fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache")).join("tritondeploy")
 }
 
 /// The models that the sandbox brings.
-pub(crate) fn models(names: &[&str]) -> Files {
+pub fn models(names: &[&str]) -> Files {
     let mut files = Files::new();
     for name in names {
         for path in ["config.pbtxt", "labels.txt", "1/model.onnx"] {
@@ -84,7 +84,7 @@ pub(crate) fn models(names: &[&str]) -> Files {
 }
 
 /// The ONNX file of `graph`: Python that makes a variable of this name from `helper` as `h` and `TensorProto` as `T`.
-pub(crate) fn onnx(graph: &str) -> Vec<u8> {
+pub fn onnx(graph: &str) -> Vec<u8> {
     let script = format!(
         "import sys\nfrom onnx import TensorProto as T, helper as h\n{graph}\n\
          model = h.make_model(graph, opset_imports=[h.make_opsetid('', 13)], ir_version=8)\n\
@@ -98,7 +98,7 @@ pub(crate) fn onnx(graph: &str) -> Vec<u8> {
 }
 
 /// A model that loads, and answers with what is no number: log(x - 2) of values below 2.
-pub(crate) fn numberless(name: &str) -> Files {
+pub fn numberless(name: &str) -> Files {
     let graph = "x, y = (h.make_tensor_value_info(n, T.FLOAT, [1, 4]) for n in 'xy')\n\
         two = h.make_tensor('two', T.FLOAT, [1], [2.0])\n\
         nodes = [h.make_node('Sub', ['x', 'two'], ['z']), h.make_node('Log', ['z'], ['y'])]\n\
@@ -118,7 +118,7 @@ fn free_ports<const N: usize>() -> [u16; N] {
 }
 
 impl World {
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let aws = LocalAws::start(60);
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -140,7 +140,7 @@ impl World {
         world
     }
 
-    pub(crate) fn repository(&self) -> PathBuf {
+    pub fn repository(&self) -> PathBuf {
         self.folder.path().join("disk/models")
     }
 
@@ -160,20 +160,19 @@ impl World {
         )
     }
 
-    pub(crate) async fn put(&self, key: &str, content: &[u8]) {
+    pub async fn put(&self, key: &str, content: &[u8]) {
         let body = ByteStream::from(content.to_vec());
         self.s3.put_object().bucket(BUCKET).key(key).body(body).send().await.expect("an object");
     }
 
     /// The keys that begin so.
-    #[allow(dead_code, reason = "other programs' tests look")]
-    pub(crate) async fn keys(&self, prefix: &str) -> Vec<String> {
+    pub async fn keys(&self, prefix: &str) -> Vec<String> {
         let page = self.s3.list_objects_v2().bucket(BUCKET).prefix(prefix).send().await.expect("a list");
         page.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
     }
 
     /// Uploads files and the manifest that names them.
-    pub(crate) async fn publish(&self, key: &str, files: &Files) {
+    pub async fn publish(&self, key: &str, files: &Files) {
         let mut models: BTreeMap<&str, serde_json::Map<String, Value>> = BTreeMap::new();
         for (place, content) in files {
             self.put(&format!("models/{place}"), content).await;
@@ -197,7 +196,7 @@ impl World {
     }
 
     /// Runs an example of the Rust client, which must end well; what it prints.
-    pub(crate) fn run_example(&self, name: &str, arguments: &[&str]) -> String {
+    pub fn run_example(&self, name: &str, arguments: &[&str]) -> String {
         let tests = std::env::current_exe().expect("this test's path");
         let example = tests.parent().and_then(Path::parent).expect("target/debug").join("examples").join(name);
         assert!(example.exists(), "{} is not there: cargo build --workspace --examples", example.display());
@@ -207,75 +206,75 @@ impl World {
     }
 
     /// `sync`: whether it succeeded, and what it said.
-    pub(crate) fn sync(&self) -> (bool, String) {
+    pub fn sync(&self) -> (bool, String) {
         let output = self.gateway_command("sync").output().expect("the gateway runs");
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())
     }
 
-    pub(crate) fn start_gateway(&mut self) {
+    pub fn start_gateway(&mut self) {
         self.gateway = Some(Running(self.gateway_command("serve").spawn().expect("the gateway runs")));
     }
 
-    pub(crate) fn stop_gateway(&mut self) {
+    pub fn stop_gateway(&mut self) {
         self.gateway = None;
     }
 
-    pub(crate) fn start_triton(&mut self) {
+    pub fn start_triton(&mut self) {
         let log = self.folder.path().join("triton.log");
         self.triton = Some(Process::start(&self.repository(), self.triton_ports, &[], log));
     }
 
     /// Starts Triton again where it has ended by itself: release 2.51 crashes now and then on a cancelled request and, more
     /// rarely, while several models of a backend in Python are loaded at once. In a deployment the kubelet starts it again.
-    pub(crate) fn revive_triton(&mut self) {
+    pub fn revive_triton(&mut self) {
         if let Some(ended) = self.triton.as_mut().and_then(Process::ended) {
             eprintln!("Triton is started again. It ended with {ended}");
             self.start_triton();
         }
     }
 
-    pub(crate) fn stop_triton(&mut self) {
+    pub fn stop_triton(&mut self) {
         self.triton = None;
     }
 
     /// Asks the public port; the status and the text.
-    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+    pub fn get(&self, path: &str) -> (u16, String) {
         ask(self.listen, &format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
     }
 
     /// Asks the health listener; the status and the text.
-    pub(crate) fn get_health(&self, path: &str) -> (u16, String) {
+    pub fn get_health(&self, path: &str) -> (u16, String) {
         ask(self.health, &format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"))
     }
 
     /// Triton's own ports for HTTP and metrics, and what the gateway relays them at.
-    pub(crate) fn triton_and_relays(&self) -> ([u16; 2], [u16; 2]) {
+    pub fn triton_and_relays(&self) -> ([u16; 2], [u16; 2]) {
         let [http, _, metrics] = self.triton_ports;
         ([http, metrics], self.relays)
     }
 
     /// What the Service can open, and the port of the health paths.
-    pub(crate) fn open_ports(&self) -> [u16; 4] {
+    pub fn open_ports(&self) -> [u16; 4] {
         [self.listen, self.health, self.relays[0], self.relays[1]]
     }
 
     /// Asks for a WebSocket of this subprotocol; the status.
-    pub(crate) fn offer(&self, subprotocol: &str) -> u16 {
+    pub fn offer(&self, subprotocol: &str) -> u16 {
         let head = "GET / HTTP/1.1\r\nHost: t\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
         let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
         ask(self.listen, &format!("{head}\r\n{key}\r\nSec-WebSocket-Protocol: {subprotocol}\r\n\r\n")).0
     }
 
     /// A connection that speaks this subprotocol, frame by frame.
-    pub(crate) async fn socket(&self, subprotocol: &'static str) -> Socket {
+    pub async fn socket(&self, subprotocol: &'static str) -> Socket {
         let mut request = self.address().into_client_request().expect("a request");
         request.headers_mut().insert("sec-websocket-protocol", subprotocol.parse().expect("a header"));
         tokio_tungstenite::connect_async(request).await.expect("a connection").0
     }
 
     /// What a user of the bucket has set.
-    pub(crate) fn user_env(&self) -> BTreeMap<String, String> {
+    pub fn user_env(&self) -> BTreeMap<String, String> {
         [
             ("AWS_ENDPOINT_URL", format!("http://{}", self.aws.host)),
             ("AWS_REGION", "us-east-1".to_owned()),
@@ -288,12 +287,12 @@ impl World {
     }
 
     /// The public WebSocket.
-    pub(crate) fn address(&self) -> String {
+    pub fn address(&self) -> String {
         format!("ws://127.0.0.1:{}/", self.listen)
     }
 
     /// Asks Triton itself, below `/v2/models/`; without a body it is a GET.
-    pub(crate) fn ask_triton(&self, path: &str, body: &str) -> Value {
+    pub fn ask_triton(&self, path: &str, body: &str) -> Value {
         let verb = if body.is_empty() { "GET" } else { "POST" };
         let length = body.len();
         let head = format!("{verb} /v2/models/{path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: {length}");
@@ -303,12 +302,12 @@ impl World {
     }
 
     /// The name of a model's first input.
-    pub(crate) fn input_of(&self, model: &str) -> String {
+    pub fn input_of(&self, model: &str) -> String {
         self.ask_triton(model, "")["inputs"][0]["name"].as_str().expect("a name").to_owned()
     }
 
     /// KiB of the gateway's memory: now, and at most since the last time that this was asked.
-    pub(crate) fn gateway_memory(&self) -> (u64, u64) {
+    pub fn gateway_memory(&self) -> (u64, u64) {
         let process = PathBuf::from(format!("/proc/{}", self.gateway.as_ref().expect("it runs").0.id()));
         let status = fs::read_to_string(process.join("status")).expect("its status");
         let value = |key: &str| {
@@ -321,23 +320,23 @@ impl World {
     }
 
     /// Sends SIGTERM and waits; whether the gateway ended well.
-    pub(crate) fn terminate_gateway(&mut self) -> bool {
+    pub fn terminate_gateway(&mut self) -> bool {
         let mut gateway = self.gateway.take().expect("it runs");
         assert!(ending::signal(&gateway.0, "TERM"));
         gateway.0.wait().expect("it ends").success()
     }
 
-    pub(crate) fn release(&self) -> (u16, Value) {
+    pub fn release(&self) -> (u16, Value) {
         told(ask(self.admin, "GET /v1/release HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"))
     }
 
-    pub(crate) fn metrics(&self) -> Metrics {
+    pub fn metrics(&self) -> Metrics {
         let (status, text) = ask(self.admin, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
         assert_eq!(status, 200, "{text}");
         Metrics::parse(&text)
     }
 
-    pub(crate) fn post(&self, manifest: &str) -> (u16, Value) {
+    pub fn post(&self, manifest: &str) -> (u16, Value) {
         let body = json!({ "manifest": manifest }).to_string();
         let length = body.len();
         let head = "POST /v1/release HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json";
@@ -345,7 +344,7 @@ impl World {
     }
 
     /// Waits for `/readyz` to answer `status`.
-    pub(crate) fn wait_ready(&mut self, status: u16) {
+    pub fn wait_ready(&mut self, status: u16) {
         let start = Instant::now();
         let mut crashes = 0;
         loop {
@@ -366,7 +365,7 @@ impl World {
 }
 
 /// One request; the status and the body. Status 0 where nothing listens.
-pub(crate) fn ask(port: u16, request: &str) -> (u16, String) {
+pub fn ask(port: u16, request: &str) -> (u16, String) {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return (0, String::new()) };
     stream.set_read_timeout(Some(Duration::from_secs(120))).expect("a time-out");
     stream.write_all(request.as_bytes()).expect("asked");

@@ -1,0 +1,13 @@
+//! What tests and benchmarks start around the code, and how it ends.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr, reason = "for tests")]
+
+pub mod ending;
+pub mod leftovers;
+#[cfg(feature = "world")]
+pub mod local_aws;
+#[cfg(feature = "world")]
+pub mod metrics;
+pub mod triton;
+#[cfg(feature = "world")]
+pub mod world;
