@@ -6,8 +6,9 @@ use aws_sdk_ec2::types::{Filter, ResourceType};
 use tritondeploy::cloud::Cloud;
 use tritondeploy::config::Config;
 use tritondeploy::engine::{NodeReport, Status};
+use tritondeploy_support::local_aws::LocalAws;
 
-use crate::local_aws::LocalAws;
+
 use crate::lossy::{Line, Lost};
 use crate::{account, down, up, walk};
 
