@@ -14,6 +14,7 @@ mod foreign;
 mod life;
 mod nodes;
 mod token;
+mod twins;
 
 use std::sync::Arc;
 
