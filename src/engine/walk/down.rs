@@ -285,6 +285,7 @@ pub(super) async fn delete_until_gone<W: Send + Sync + 'static>(
                 answer => {
                     asked = Some(Instant::now());
                     accepted |= answer.is_ok();
+                    task.last_fault = answer.err().or(task.last_fault.take());
                 }
             }
         }

@@ -270,6 +270,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             Err(fault) if fault.kind != FaultKind::Unsure => task.retry_or_fail(fault, false).await,
             answer => {
                 self.asked += u32::from(answer.is_ok());
+                task.last_fault = answer.err().or(task.last_fault.take());
                 self.deleted = Some(Instant::now());
                 (self.created, self.unsure) = (false, None);
                 Ok(())

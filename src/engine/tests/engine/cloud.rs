@@ -53,6 +53,8 @@ pub struct State {
     pub longest_gap: Duration,
     /// The answers of creations that make something are lost.
     pub lose: bool,
+    /// So many deletions get lost on their way.
+    pub lose_deletions: usize,
     /// When each was first asked for.
     asked: BTreeMap<usize, Instant>,
     in_flight: usize,
@@ -301,6 +303,10 @@ impl Cloud {
         let (spec, now) = (&self.specs[at], Instant::now());
         let what = format!("delete {}", name(at));
         self.call(Some(what.clone()), |state| {
+            if state.lose_deletions > 0 {
+                state.lose_deletions -= 1;
+                return Err(Fault::unsure("connection reset".to_owned()));
+            }
             if spec.delete_fatal {
                 return Err(Fault::fatal("cannot be deleted".to_owned()));
             }
