@@ -49,7 +49,8 @@ async fn children(aws: &Aws, vpcs: &[String]) -> Result<HashMap<String, usize>, 
     };
     let nats = async {
         let all = aws.ec2.describe_nat_gateways().filter(here()).into_paginator().items().send().try_collect().await.fault()?;
-        let alive = all.into_iter().filter(|nat| matches!(nat.state(), Some(NatGatewayState::Available | NatGatewayState::Pending)));
+        let alive =
+            all.into_iter().filter(|nat| matches!(nat.state(), Some(NatGatewayState::Available | NatGatewayState::Pending)));
         Ok(alive.filter_map(|nat| nat.vpc_id).collect::<Vec<_>>())
     };
     let endpoints = async {

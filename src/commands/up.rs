@@ -49,7 +49,10 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
     let changed = outcome.changed;
     if !outcome.unshown.is_empty() {
         let again = session.again("up");
-        show::note(&format!("twins that the plan did not show are left: {}; {again} deletes them", words::brief(&outcome.unshown)));
+        show::note(&format!(
+            "twins that the plan did not show are left: {}; {again} deletes them",
+            words::brief(&outcome.unshown)
+        ));
     }
     show::line(if changed == 0 { "Nothing had to be changed.".to_owned() } else { format!("Up, after {changed} changes.") });
     Ok(())

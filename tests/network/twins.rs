@@ -8,7 +8,6 @@ use tritondeploy::config::Config;
 use tritondeploy::engine::{NodeReport, Status};
 use tritondeploy_support::local_aws::LocalAws;
 
-
 use crate::lossy::{Line, Lost};
 use crate::{account, down, up, walk};
 
@@ -154,11 +153,16 @@ async fn of_two_nat_gateways_in_one_vpc_the_address_of_the_one_that_is_kept_is_k
     let subnet = nats.nat_gateways()[0].subnet_id().unwrap();
     // So many that the first one's address is not kept for its id alone.
     for _ in 0..3 {
-        let address = ec2.allocate_address().tag_specifications(tags("nat/address", ResourceType::ElasticIp)).send().await.unwrap();
+        let address =
+            ec2.allocate_address().tag_specifications(tags("nat/address", ResourceType::ElasticIp)).send().await.unwrap();
         let call = ec2.create_nat_gateway().subnet_id(subnet).allocation_id(address.allocation_id().unwrap());
         call.tag_specifications(tags("nat-gateway", ResourceType::Natgateway)).send().await.unwrap();
     }
-    ec2.create_internet_gateway().tag_specifications(tags("internet-gateway", ResourceType::InternetGateway)).send().await.unwrap();
+    ec2.create_internet_gateway()
+        .tag_specifications(tags("internet-gateway", ResourceType::InternetGateway))
+        .send()
+        .await
+        .unwrap();
     let shown = twins(&cloud).await;
     assert_eq!(names(&shown), ["internet-gateway", "nat/address", "nat-gateway"]);
     let counts: Vec<usize> = shown.iter().map(|seen| seen.twins.len()).collect();

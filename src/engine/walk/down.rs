@@ -148,7 +148,12 @@ fn unreached<W: Send + Sync + 'static>(run: &Run<'_, W>) {
 }
 
 /// Deletes what is in twins of what this node is within.
-pub(super) async fn delete_inside<W: Send + Sync + 'static>(run: &Run<'_, W>, trees: &[Tree], id: usize, asked: bool) -> Completion {
+pub(super) async fn delete_inside<W: Send + Sync + 'static>(
+    run: &Run<'_, W>,
+    trees: &[Tree],
+    id: usize,
+    asked: bool,
+) -> Completion {
     let one = async |tree: &Tree| {
         let called = tree.called(&run.walk.graph, id);
         let root = tree.root.1.clone().filter(|_| asked).map(|twin| (tree.root.0, twin));

@@ -193,12 +193,7 @@ async fn twins<W: Send + Sync + 'static>(walk: &Walk<W>, id: usize, sight: &AnyO
     let mut twins = Vec::new();
     for twin in sight.twins() {
         let trees = tree::grow(graph, vec![(id, twin.clone())], known, |id, known| look_at(walk, id, known)).await;
-        twins.push(Twin {
-            id: node.id(twin),
-            kept: kept.clone(),
-            facts: node.facts(twin),
-            holds: tree::held(graph, &trees),
-        });
+        twins.push(Twin { id: node.id(twin), kept: kept.clone(), facts: node.facts(twin), holds: tree::held(graph, &trees) });
     }
     twins
 }

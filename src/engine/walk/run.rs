@@ -268,7 +268,8 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
             unshown: twins.unshown,
             unknown: names(state.unknown, Vec::new()),
             changed: state.changed,
-            interrupted: twins.interrupted || self.completions.iter().any(|completion| matches!(*completion.borrow(), Some(Completion::Interrupted))),
+            interrupted: twins.interrupted
+                || self.completions.iter().any(|completion| matches!(*completion.borrow(), Some(Completion::Interrupted))),
             facts: facts.flat_map(|(node, facts)| facts.into_iter().map(|f| (node.name().clone(), f))).collect(),
             took: self.begun.elapsed(),
         };

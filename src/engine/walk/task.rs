@@ -1,5 +1,7 @@
 //! One node's way through a walk: its looks, its calls, and its patience.
 
+mod twin;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +11,10 @@ use super::probe::{cx, look, token, words};
 use super::run::{Reason, Run};
 use super::timing;
 use crate::erased::{AnyNode, AnyObservation};
-use crate::id::NodeId;
 use crate::inputs::Output;
 use crate::{Action, Change, Cx, Event, Fault, FaultKind, Known};
+
+pub(super) use twin::Twinned;
 
 /// Why a node's task ended before its time.
 pub(super) enum Stop {
@@ -19,15 +22,6 @@ pub(super) enum Stop {
     Failed(Reason),
     /// The user asked to stop.
     Interrupted,
-}
-
-/// A twin's part of a task.
-pub(super) enum Twinned {
-    /// The node's own twins, seen by the same look as the node.
-    Own,
-    /// What is in another one's twin; that one must still be a twin (its node, its id) before anything in it goes, where
-    /// it is given.
-    Within(Option<(usize, String)>),
 }
 
 /// A mutating call.
@@ -90,11 +84,6 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             called: None,
             last_fault: None,
         }
-    }
-
-    /// Takes a twin of the node, or something in one, which is found by what is `known` there.
-    pub(super) fn of_twin(run: &'a Run<'a, W>, id: usize, called: Arc<str>, twin: Twinned) -> Self {
-        Self { called_as: called, twin: Some(twin), doing: Action::Delete, ..Self::new(run, id) }
     }
 
     /// Begins to do something: patience starts anew, and a creation gets a token of its own.
@@ -287,25 +276,6 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         }
         let mut state = self.run.state();
         state.unknown[self.id] = !state.exists[self.id];
-    }
-
-    /// Whether what it is in is still a twin, and not the one that is kept.
-    pub(super) async fn may_go(&self) -> Result<bool, Stop> {
-        let Some(Twinned::Within(Some((root, twin)))) = &self.twin else { return Ok(true) };
-        let mut root = NodeTask::new(self.run, *root);
-        let sight = root.look().await?;
-        Ok(root.kept(&sight) && sight.twins().iter().any(|other| root.node.id(other).as_ref() == Some(twin)))
-    }
-
-    /// Whether the one that is kept is the one that all else of this walk was made from.
-    pub(super) fn kept(&self, sight: &AnyObservation) -> bool {
-        let id = |output: &Output| self.node.id(output);
-        match sight {
-            AnyObservation::Present(found) | AnyObservation::Changing { found: Some(found), .. } => {
-                self.known.output(NodeId(self.id)).and_then(id) == id(&found.output)
-            }
-            _ => false,
-        }
     }
 
     /// A line worth reading.

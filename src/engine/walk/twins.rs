@@ -28,9 +28,10 @@ impl Shown {
 
     /// By the walk's own first look.
     pub(super) fn at_first<W: Send + Sync + 'static>(graph: &Graph<W>, seen: &Snapshot) -> Self {
-        let twins = graph.nodes.iter().zip(&seen.looked).flat_map(|(node, looked)| {
-            looked.twins().iter().filter_map(move |twin| Some((node.name().clone(), node.id(twin)?)))
-        });
+        let twins =
+            graph.nodes.iter().zip(&seen.looked).flat_map(|(node, looked)| {
+                looked.twins().iter().filter_map(move |twin| Some((node.name().clone(), node.id(twin)?)))
+            });
         Self(twins.collect())
     }
 }
@@ -98,7 +99,8 @@ async fn find<W: Send + Sync + 'static>(run: &Run<'_, W>, shown: &Shown) -> Resu
                 }
                 _ => {
                     let called = run.twin(id, twin);
-                    let why = if is_kept { "it was not in the plan that was shown" } else { "another one is kept now than before" };
+                    let why =
+                        if is_kept { "it was not in the plan that was shown" } else { "another one is kept now than before" };
                     task.say(format!("{called} is left, a twin: {why}; run `up` again"));
                     run.state().deleting.unshown.push(called);
                 }

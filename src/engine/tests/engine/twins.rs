@@ -263,7 +263,8 @@ fn down_tells_what_is_left_of_a_twin() {
         let inner = cloud.state().things.iter().find(|thing| thing.parents == [kept]).unwrap().id;
         cloud.state().things.retain(|thing| !(thing.at == 2 && thing.parents == [inner]));
         let outcome = walk(&cloud).down().await;
-        let left = [format!("object-0 ({twin})"), format!("object-1 (in object-0 {twin})"), format!("object-2 (in object-0 {twin})")];
+        let left =
+            [format!("object-0 ({twin})"), format!("object-1 (in object-0 {twin})"), format!("object-2 (in object-0 {twin})")];
         assert!(left.iter().all(|left| names(&outcome.exists).contains(&left.as_str())), "{outcome:?}");
         assert_eq!(outcome.failures.len(), 1);
     });
