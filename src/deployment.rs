@@ -14,6 +14,14 @@ use crate::resources::network::{
 use crate::resources::registry::{GatewayImage, Repository};
 use crate::resources::{proof::Proof, storage::Bucket, storage::Models, storage::ProofImage};
 
+/// The bucket alone: made before all else, since the lease lies in it.
+#[must_use]
+pub fn bucket() -> Graph<Cloud> {
+    let mut g = Graph::new();
+    g.add("bucket", Bucket::with_orphans(&[]), (), ());
+    g
+}
+
 /// The graph of a deployment, in an order of creation.
 #[must_use]
 pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
@@ -49,6 +57,7 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
 
     // What the pod is made from.
     let bucket = g.add("bucket", Bucket::with_orphans(&orphans.buckets), (), ());
+    g.delete_last(&bucket);
     let repository = g.add("repository", Repository::with_orphans(&orphans.repositories), (), ());
 
     // The EKS cluster, its roles, its add-ons and its nodes.

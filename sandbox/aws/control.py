@@ -27,12 +27,20 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
                 return _json({"error": "the factor must be above 0"}, 400)
             sandbox.clock.speed = factor
             return _json({"factor": factor})
+        case "POST", "ahead":
+            sandbox.clock.ahead = float(request.args["seconds"])
+            return _json({"seconds": sandbox.clock.ahead})
         case "POST", "expire-sessions":
             principals.expire_sessions()
             return _json({})
         case "POST", "leak-interfaces":
             sandbox.leak_interfaces = request.args.get("on", "true") == "true"
             return _json({"on": sandbox.leak_interfaces})
+        case "POST", "fail":
+            asked = request.args
+            times, status = int(asked["times"]), int(asked["status"])
+            sandbox.failing.arm(asked["action"], times, asked["when"], asked["code"], status)
+            return _json({})
         case "POST", "hold":
             arguments = request.args
             sandbox.holding.arm(int(arguments["nth"]), arguments["when"], arguments["who"], arguments.get("action", ""))

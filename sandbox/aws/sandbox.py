@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .calls import Calls
 from .clock import Clock
+from .failing import Failing
 from .holding import Holding
 from .world import World
 
@@ -18,6 +19,7 @@ class Sandbox:
     calls: Calls = field(default_factory=Calls)
     leak_interfaces: bool = False  # nodes that end leave an interface of the CNI behind
     holding: Holding = field(default_factory=Holding)
+    failing: Failing = field(default_factory=Failing)
     # Run before every call, under the lock: what has become due by now (a NAT gateway that is available at last).
     settlers: list[Callable[[], None]] = field(default_factory=list)
 

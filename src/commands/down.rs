@@ -1,19 +1,23 @@
-//! `down`: look, show, ask, take everything away, and look again.
+//! `down`: look, show, ask, take the lease, look again, take everything away, and look whether it is gone.
+
+use std::convert::Infallible;
+use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{LOOKING, Session, ended, fault, plan};
+use super::{LOOKING, Session, ended, fault, lock, plan};
+use crate::cli::Ask;
+use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
 use crate::cost;
-use crate::engine::{Events, NodeReport, Status};
+use crate::engine::{Gate, NodeReport, Outcome, Status, Walk};
 use crate::error::Error;
-use crate::report::{self, Reporter, show};
+use crate::report::{self, Reporter, show, words};
 
-pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
+pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
     let cloud = session.cloud("down").await?;
-    let inventory = Inventory::of_all(&cloud).await.map_err(|why| fault(&why, LOOKING))?;
+    let (inventory, walk) = everything(session, &cloud).await?;
     let orphans = &inventory.orphans;
-    let mut walk = session.through(&cloud, &inventory);
     let survey = session.look(&walk).await?;
     let there: Vec<_> = survey.nodes.iter().filter(|seen| !seen.watched && is_there(seen)).collect();
     let (foreign, ours): (Vec<_>, Vec<_>) = there.into_iter().partition(|seen| matches!(seen.status, Status::Foreign { .. }));
@@ -35,14 +39,11 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
             show::line(format!("It costs {} until then.", cost::of(&cloud.config).line(&cloud.aws.region)));
         }
     }
-    if !yes && !ours.is_empty() {
-        report::confirm("Delete all of it?", &session.cancel).await?;
-    }
-    let reporter = Reporter::start(session.mode);
-    walk.events = reporter.events();
-    let outcome = walk.down().await;
-    walk.events = Events::nowhere();
-    reporter.end().await;
+    let unchanged = if ours.is_empty() { Some(destroy(session, walk).await) } else { None };
+    let outcome = match unchanged {
+        Some(outcome) if outcome.shut.is_none() => outcome,
+        _ => under_the_lease(session, &cloud, ask).await?,
+    };
     let ended = ended(&outcome, format!("{} (it goes on from here)", session.again("down")));
     let done = |left: &[String]| {
         let seconds = outcome.took.as_secs_f64();
@@ -52,7 +53,8 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
         let found = done(error.exists());
         return Err(error.with(found));
     }
-    let left: Vec<String> = walk
+    let left: Vec<String> = session
+        .through(&cloud, &inventory)
         .look()
         .await
         .nodes
@@ -78,4 +80,56 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
 /// It is there, if only as a twin.
 fn is_there(seen: &NodeReport) -> bool {
     seen.status != Status::Absent || !seen.twins.is_empty()
+}
+
+/// All that there is, and a walk through it.
+async fn everything(session: &Session, cloud: &Arc<Cloud>) -> Result<(Inventory, Walk<Cloud>), Error> {
+    let inventory = Inventory::of_all(cloud).await.map_err(|why| fault(&why, LOOKING))?;
+    let walk = session.through(cloud, &inventory);
+    Ok((inventory, walk))
+}
+
+/// Asks, takes the lease, and looks again: what was seen before it may have changed. Where there is no bucket of ours for a
+/// lease, it goes without, and stops when somebody else has one.
+async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, ask: &Ask) -> Result<Outcome, Error> {
+    if !ask.yes {
+        report::confirm("Delete all of it?", &session.cancel).await?;
+    }
+    let held = match session.bucket(cloud).await? {
+        Status::Absent | Status::Foreign { .. } => None,
+        Status::Unknown { why, request_id } => {
+            let why = words::with_request(&why, request_id.as_deref());
+            let why =
+                format!("cannot take the lease, since it cannot be told whether the bucket {} is ours: {why}", cloud.bucket());
+            return Err(Error::failed(why, session.again("down")));
+        }
+        Status::Present | Status::Changing { .. } | Status::Broken { .. } => session.lock(cloud, "down", ask.lock).await?,
+    };
+    let walk = async |gate: Gate| {
+        let (_, walk) = everything(session, cloud).await?;
+        Ok(destroy(session, Walk { gate, ..walk }).await)
+    };
+    if let Some(held) = held {
+        return session.under(&held, walk(held.gate())).await;
+    }
+    let gate = Gate::open();
+    let watched = async {
+        let seen = lock::another(cloud, &cloud.bucket()).await;
+        gate.shut(&format!("another run has begun: {}", seen.holder));
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        outcome = walk(gate.clone()) => outcome,
+        never = watched => match never {},
+    }
+}
+
+/// Walks, and draws it.
+async fn destroy(session: &Session, mut walk: Walk<Cloud>) -> Outcome {
+    let reporter = Reporter::start(session.mode);
+    walk.events = reporter.events();
+    let outcome = walk.down().await;
+    drop(walk);
+    reporter.end().await;
+    outcome
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::Session;
+use super::lock::Running;
 use crate::cloud::Cloud;
 use crate::cost;
 use crate::engine::Report;
@@ -14,15 +15,18 @@ use crate::report::show;
 pub(super) async fn run(session: &Session) -> Result<(), Error> {
     let cloud = session.cloud("plan").await?;
     let survey = session.look(&session.walk(&cloud, true).await?).await?;
+    let running = Running::find(&cloud, &survey).await;
     if session.json() {
         let cost = cost::of(&cloud.config);
         show::json(&json!({
             "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
             "nodes": survey.nodes, "warnings": crate::config::warnings(&cloud.config), "dollars_an_hour": cost.total(), "cost": cost,
+            "lease": running.json(),
         }));
         return Ok(());
     }
     present(&cloud, &survey);
+    running.line().into_iter().for_each(show::line);
     Ok(())
 }
 

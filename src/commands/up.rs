@@ -1,15 +1,18 @@
-//! `up`: look, show, ask, walk; done when a real image has been classified.
+//! `up`: look, show, ask, take the lease, look again, walk; done when a real image has been classified.
+
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::{Session, ended, plan};
+use crate::cli::Ask;
 use crate::cloud::Cloud;
-use crate::engine::{NodeReport, Report, Status, UpdateMode};
+use crate::engine::{NodeReport, Outcome, Report, Status, UpdateMode, Walk};
 use crate::error::Error;
 use crate::report::{self, Reporter, show, words};
 use crate::resources::registry::gateway_image;
 
-pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
+pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
     let config = session.config()?;
     if config.workload.source_ranges.is_empty() && !config.workload.public_without_auth {
         return Err(Error::usage(
@@ -21,20 +24,18 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
         ));
     }
     let cloud = session.cloud("up").await?;
-    let mut walk = session.walk(&cloud, true).await?;
+    let walk = session.walk(&cloud, true).await?;
     let survey = session.look(&walk).await?;
     if !session.json() {
         plan::present(&cloud, &survey);
     }
     preflight(session, &cloud, &survey).await?;
-    if !yes && changes_something(&survey) {
-        report::confirm("Go on?", &session.cancel).await?;
-    }
-    let reporter = Reporter::start(session.mode);
-    walk.events = reporter.events();
-    let outcome = walk.up_as_shown(&survey).await;
-    drop(walk);
-    reporter.end().await;
+    let unchanged = if changes_something(&survey) { None } else { Some(apply(session, walk, &survey).await) };
+    let outcome = match unchanged {
+        // Nothing had to be done, or it failed without an act.
+        Some(outcome) if outcome.shut.is_none() => outcome,
+        _ => under_the_lease(session, &cloud, ask, &survey).await?,
+    };
     let next = format!("{} (it goes on from here), or {}", session.again("up"), session.again("down"));
     let ended = ended(&outcome, next);
     if session.json() {
@@ -56,6 +57,36 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
     }
     show::line(if changed == 0 { "Nothing had to be changed.".to_owned() } else { format!("Up, after {changed} changes.") });
     Ok(())
+}
+
+/// Asks, takes the lease, and looks again: what was seen before it may have changed. Of twins only those go that were shown.
+async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, ask: &Ask, shown: &Report) -> Result<Outcome, Error> {
+    if !ask.yes {
+        report::confirm("Go on?", &session.cancel).await?;
+    }
+    let held = loop {
+        let made = session.make_bucket(cloud).await?;
+        // None: while this one waited, the `down` that held it took the bucket away.
+        let held = session.lock(cloud, "up", ask.lock).await.map_err(|why| why.after(made.then_some("bucket")))?;
+        if let Some(held) = held {
+            break held;
+        }
+    };
+    let walk = async {
+        let walk = session.walk(cloud, true).await?;
+        Ok(apply(session, Walk { gate: held.gate(), ..walk }, shown).await)
+    };
+    session.under(&held, walk).await
+}
+
+/// Walks, and draws it.
+async fn apply(session: &Session, mut walk: Walk<Cloud>, shown: &Report) -> Outcome {
+    let reporter = Reporter::start(session.mode);
+    walk.events = reporter.events();
+    let outcome = walk.up_as_shown(shown).await;
+    drop(walk);
+    reporter.end().await;
+    outcome
 }
 
 /// What can be known to fail is said before anything is created.

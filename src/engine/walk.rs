@@ -5,6 +5,7 @@
 //! long anything waits is said in [`timing`] and nowhere else.
 
 mod down;
+mod gate;
 mod look;
 mod probe;
 mod refusal;
@@ -22,6 +23,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+pub use gate::Gate;
+
 use super::{Change, Events, Fact, Graph, Remedy, UpdateMode};
 
 /// A way through a graph.
@@ -32,8 +35,10 @@ pub struct Walk<W> {
     pub world: Arc<W>,
     /// Who is told.
     pub events: Events,
-    /// Cancelled by the user's first Ctrl-C.
+    /// Cancelled by the user's first Ctrl-C, and by the walk itself where its gate shuts: give each walk a child of its own.
     pub cancel: CancellationToken,
+    /// What every act passes.
+    pub gate: Gate,
 }
 
 /// What a look at everything found, in order of creation.
@@ -170,6 +175,9 @@ pub struct Outcome {
     pub changed: usize,
     /// The user stopped it.
     pub interrupted: bool,
+    /// Why its gate shut and left something undone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shut: Option<Arc<str>>,
     /// What a user reads at the end.
     pub facts: Vec<(Arc<str>, Fact)>,
     /// How long it took.
@@ -181,7 +189,7 @@ impl Outcome {
     /// Nothing went wrong and nobody stopped it.
     #[must_use]
     pub fn ok(&self) -> bool {
-        self.failures.is_empty() && self.blocked.is_empty() && !self.interrupted
+        self.failures.is_empty() && self.blocked.is_empty() && !self.interrupted && self.shut.is_none()
     }
 }
 

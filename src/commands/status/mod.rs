@@ -13,6 +13,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use self::report::Known;
+use super::lock::Running;
 use super::{Session, plan};
 use crate::cli;
 use crate::cloud::Cloud;
@@ -57,7 +58,9 @@ pub(super) async fn run(session: &Session, status: cli::Status) -> Result<(), Er
         };
         written(session, file, &report::text(&known))?;
     }
-    show(session, &cloud?, &survey?, file)
+    let (cloud, survey) = (cloud?, survey?);
+    let running = Running::find(&cloud, &survey).await;
+    show(session, &cloud, &survey, &running, file)
 }
 
 /// Looks at everything; without what others made in our VPC, which is left behind only once the cluster that it serves
@@ -98,7 +101,7 @@ fn in_words(survey: &Report) -> String {
     }
 }
 
-fn show(session: &Session, cloud: &Arc<Cloud>, survey: &Report, file: Option<&Path>) -> Result<(), Error> {
+fn show(session: &Session, cloud: &Arc<Cloud>, survey: &Report, running: &Running, file: Option<&Path>) -> Result<(), Error> {
     let made = survey.nodes.iter().filter(|seen| !seen.watched);
     let nothing = nothing(survey);
     let facts = || survey.nodes.iter().flat_map(|seen| &seen.facts);
@@ -106,7 +109,7 @@ fn show(session: &Session, cloud: &Arc<Cloud>, survey: &Report, file: Option<&Pa
     let mut found = json!({
         "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
         "healthy": health.good(), "exists": !nothing, "drift": health.drift(), "facts": show::facts_json(facts()),
-        "nodes": survey.nodes,
+        "nodes": survey.nodes, "lease": running.json(),
     });
     if let Some(file) = file {
         found["report"] = json!(file);
@@ -114,6 +117,7 @@ fn show(session: &Session, cloud: &Arc<Cloud>, survey: &Report, file: Option<&Pa
     let on_screen = file == Some(Path::new("-"));
     if !session.json() && !on_screen {
         plan::head(cloud);
+        running.line().into_iter().for_each(show::line);
         if nothing {
             show::line("Nothing of it exists.");
             show::standings(made.filter(|seen| seen.status != Status::Absent));

@@ -269,3 +269,20 @@ fn down_tells_what_is_left_of_a_twin() {
         assert_eq!(outcome.failures.len(), 1);
     });
 }
+
+#[test]
+fn a_gate_that_shuts_between_two_acts_on_twins_stops_them_and_is_told() {
+    virtually(1, async {
+        let (cloud, ..) = twice(tree());
+        let up = walk(&cloud);
+        let shutting = async {
+            while cloud.state().mutations.is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            up.gate.shut("somebody else acts now");
+        };
+        let (outcome, ()) = tokio::join!(up.up(), shutting);
+        assert_eq!((outcome.shut.as_deref(), outcome.interrupted), (Some("somebody else acts now"), false));
+        assert_eq!(cloud.state().mutations, ["delete object-2"]);
+    });
+}
