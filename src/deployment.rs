@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cloud::{Cloud, inventory::Inventory};
 use crate::config::Config;
-use crate::engine::{After, Graph, Node};
+use crate::engine::{After, Beside, Graph, Node};
 use crate::models::Checked;
 use crate::resources::eks::{AccessEntry, AccessPolicy, Addon, Cluster, LaunchTemplate, NodeGroup};
 use crate::resources::iam::{ModelAccess, OidcProvider, PolicyAttachment as Policy, Role};
@@ -35,7 +35,7 @@ pub fn graph(config: &Config, inventory: &Inventory, local: Option<&Arc<Checked>
 
     // A VPC with public and private subnets in each zone, and one NAT gateway for all of them.
     let vpc = g.add("vpc", Vpc::new(&net.cidr), (), ());
-    let internet_gateway = g.add("internet-gateway", InternetGateway, (), vpc.clone());
+    let internet_gateway = g.add("internet-gateway", InternetGateway, Beside(vpc.clone()), vpc.clone());
     let subnet = |i, side: &str, subnet| (format!("subnet/{side}-{i}"), subnet, vpc.clone(), ());
     let (public, private) = (net.public.iter().chain(&orphans.public), net.private.iter().chain(&orphans.private));
     let public = g.each(public.enumerate().map(|(i, cidr)| subnet(i, "public", Subnet::public(cidr, inventory.zone(i)))));
@@ -50,7 +50,7 @@ pub fn graph(config: &Config, inventory: &Inventory, local: Option<&Arc<Checked>
     let outside = g.add("route-table/public", RouteTable, vpc.clone(), ());
     let route = g.add("route/public", Route::everywhere(), outside.clone(), internet_gateway);
     let public_routing = After::of((route, g.each(join("public", &public, &outside))));
-    let address = g.add("nat/address", ElasticIp, (), ());
+    let address = g.add("nat/address", ElasticIp, Beside(vpc.clone()), ());
     let nat = g.add("nat-gateway", NatGateway, vpc.clone(), (public[0].clone(), address, public_routing.clone()));
     let inside = g.add("route-table/private", RouteTable, vpc.clone(), ());
     let route = g.add("route/private", Route::everywhere(), inside.clone(), nat);
@@ -83,7 +83,7 @@ pub fn graph(config: &Config, inventory: &Inventory, local: Option<&Arc<Checked>
         let name = format!("access-entry/{}", admins.short(admin));
         g.remove(name, AccessEntry::of_admin(admin, &config.name), cluster.clone(), ());
     }
-    let provider = g.add("oidc-provider", OidcProvider, (), cluster.clone());
+    let provider = g.add("oidc-provider", OidcProvider, Beside(cluster.clone()), cluster.clone());
     let reader = g.add("role/workload", Role::workload(&pod.namespace, &pod.service_account), (), Some(provider));
     let may_read = After::of(g.add("role/workload/model-access", ModelAccess, reader.clone(), bucket.clone()));
     let cni = g.add("addon/vpc-cni", Addon::plain("vpc-cni"), cluster.clone(), After::default());

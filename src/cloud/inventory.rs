@@ -10,6 +10,7 @@ use futures::future::try_join3;
 use super::Cloud;
 use super::admins::Admins;
 use super::aws::{Aws, OrFault};
+use super::kept::kept_first;
 use super::machine::Machine;
 use super::orphans::Orphans;
 use super::tags::{self, Tags, filter};
@@ -62,7 +63,10 @@ impl Inventory {
             let node = Tags::from(subnet.tags()).get(tags::RESOURCE)?.to_owned();
             Some((node, Place { zone: subnet.availability_zone?, cidr: subnet.cidr_block? }))
         };
-        let subnets = found.into_iter().filter_map(place).collect();
+        // Where the one that is kept has its subnets counts, not where its twin has them.
+        let vpcs = found.iter().filter_map(|subnet| subnet.vpc_id.clone()).collect();
+        let kept = kept_first(aws, config, vpcs).await?.into_iter().next();
+        let subnets = found.into_iter().filter(|subnet| subnet.vpc_id == kept).filter_map(place).collect();
         let mut inventory = Self { subnets, ..Self::default() };
         inventory.zones = (0..config.network.private.len())
             .map(|index| config.network.zones.get(index).or(inventory.taken(index)).cloned().unwrap_or_default())

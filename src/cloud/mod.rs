@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod docker;
 mod fault;
 pub mod inventory;
+pub mod kept;
 pub mod kube;
 pub mod lease;
 pub mod machine;

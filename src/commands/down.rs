@@ -10,7 +10,7 @@ use crate::cli::Ask;
 use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
 use crate::cost;
-use crate::engine::{Gate, Outcome, Status, Walk};
+use crate::engine::{Gate, NodeReport, Outcome, Status, Walk};
 use crate::error::Error;
 use crate::report::{self, Reporter, show, words};
 
@@ -19,19 +19,22 @@ pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
     let (inventory, walk) = everything(session, &cloud).await?;
     let orphans = &inventory.orphans;
     let survey = session.look(&walk).await?;
-    let there: Vec<_> = survey.nodes.iter().filter(|seen| !seen.watched && seen.status != Status::Absent).collect();
+    let there: Vec<_> = survey.nodes.iter().filter(|seen| !seen.watched && is_there(seen)).collect();
     let (foreign, ours): (Vec<_>, Vec<_>) = there.into_iter().partition(|seen| matches!(seen.status, Status::Foreign { .. }));
     if !session.json() {
         plan::head(&cloud);
-        show::grouped('-', ours.iter().map(|seen| &*seen.node));
+        show::grouped('-', ours.iter().filter(|seen| seen.status != Status::Absent).map(|seen| &*seen.node));
         if let named @ [_, ..] = &*orphans.words() {
             show::line(format!("  Among them, of an earlier configuration: {}.", named.join(", ")));
         }
+        show::twins(&survey);
         show::standings(foreign.iter().copied());
         let models = ours.iter().any(|seen| &*seen.node == "bucket");
         let models = if models { ", with the models, images and videos in the bucket" } else { "" };
         let stays = if foreign.is_empty() { String::new() } else { format!("; {} not ours, which stays", foreign.len()) };
-        show::line(format!("{} to delete{models}{stays}.", ours.len()));
+        let only_twins = ours.iter().filter(|seen| seen.status == Status::Absent).count();
+        let count = ours.len() - only_twins + show::count_twins(&survey);
+        show::line(format!("{count} to delete{models}{stays}."));
         if ours.iter().any(|seen| &*seen.node == "cluster") {
             show::line(format!("It costs {} until then.", cost::of(&cloud.config).line(&cloud.aws.region)));
         }
@@ -56,7 +59,7 @@ pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
         .await
         .nodes
         .into_iter()
-        .filter(|seen| !matches!(seen.status, Status::Absent | Status::Foreign { .. }))
+        .filter(|seen| is_there(seen) && !matches!(seen.status, Status::Foreign { .. }))
         .map(|seen| format!("{} ({})", seen.node, show::words(&seen.status)))
         .collect();
     if !left.is_empty() {
@@ -72,6 +75,11 @@ pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// It is there, if only as a twin.
+fn is_there(seen: &NodeReport) -> bool {
+    seen.status != Status::Absent || !seen.twins.is_empty()
 }
 
 /// All that there is, and a walk through it.

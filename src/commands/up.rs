@@ -9,7 +9,7 @@ use crate::cli::Ask;
 use crate::cloud::Cloud;
 use crate::engine::{NodeReport, Outcome, Report, Status, UpdateMode, Walk};
 use crate::error::Error;
-use crate::report::{self, Reporter, show};
+use crate::report::{self, Reporter, show, words};
 use crate::resources::registry::gateway_image;
 
 pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
@@ -30,11 +30,11 @@ pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
         plan::present(&cloud, &survey);
     }
     preflight(session, &cloud, &survey).await?;
-    let unchanged = if changes_something(&survey) { None } else { Some(apply(session, walk).await) };
+    let unchanged = if changes_something(&survey) { None } else { Some(apply(session, walk, &survey).await) };
     let outcome = match unchanged {
         // Nothing had to be done, or it failed without an act.
         Some(outcome) if outcome.shut.is_none() => outcome,
-        _ => under_the_lease(session, &cloud, ask).await?,
+        _ => under_the_lease(session, &cloud, ask, &survey).await?,
     };
     let next = format!("{} (it goes on from here), or {}", session.again("up"), session.again("down"));
     let ended = ended(&outcome, next);
@@ -48,12 +48,19 @@ pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
     ended?;
     show::facts(outcome.facts.iter().map(|(_, fact)| fact));
     let changed = outcome.changed;
+    if !outcome.unshown.is_empty() {
+        let again = session.again("up");
+        show::note(&format!(
+            "twins that the plan did not show are left: {}; {again} deletes them",
+            words::brief(&outcome.unshown)
+        ));
+    }
     show::line(if changed == 0 { "Nothing had to be changed.".to_owned() } else { format!("Up, after {changed} changes.") });
     Ok(())
 }
 
-/// Asks, takes the lease, and looks again: what was seen before it may have changed.
-async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, ask: &Ask) -> Result<Outcome, Error> {
+/// Asks, takes the lease, and looks again: what was seen before it may have changed. Of twins only those go that were shown.
+async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, ask: &Ask, shown: &Report) -> Result<Outcome, Error> {
     if !ask.yes {
         report::confirm("Go on?", &session.cancel).await?;
     }
@@ -67,16 +74,16 @@ async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, ask: &Ask) -> Re
     };
     let walk = async {
         let walk = session.walk(cloud, true).await?;
-        Ok(apply(session, Walk { gate: held.gate(), ..walk }).await)
+        Ok(apply(session, Walk { gate: held.gate(), ..walk }, shown).await)
     };
     session.under(&held, walk).await
 }
 
 /// Walks, and draws it.
-async fn apply(session: &Session, mut walk: Walk<Cloud>) -> Outcome {
+async fn apply(session: &Session, mut walk: Walk<Cloud>, shown: &Report) -> Outcome {
     let reporter = Reporter::start(session.mode);
     walk.events = reporter.events();
-    let outcome = walk.up().await;
+    let outcome = walk.up_as_shown(shown).await;
     drop(walk);
     reporter.end().await;
     outcome
@@ -117,5 +124,6 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
 }
 
 fn changes_something(survey: &Report) -> bool {
-    survey.nodes.iter().any(|seen| !seen.watched && (seen.status != Status::Present || !seen.changes.is_empty()))
+    let changes = |seen: &NodeReport| seen.status != Status::Present || !seen.changes.is_empty() || !seen.twins.is_empty();
+    survey.nodes.iter().any(|seen| !seen.watched && changes(seen))
 }

@@ -31,10 +31,22 @@ impl Finding {
 #[derive(Clone)]
 pub(super) enum AnyObservation {
     Absent,
+    Elsewhere(Vec<Output>),
     Foreign(String),
     Changing { why: String, found: Option<Finding> },
     Present(Finding),
     Broken { output: Output, why: String, remedy: Remedy },
+}
+
+impl AnyObservation {
+    /// Others just like it.
+    pub(super) fn twins(&self) -> &[Output] {
+        match self {
+            Self::Present(found) | Self::Changing { found: Some(found), .. } => &found.twins,
+            Self::Elsewhere(twins) => twins,
+            _ => &[],
+        }
+    }
 }
 
 /// A resource with its edges, without its type: what the walk works on.
@@ -48,7 +60,11 @@ pub(super) trait AnyNode<W>: Send + Sync {
     /// Of an earlier configuration: taken away by `up` too.
     fn unwanted(&self) -> bool;
     fn ends_with_parent(&self) -> bool;
+    /// What it can be found only inside of.
     fn within(&self) -> Vec<NodeId>;
+    /// What it is looked for after, and found without.
+    fn beside(&self) -> Vec<NodeId>;
+    /// All that it is made from or after, but for what it is within.
     fn uses(&self) -> Vec<NodeId>;
     /// None: a parent is not known.
     fn look<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Option<Result<AnyObservation, Fault>>>;
@@ -65,6 +81,7 @@ pub(super) trait AnyNode<W>: Send + Sync {
     fn evidence<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Vec<String>>;
     fn how(&self, change: &Change) -> UpdateMode;
     fn patience(&self, doing: Action) -> Duration;
+    fn id(&self, output: &Output) -> Option<String>;
     fn facts(&self, output: &Output) -> Vec<Fact>;
 }
 
@@ -100,8 +117,12 @@ fn finding<R: Observe>(found: Found<R>) -> Finding {
     Finding {
         actual: serde_json::to_value(&found.actual).unwrap_or_default(),
         output: Arc::new(found.output),
-        twins: found.twins.into_iter().map(|twin| Arc::new(twin) as Output).collect(),
+        twins: erased(found.twins),
     }
+}
+
+fn erased<T: Clone + Send + Sync + 'static>(outputs: Vec<T>) -> Vec<Output> {
+    outputs.into_iter().map(|output| Arc::new(output) as Output).collect()
 }
 
 impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
@@ -125,11 +146,17 @@ impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
     }
     fn within(&self) -> Vec<NodeId> {
         let mut edges = Vec::new();
+        self.within.parents(&mut edges);
+        edges
+    }
+    fn beside(&self) -> Vec<NodeId> {
+        let (mut edges, parents) = (Vec::new(), self.within());
         self.within.edges(&mut edges);
+        edges.retain(|edge| !parents.contains(edge));
         edges
     }
     fn uses(&self) -> Vec<NodeId> {
-        let mut edges = Vec::new();
+        let mut edges = self.beside();
         self.uses.edges(&mut edges);
         edges
     }
@@ -138,6 +165,7 @@ impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
             let within = self.within.values(known)?;
             Some(self.resource.observe(cx, &within).await.map(|seen| match seen {
                 Observation::Absent => AnyObservation::Absent,
+                Observation::Elsewhere(twins) => AnyObservation::Elsewhere(erased(twins)),
                 Observation::Foreign(why) => AnyObservation::Foreign(why),
                 Observation::Changing { why, found } => AnyObservation::Changing { why, found: found.map(finding) },
                 Observation::Present(found) => AnyObservation::Present(finding(found)),
@@ -195,6 +223,9 @@ impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
     }
     fn patience(&self, doing: Action) -> Duration {
         self.resource.patience(doing)
+    }
+    fn id(&self, output: &Output) -> Option<String> {
+        typed::<R::Output>(output).and_then(|output| self.resource.id(&output))
     }
     fn facts(&self, output: &Output) -> Vec<Fact> {
         typed::<R::Output>(output).map(|output| self.resource.facts(&output)).unwrap_or_default()

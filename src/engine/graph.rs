@@ -183,10 +183,23 @@ impl<W: Send + Sync + 'static> Graph<W> {
         // What a node is within was added before it.
         for id in (0..=id).rev() {
             if around[id] {
-                self.nodes[id].within().into_iter().for_each(|NodeId(parent)| around[parent] = true);
+                let node = &self.nodes[id];
+                node.within().into_iter().chain(node.beside()).for_each(|NodeId(parent)| around[parent] = true);
             }
         }
         around
+    }
+
+    /// Which nodes can be found only through this one.
+    pub(super) fn inside(&self, id: usize) -> Vec<usize> {
+        let mut inside = vec![id];
+        for (at, node) in self.nodes.iter().enumerate().skip(id + 1) {
+            if node.within().iter().any(|NodeId(parent)| inside.contains(parent)) {
+                inside.push(at);
+            }
+        }
+        inside.remove(0);
+        inside
     }
 
     /// Names and kinds in order of creation.

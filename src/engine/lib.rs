@@ -17,6 +17,6 @@ pub use event::{Action, Event, Events, Fact};
 pub use fault::{Fault, FaultKind, Origin};
 pub use graph::{After, Graph, Node};
 pub use id::NodeId;
-pub use inputs::{Given, Inputs, Known};
+pub use inputs::{Beside, Given, Inputs, Known};
 pub use resource::{Cx, Found, Observation, Observe, Remedy, Resource, Sweep, UpdateMode};
-pub use walk::{Failure, Gate, NodeReport, Outcome, Report, Status, Walk};
+pub use walk::{Failure, Gate, Held, NodeReport, Outcome, Report, Status, Twin, Walk};

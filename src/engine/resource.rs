@@ -56,6 +56,12 @@ pub trait Observe: Send + Sync + Sized + 'static {
         async { Vec::new() }
     }
 
+    /// What the service calls this one, where it gives ids: by it one of several just alike is told from the others. Of what
+    /// has a name there is one only (None), and `up` deletes no twin of it.
+    fn id(&self, _found: &Self::Output) -> Option<String> {
+        None
+    }
+
     /// What a user wants to read of it at the end (ids, addresses).
     fn facts(&self, _found: &Self::Output) -> Vec<Fact> {
         Vec::new()
@@ -115,6 +121,8 @@ pub trait Resource: Observe {
 pub enum Observation<R: Observe> {
     /// It is not there.
     Absent,
+    /// It is not there, but others just like it are, which serve a twin of what it belongs to and cannot serve here.
+    Elsewhere(Vec<R::Output>),
     /// Something of that name is there, and is not ours.
     Foreign(String),
     /// It is on its way, up or down.
@@ -147,7 +155,7 @@ impl<R: Observe> Observation<R> {
                 found.twins.extend(twin.twins);
                 Self::Present(found)
             }
-            (Self::Absent | Self::Foreign(_), twin @ Self::Present(_)) => twin,
+            (Self::Absent | Self::Elsewhere(_) | Self::Foreign(_), twin @ Self::Present(_)) => twin,
             (seen, _) => seen,
         }
     }
@@ -159,7 +167,8 @@ pub struct Found<R: Observe> {
     pub output: R::Output,
     /// Its state, to be compared with what is wanted.
     pub actual: R::State,
-    /// Others just like it, made by an answer that was lost or for an earlier configuration.
+    /// Others just like it, made by an answer that was lost, by another run at the same time, or for an earlier configuration.
+    /// Which of them is kept is the same at every look: [`Observe::id`] tells them apart.
     pub twins: Vec<R::Output>,
 }
 

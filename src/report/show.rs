@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use serde::Serialize;
 
 use super::words;
-use crate::engine::{Change, Fact, NodeReport, Remedy, Report, Status, UpdateMode};
+use crate::engine::{Change, Fact, NodeReport, Remedy, Report, Status, Twin, UpdateMode};
 use crate::models;
 
 /// One JSON object, at the end of a command.
@@ -38,6 +38,7 @@ pub fn plan(survey: &Report) {
     grouped('+', absent.iter().copied());
     let gone: Vec<&str> = survey.nodes.iter().filter(goes).map(|seen| &*seen.node).collect();
     grouped('-', gone.iter().copied());
+    twins(survey);
     for seen in &survey.nodes {
         match &seen.status {
             Status::Absent => {}
@@ -65,25 +66,39 @@ pub fn plan(survey: &Report) {
     for (node, why) in survey.nodes.iter().filter_map(|seen| Some((&seen.node, seen.refused.as_ref()?))) {
         outln!("  ! {node}: `up` will refuse: {}", words::harmless(why));
     }
-    twins(survey);
     let anew = if anew == 0 { String::new() } else { format!(", {anew} to make anew") };
     let other = if other == 0 { String::new() } else { format!(", {other} to look at") };
-    let gone = if gone.is_empty() { String::new() } else { format!(", {} to delete", gone.len()) };
+    let gone = gone.len() + count_twins(survey);
+    let gone = if gone == 0 { String::new() } else { format!(", {gone} to delete") };
     outln!("{} to create, {change} to change{anew}{gone}{other}.", absent.len());
 }
 
-/// What is there more than once, and billed more than once.
+/// What is there more than once, is billed more than once, and goes: with what is in it.
 pub fn twins(survey: &Report) {
-    for seen in survey.nodes.iter().filter(|seen| !seen.twins.is_empty()) {
-        let ids = seen.twins.iter().map(|facts| facts.iter().map(|fact| fact.value.as_str()).collect::<Vec<_>>().join(", "));
-        let ids: Vec<String> = ids.filter(|ids| !ids.is_empty()).collect();
-        let ids = if ids.is_empty() { String::new() } else { format!(" ({})", ids.join("; ")) };
-        let count = seen.twins.len();
-        outln!(
-            "  ! {}: {count} more with the same tags{ids}: `down` takes them too; an answer was lost, or two ran `up` at once",
-            seen.node
-        );
+    for (seen, twin) in survey.nodes.iter().flat_map(|seen| seen.twins.iter().map(move |twin| (seen, twin))) {
+        outln!("  - {}", words::harmless(&described(&seen.node, twin)));
     }
+}
+
+/// How many things go as twins, with all that is in them.
+#[must_use]
+pub fn count_twins(survey: &Report) -> usize {
+    survey.nodes.iter().flat_map(|seen| &seen.twins).map(|twin| 1 + twin.holds.len()).sum()
+}
+
+fn described(node: &str, twin: &Twin) -> String {
+    let named = |node: &str, id: Option<&String>, facts: &[Fact]| {
+        let facts = facts.iter().map(|fact| &fact.value).filter(|value| Some(*value) != id);
+        let all: Vec<&str> = id.into_iter().chain(facts).map(String::as_str).collect();
+        if all.is_empty() { node.to_owned() } else { format!("{node} ({})", all.join(", ")) }
+    };
+    let why = match &twin.kept {
+        Some(kept) => format!("another one just like it, kept: {kept}"),
+        None => "it serves a twin, and cannot serve here".to_owned(),
+    };
+    let holds: Vec<String> = twin.holds.iter().map(|held| named(&held.node, held.id.as_ref(), &[])).collect();
+    let holds = if holds.is_empty() { String::new() } else { format!("; with {}", holds.join(", ")) };
+    format!("{}: {why}{holds}", named(node, twin.id.as_ref(), &twin.facts))
 }
 
 /// Names with a sign before them; those of a kind on one line.
@@ -246,6 +261,7 @@ pub fn released(report: &models::Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Held;
 
     #[test]
     fn a_change_is_told_in_words() {
@@ -257,6 +273,21 @@ mod tests {
         assert_eq!(told(json!(null), json!("a"), UpdateMode::InPlace), "f: nothing -> \"a\"");
         assert_eq!(told(json!(1), json!(2), UpdateMode::Refuse), "f: 1 -> 2  (cannot be changed)");
         assert!(told(json!(1), json!("x".repeat(5000)), UpdateMode::InPlace).ends_with("xxx... (5002 bytes)"));
+    }
+
+    #[test]
+    fn a_twin_is_told_with_what_is_kept_and_what_goes_with_it() {
+        let fact = |value: &str| Fact { key: "x", value: value.to_owned() };
+        let held = Held { node: "nat-gateway".into(), kind: "nat-gateway", id: Some("nat-2".to_owned()), facts: Vec::new() };
+        let id = |id: &str| Some(id.to_owned());
+        let facts = vec![fact("vpc-b"), fact("10.0.0.0/20")];
+        let vpc = Twin { id: id("vpc-b"), kept: id("vpc-a"), facts, holds: vec![held] };
+        assert_eq!(
+            described("vpc", &vpc),
+            "vpc (vpc-b, 10.0.0.0/20): another one just like it, kept: vpc-a; with nat-gateway (nat-2)"
+        );
+        let gateway = Twin { id: id("igw-b"), kept: None, facts: Vec::new(), holds: Vec::new() };
+        assert_eq!(described("internet-gateway", &gateway), "internet-gateway (igw-b): it serves a twin, and cannot serve here");
     }
 
     #[test]

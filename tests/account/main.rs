@@ -17,6 +17,7 @@ mod nodes;
 mod operator;
 mod releases;
 mod token;
+mod twins;
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ mod connect;
 mod crash;
 mod leftovers;
 mod life;
+mod twins;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

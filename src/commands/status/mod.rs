@@ -89,7 +89,7 @@ fn written(session: &Session, file: &Path, text: &str) -> Result<(), Error> {
 /// Nothing of what we make exists.
 fn nothing(survey: &Report) -> bool {
     let mut made = survey.nodes.iter().filter(|seen| !seen.watched);
-    made.all(|seen| matches!(seen.status, Status::Absent | Status::Foreign { .. }))
+    made.all(|seen| matches!(seen.status, Status::Absent | Status::Foreign { .. }) && seen.twins.is_empty())
 }
 
 fn in_words(survey: &Report) -> String {
@@ -128,7 +128,11 @@ fn show(session: &Session, cloud: &Arc<Cloud>, survey: &Report, running: &Runnin
         }
     }
     if !nothing && !health.good() {
-        let next = if health.wrong.is_empty() { " (it puts back what differs)" } else { "" };
+        let next = match (health.wrong.is_empty(), health.drifted.is_empty()) {
+            (false, _) => "",
+            (true, false) => " (it puts back what differs)",
+            (true, true) => " (it deletes the twins)",
+        };
         return Err(Error::failed(health.words(), format!("{}{next}", session.again("up"))).with(found));
     }
     if session.json() {
@@ -145,6 +149,8 @@ struct Health<'a> {
     wrong: Vec<&'a NodeReport>,
     /// There, and not as configured.
     drifted: Vec<&'a NodeReport>,
+    /// There more than once.
+    twins: Vec<&'a NodeReport>,
 }
 
 impl<'a> Health<'a> {
@@ -157,11 +163,12 @@ impl<'a> Health<'a> {
                 drifted.push(seen);
             }
         }
-        Self { wrong, drifted }
+        let twins = survey.nodes.iter().filter(|seen| !seen.twins.is_empty()).collect();
+        Self { wrong, drifted, twins }
     }
 
     fn good(&self) -> bool {
-        self.wrong.is_empty() && self.drifted.is_empty()
+        self.wrong.is_empty() && self.drifted.is_empty() && self.twins.is_empty()
     }
 
     /// Each field that differs, for scripts.
@@ -177,7 +184,8 @@ impl<'a> Health<'a> {
         let names = |seen: &[&NodeReport]| words::brief(&seen.iter().map(|seen| &*seen.node).collect::<Vec<_>>());
         let wrong = (!self.wrong.is_empty()).then(|| format!("not healthy: {}", names(&self.wrong)));
         let drifted = (!self.drifted.is_empty()).then(|| format!("not as configured: {}", names(&self.drifted)));
-        wrong.into_iter().chain(drifted).collect::<Vec<_>>().join("; ")
+        let twins = (!self.twins.is_empty()).then(|| format!("there more than once, and billed so: {}", names(&self.twins)));
+        wrong.into_iter().chain(drifted).chain(twins).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -189,7 +197,7 @@ fn changes(seen: &NodeReport) -> impl Iterator<Item = &Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::UpdateMode;
+    use crate::engine::{Twin, UpdateMode};
 
     fn seen(node: &str, status: Status, to: Option<Value>) -> NodeReport {
         let change = |to| (Change { field: "spec.replicas".to_owned(), from: json!(1), to }, UpdateMode::InPlace);
@@ -216,6 +224,15 @@ mod tests {
         let told = json!({"node": "kube/deployment", "field": "spec.replicas", "from": 1, "to": 2});
         assert_eq!(health.drift(), [told]);
         assert!(Health::of(&Report { nodes: vec![fine] }).good());
+    }
+
+    #[test]
+    fn what_is_there_more_than_once_is_not_healthy() {
+        let twin = Twin { id: Some("vpc-b".to_owned()), kept: Some("vpc-a".to_owned()), facts: Vec::new(), holds: Vec::new() };
+        let survey = Report { nodes: vec![NodeReport { twins: vec![twin], ..seen("vpc", Status::Present, None) }] };
+        let health = Health::of(&survey);
+        assert_eq!((health.good(), &*health.words()), (false, "there more than once, and billed so: vpc"));
+        assert!(!nothing(&Report { nodes: vec![NodeReport { status: Status::Absent, ..survey.nodes[0].clone() }] }));
     }
 
     #[test]

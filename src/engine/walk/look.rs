@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::refusal::refusals;
 use super::snapshot::{Lookup, Snapshot, changes};
-use super::{NodeReport, Report, Status, Walk, probe, timing};
+use super::{NodeReport, Report, Status, Twin, Walk, probe, timing, tree};
 use crate::erased::{AnyNode, AnyObservation};
 use crate::id::NodeId;
 use crate::{Action, Cx, Event, Known};
@@ -44,6 +45,9 @@ async fn view_of<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim, wanted: &[b
         async move {
             let node = nodes[id].as_ref();
             let parents = parents(looked, &node.within()).await;
+            for NodeId(before) in node.beside() {
+                drop(looked[before].subscribe().wait_for(Option::is_some).await);
+            }
             let told = match parents {
                 _ if walk.cancel.is_cancelled() || !wanted[id] => Lookup::No,
                 Some(told) => told,
@@ -83,7 +87,10 @@ async fn parents(looked: &[watch::Sender<Option<Lookup>>], within: &[NodeId]) ->
         let mut told = looked[parent].subscribe();
         let told = told.wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
         match told {
-            Some(Lookup::Saw(AnyObservation::Absent | AnyObservation::Foreign(_)) | Lookup::NoParent) => absent = true,
+            Some(
+                Lookup::Saw(AnyObservation::Absent | AnyObservation::Elsewhere(_) | AnyObservation::Foreign(_))
+                | Lookup::NoParent,
+            ) => absent = true,
             Some(Lookup::Saw(AnyObservation::Changing { found: None, .. }) | Lookup::Fault(_)) => {
                 unknown.get_or_insert(Lookup::Parent(parent));
             }
@@ -160,10 +167,10 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
         match &sight {
             AnyObservation::Present(found) | AnyObservation::Changing { found: Some(found), .. } => {
                 report.facts = node.facts(&found.output);
-                report.twins = found.twins.iter().map(|twin| node.facts(twin)).collect();
             }
             _ => {}
         }
+        report.twins = twins(walk, id, &sight, &known).await;
         if matches!(sight, AnyObservation::Changing { .. } | AnyObservation::Broken { .. }) {
             report.evidence = evidence(node, &probe::cx(walk, node), &known).await;
         }
@@ -176,6 +183,33 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
     Report { nodes }
 }
 
+/// The twins of a node, with what is in them.
+async fn twins<W: Send + Sync + 'static>(walk: &Walk<W>, id: usize, sight: &AnyObservation, known: &Known) -> Vec<Twin> {
+    let (graph, node) = (&*walk.graph, walk.graph.nodes[id].as_ref());
+    let kept = match sight {
+        AnyObservation::Present(found) | AnyObservation::Changing { found: Some(found), .. } => node.id(&found.output),
+        _ => None,
+    };
+    let mut twins = Vec::new();
+    for twin in sight.twins() {
+        let trees = tree::grow(graph, vec![(id, twin.clone())], known, |id, known| look_at(walk, id, known)).await;
+        twins.push(Twin { id: node.id(twin), kept: kept.clone(), facts: node.facts(twin), holds: tree::held(graph, &trees) });
+    }
+    twins
+}
+
+/// One node as it is, by what is known.
+pub(super) fn look_at<W: Send + Sync + 'static>(walk: &Walk<W>, id: usize, known: Known) -> BoxFuture<'_, Lookup> {
+    async move {
+        tokio::select! {
+            biased;
+            () = walk.cancel.cancelled() => Lookup::No,
+            told = tell(walk, walk.graph.nodes[id].as_ref(), &known, false, Aim::Once) => told,
+        }
+    }
+    .boxed()
+}
+
 async fn evidence<W>(node: &dyn AnyNode<W>, cx: &Cx<W>, known: &Known) -> Vec<String> {
     let limit: Duration = timing::EVIDENCE;
     timeout(limit, node.evidence(cx, known)).await.unwrap_or_default()
@@ -183,7 +217,7 @@ async fn evidence<W>(node: &dyn AnyNode<W>, cx: &Cx<W>, known: &Known) -> Vec<St
 
 fn status(looked: &Lookup, name: impl Fn(usize) -> Arc<str>) -> Status {
     match looked {
-        Lookup::Saw(AnyObservation::Absent) | Lookup::NoParent => Status::Absent,
+        Lookup::Saw(AnyObservation::Absent | AnyObservation::Elsewhere(_)) | Lookup::NoParent => Status::Absent,
         Lookup::Saw(AnyObservation::Present(_)) => Status::Present,
         Lookup::Saw(AnyObservation::Foreign(why)) => Status::Foreign { why: why.clone() },
         Lookup::Saw(AnyObservation::Changing { why, .. }) => Status::Changing { why: why.clone() },

@@ -1,6 +1,7 @@
 //! What a look at everything found, with its types still on.
 
 use crate::erased::{AnyNode, AnyObservation};
+use crate::inputs::Output;
 use crate::{Change, Fault, Known, UpdateMode, differences};
 
 /// What a first look found out about a node.
@@ -24,9 +25,14 @@ impl Lookup {
         matches!(self, Self::Parent(_) | Self::Fault(_) | Self::No)
     }
 
-    /// Something is there, in whatever state.
+    /// Others just like it.
+    pub(super) fn twins(&self) -> &[Output] {
+        if let Self::Saw(sight) = self { sight.twins() } else { &[] }
+    }
+
+    /// Something is there, in whatever state, if only a twin.
     pub(super) fn there(&self) -> bool {
-        matches!(self, Self::Saw(AnyObservation::Present(_) | AnyObservation::Changing { .. } | AnyObservation::Broken { .. }))
+        matches!(self, Self::Saw(sight) if !matches!(sight, AnyObservation::Absent | AnyObservation::Foreign(_)))
     }
 }
 

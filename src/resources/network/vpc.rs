@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::holders::{Place, held};
 use crate::cloud::aws::OrFault;
-use crate::cloud::tags::filter;
+use crate::cloud::kept::kept_first;
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fact, Fault, Found, Observation, Observe, Resource, UpdateMode};
 
@@ -36,6 +36,8 @@ pub struct State {
 pub struct Network {
     pub id: String,
     pub cidr: String,
+    /// The ids of its twins; what is found outside of VPCs and serves one of them does not serve here.
+    pub twins: Vec<String>,
 }
 
 impl Observe for Vpc {
@@ -54,11 +56,16 @@ impl Observe for Vpc {
         let ours = cx.world.tags(&cx.node).filters();
         let vpcs = cx.world.aws.ec2.describe_vpcs().set_filters(Some(ours));
         let vpcs = vpcs.into_paginator().items().send().try_collect().await.fault()?;
-        let pending = vpcs.iter().any(|vpc| vpc.state() == Some(&VpcState::Pending));
-        let vpcs =
-            vpcs.into_iter().map(|vpc| Network { id: vpc.vpc_id.unwrap_or_default(), cidr: vpc.cidr_block.unwrap_or_default() });
-        let mut networks = with_children_first(cx, vpcs.collect()).await?.into_iter();
-        let Some(network) = networks.next() else { return Ok(Observation::Absent) };
+        let ids = vpcs.iter().filter_map(|vpc| vpc.vpc_id.clone()).collect();
+        let ids = kept_first(&cx.world.aws, &cx.world.config, ids).await?;
+        let Some((kept, twins)) = ids.split_first() else { return Ok(Observation::Absent) };
+        let found = |id: &String| vpcs.iter().find(|vpc| vpc.vpc_id() == Some(id));
+        let network = |id: &String, twins: &[String]| {
+            let cidr = found(id).and_then(|vpc| vpc.cidr_block()).unwrap_or_default().to_owned();
+            Network { id: id.clone(), cidr, twins: twins.to_vec() }
+        };
+        let pending = found(kept).is_some_and(|vpc| vpc.state() == Some(&VpcState::Pending));
+        let (twins, network) = (twins.iter().map(|twin| network(twin, &[])).collect(), network(kept, twins));
         if pending {
             return Ok(Observation::Changing { why: "pending".to_owned(), found: None });
         }
@@ -68,7 +75,11 @@ impl Observe for Vpc {
         )
         .await?;
         let actual = State { cidr: network.cidr.clone(), dns_support, dns_hostnames };
-        Ok(Observation::Present(Found { output: network, actual, twins: networks.collect() }))
+        Ok(Observation::Present(Found { output: network, actual, twins }))
+    }
+
+    fn id(&self, vpc: &Network) -> Option<String> {
+        Some(vpc.id.clone())
     }
 
     fn facts(&self, vpc: &Network) -> Vec<Fact> {
@@ -113,20 +124,4 @@ async fn attribute(cx: &Cx, vpc: &str, name: VpcAttributeName) -> Result<bool, F
     let answer = call.send().await.fault()?;
     let on = |value: Option<AttributeBooleanValue>| value.and_then(|value| value.value).unwrap_or_default();
     Ok(on(answer.enable_dns_support) || on(answer.enable_dns_hostnames))
-}
-
-/// Where an answer was lost there may be two: the one that things were made in, else the lowest id.
-async fn with_children_first(cx: &Cx, mut vpcs: Vec<Network>) -> Result<Vec<Network>, Fault> {
-    vpcs.sort_by(|a, b| a.id.cmp(&b.id));
-    if vpcs.len() < 2 {
-        return Ok(vpcs);
-    }
-    let mut counted = Vec::new();
-    for vpc in vpcs {
-        let subnets = cx.world.aws.ec2.describe_subnets().filters(filter("vpc-id", &vpc.id));
-        let subnets = subnets.into_paginator().items().send().try_collect().await.fault()?;
-        counted.push((subnets.len(), vpc));
-    }
-    counted.sort_by_key(|(subnets, _)| std::cmp::Reverse(*subnets));
-    Ok(counted.into_iter().map(|(_, vpc)| vpc).collect())
 }

@@ -12,6 +12,7 @@ mod gate;
 mod object;
 mod properties;
 mod spec;
+mod twins;
 mod up;
 
 use std::future::Future;

@@ -64,6 +64,11 @@ impl<const ENDS: bool> Observe for Object<ENDS> {
         vec![format!("evidence of {}", self.at)]
     }
 
+    /// Of what has a name there is one.
+    fn id(&self, found: &u64) -> Option<String> {
+        (!self.spec.named).then(|| found.to_string())
+    }
+
     fn facts(&self, found: &u64) -> Vec<Fact> {
         vec![Fact { key: "id", value: found.to_string() }]
     }

@@ -99,6 +99,11 @@ impl Spec {
         Self { named: true, tokens: true, ..Self::default() }
     }
 
+    /// Of a service without names and client tokens, so that two just alike can come about.
+    pub fn nameless() -> Self {
+        Self { named: false, tokens: false, ..Self::default() }
+    }
+
     pub fn within(mut self, parents: impl Into<Vec<usize>>) -> Self {
         self.within = parents.into();
         self
