@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::acts::Acts;
 use super::id::NodeId;
 use super::inputs::{Inputs, Known, Output};
-use super::{Action, Change, Cx, Fact, Fault, Found, Observation, Observe, Remedy, UpdateMode};
+use super::{Action, Change, Cx, Fact, Fault, Found, Observation, Observe, Remedy, Removal, Unwanted, UpdateMode};
 
 /// What was found, without its type.
 #[derive(Clone)]
@@ -45,8 +45,12 @@ pub(super) trait AnyNode<W>: Send + Sync {
     fn watched(&self) -> bool;
     /// Made by others, taken away by `down`.
     fn swept(&self) -> bool;
-    /// Of an earlier configuration: taken away by `up` too.
-    fn unwanted(&self) -> bool;
+    /// Of an earlier configuration.
+    fn unwanted(&self) -> Option<&Unwanted>;
+    /// When `up` deletes it; None: it is wanted.
+    fn removal(&self) -> Option<Removal> {
+        self.unwanted().map(|unwanted| unwanted.removal)
+    }
     fn ends_with_parent(&self) -> bool;
     fn within(&self) -> Vec<NodeId>;
     fn uses(&self) -> Vec<NodeId>;
@@ -64,17 +68,18 @@ pub(super) trait AnyNode<W>: Send + Sync {
     fn delete<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known, output: &'a Output) -> BoxFuture<'a, Result<(), Fault>>;
     fn evidence<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Vec<String>>;
     fn how(&self, change: &Change) -> UpdateMode;
+    fn why_not(&self, change: &Change) -> Option<String>;
     fn patience(&self, doing: Action) -> Duration;
     fn facts(&self, output: &Output) -> Vec<Fact>;
 }
 
 /// What a walk does with a node.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Role {
     Made,
     Watched,
     Swept,
-    Unwanted,
+    Unwanted(Unwanted),
 }
 
 /// A resource with its edges, and what can be done with it.
@@ -117,8 +122,11 @@ impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
     fn swept(&self) -> bool {
         self.role == Role::Swept
     }
-    fn unwanted(&self) -> bool {
-        self.role == Role::Unwanted
+    fn unwanted(&self) -> Option<&Unwanted> {
+        match &self.role {
+            Role::Unwanted(unwanted) => Some(unwanted),
+            Role::Made | Role::Watched | Role::Swept => None,
+        }
     }
     fn ends_with_parent(&self) -> bool {
         R::ENDS_WITH_PARENT
@@ -192,6 +200,9 @@ impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
     }
     fn how(&self, change: &Change) -> UpdateMode {
         self.acts.how(&self.resource, change)
+    }
+    fn why_not(&self, change: &Change) -> Option<String> {
+        self.acts.why_not(&self.resource, change)
     }
     fn patience(&self, doing: Action) -> Duration {
         self.resource.patience(doing)

@@ -8,7 +8,7 @@ use super::acts::{Acts, Delete, Own, Watch};
 use super::erased::{AnyNode, Role, Typed};
 use super::id::NodeId;
 use super::inputs::{Given, Inputs, Known};
-use super::resource::{Observe, Resource, Sweep};
+use super::resource::{Observe, Removal, Resource, Sweep, Unwanted};
 
 /// A typed handle: whoever holds it may use the resource's output.
 pub struct Node<R> {
@@ -70,11 +70,13 @@ impl Inputs for After {
 /// The graph of a deployment.
 pub struct Graph<W> {
     pub(super) nodes: Vec<Box<dyn AnyNode<W>>>,
+    /// What `down` leaves, with all that is within it.
+    spared: Vec<NodeId>,
 }
 
 impl<W: Send + Sync + 'static> Default for Graph<W> {
     fn default() -> Self {
-        Self { nodes: Vec::new() }
+        Self { nodes: Vec::new(), spared: Vec::new() }
     }
 }
 
@@ -129,16 +131,23 @@ impl<W: Send + Sync + 'static> Graph<W> {
         self.insert(name.into(), resource, within, uses, (Role::Swept, Delete))
     }
 
-    /// Adds what an earlier configuration made and this one does not want: `up` and `down` delete it until it is Absent.
-    /// Its output is never known during `up`.
-    pub fn remove<R: Resource<World = W>>(
+    /// Adds what an earlier configuration made and this one does not want: `down` deletes it until it is Absent, and `up`
+    /// as `unwanted` says. What is there and not ours is left alone and not shown. What goes last goes after those of its
+    /// kind that name it among their needs, and nothing that is wanted may. Its output is never known during `up`.
+    pub fn remove<R: Sweep<World = W>>(
         &mut self,
         name: impl Into<String>,
+        unwanted: Unwanted,
         resource: R,
         within: R::Within,
         uses: R::Uses,
     ) -> Node<R> {
-        self.insert(name.into(), resource, within, uses, (Role::Unwanted, Own))
+        self.insert(name.into(), resource, within, uses, (Role::Unwanted(unwanted), Delete))
+    }
+
+    /// `down` leaves this node, and all that is within it.
+    pub fn spare<R>(&mut self, node: &Node<R>) {
+        self.spared.push(node.id);
     }
 
     fn insert<R: Observe<World = W>, A: Acts<R>>(
@@ -152,7 +161,14 @@ impl<W: Send + Sync + 'static> Graph<W> {
         debug_assert!(self.nodes.iter().all(|n| n.name().as_ref() != name), "two nodes named {name}");
         let id = NodeId(self.nodes.len());
         let name: Arc<str> = name.into();
-        self.nodes.push(Box::new(Typed { name: name.clone(), resource, within, uses, role, acts }));
+        let node = Box::new(Typed { name: name.clone(), resource, within, uses, role, acts });
+        let goes_last = |node: &dyn AnyNode<W>| node.removal() == Some(Removal::Last);
+        let mut needs = node.within().into_iter().chain(node.uses());
+        debug_assert!(
+            goes_last(&*node) || needs.all(|NodeId(need)| !goes_last(&*self.nodes[need])),
+            "{name} would wait for what waits for it"
+        );
+        self.nodes.push(node);
         Node { id, name, of: PhantomData }
     }
 
@@ -163,6 +179,17 @@ impl<W: Send + Sync + 'static> Graph<W> {
         debug_assert!(last.is_some(), "no node named {name}");
         self.nodes.truncate(last.map_or(0, |last| last + 1));
         self
+    }
+
+    /// Which nodes `down` leaves.
+    pub(super) fn spared(&self) -> Vec<bool> {
+        let mut spared = vec![false; self.nodes.len()];
+        for id in 0..self.nodes.len() {
+            // What a node is within was added before it.
+            let within = self.nodes[id].within().into_iter().any(|NodeId(parent)| spared[parent]);
+            spared[id] = within || self.spared.contains(&NodeId(id));
+        }
+        spared
     }
 
     /// Which nodes this one can be found through: itself, and all that it is within.

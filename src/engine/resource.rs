@@ -62,7 +62,7 @@ pub trait Observe: Send + Sync + Sized + 'static {
     }
 }
 
-/// What others make and leave behind, and we take away.
+/// What can be taken away: what others make and leave behind, and every [`Resource`].
 pub trait Sweep: Observe {
     /// Asks for the deletion; the walk looks until it is gone.
     fn delete(
@@ -108,6 +108,22 @@ pub trait Resource: Observe {
     /// How a change could be made, so that a plan can tell before anything moves.
     fn how(&self, _change: &Change) -> UpdateMode {
         UpdateMode::Refuse
+    }
+
+    /// Why a change cannot be made in place, in a user's words; None: there is no more to say than that.
+    fn why_not(&self, _change: &Change) -> Option<String> {
+        None
+    }
+}
+
+impl<R: Resource> Sweep for R {
+    async fn delete(
+        &self,
+        cx: &Cx<Self::World>,
+        within: &<Self::Within as Inputs>::Values,
+        found: &Self::Output,
+    ) -> Result<(), Fault> {
+        Resource::delete(self, cx, within, found).await
     }
 }
 
@@ -180,6 +196,34 @@ pub enum Remedy {
     Recreate,
     /// Only the user can help.
     User,
+}
+
+/// Something that an earlier configuration made and this one does not want.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unwanted {
+    /// What the configuration said once, for a user.
+    pub why: Arc<str>,
+    /// When `up` deletes it; `down` does in any case.
+    pub removal: Removal,
+}
+
+impl Unwanted {
+    /// Not wanted for this reason.
+    pub fn new(removal: Removal, why: impl Into<Arc<str>>) -> Self {
+        Self { why: why.into(), removal }
+    }
+}
+
+/// When `up` deletes what is not wanted any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Removal {
+    /// As soon as what it needs is there.
+    Early,
+    /// Once everything that is wanted is as wanted.
+    Last,
+    /// Not at all.
+    Never,
 }
 
 /// How a change can be made.

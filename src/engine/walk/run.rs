@@ -10,7 +10,7 @@ use super::{Failure, Outcome, Walk};
 use crate::erased::AnyNode;
 use crate::fault::Origin;
 use crate::id::NodeId;
-use crate::{Event, Fact, Fault, Known};
+use crate::{Event, Fact, Fault, Known, Removal};
 
 /// What came of a node.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ pub(super) struct Run<'a, W> {
     pub(super) walk: &'a Walk<W>,
     name: &'static str,
     begun: Instant,
+    /// Those with which this walk does nothing.
+    passed_by: Vec<bool>,
     state: Mutex<RunState>,
     completions: Vec<watch::Sender<Option<Completion>>>,
 }
@@ -72,7 +74,13 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
     pub(super) fn begin(walk: &'a Walk<W>, name: &'static str) -> Self {
         let nodes = walk.graph.nodes.len();
         walk.events.send(Event::Began { walk: name, nodes });
+        let spared = walk.graph.spared();
+        let passed_by = walk.graph.nodes.iter().zip(spared).map(|(node, spared)| match name {
+            "up" => node.watched() || node.swept() || node.removal() == Some(Removal::Never),
+            _ => node.watched() || spared,
+        });
         Self {
+            passed_by: passed_by.collect(),
             walk,
             name,
             begun: Instant::now(),
@@ -116,6 +124,17 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
         inputs.sort_unstable();
         inputs.dedup();
         inputs
+    }
+
+    /// Nothing is done with it in this walk.
+    pub(super) fn passes_by(&self, id: usize) -> bool {
+        self.passed_by[id]
+    }
+
+    /// What the deletion of a node waits for that goes last: all that is wanted, and what needs it.
+    pub(super) fn before_last(&self, id: usize) -> Vec<usize> {
+        let goes_last = |other: &usize| self.node(*other).removal() == Some(Removal::Last);
+        (0..self.len()).filter(|other| !goes_last(other) || self.inputs(*other).contains(&id)).collect()
     }
 
     /// For each node, what its deletion waits for.
@@ -178,9 +197,8 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
         let mut state = self.state();
         state.known = seen.known.clone();
         for (id, looked) in seen.looked.iter().enumerate() {
-            let passed_by = self.node(id).watched() || (self.name == "up" && self.node(id).swept());
-            state.exists[id] = !passed_by && looked.there();
-            state.unknown[id] = !passed_by && looked.unknown();
+            state.exists[id] = !self.passed_by[id] && looked.there();
+            state.unknown[id] = !self.passed_by[id] && looked.unknown();
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a look at everything found, with its types still on.
 
 use crate::erased::{AnyNode, AnyObservation};
-use crate::{Change, Fault, Known, UpdateMode, differences};
+use crate::{Change, Fault, Known, Removal, UpdateMode, differences};
 
 /// What a first look found out about a node.
 #[derive(Clone)]
@@ -40,7 +40,8 @@ pub(super) struct Snapshot {
 /// What is never made by us is not compared.
 pub(super) fn changes<W>(node: &dyn AnyNode<W>, known: &Known, sight: &AnyObservation) -> Vec<(Change, UpdateMode)> {
     match sight {
-        AnyObservation::Present(_) if node.unwanted() => vec![(Change::removal(), UpdateMode::InPlace)],
+        AnyObservation::Present(_) if node.removal() == Some(Removal::Never) => Vec::new(),
+        AnyObservation::Present(_) if node.unwanted().is_some() => vec![(Change::removal(), UpdateMode::InPlace)],
         AnyObservation::Present(found) if !node.watched() && !node.swept() => differences(&node.wanted(known), &found.actual)
             .into_iter()
             .map(|change| (change.clone(), node.how(&change)))

@@ -11,6 +11,7 @@ mod down;
 mod object;
 mod properties;
 mod spec;
+mod unwanted;
 mod up;
 
 use std::future::Future;
