@@ -42,7 +42,7 @@ pub enum Command {
     /// Show what `up` would do, and what it costs; changes nothing
     Plan,
     /// Bring everything up, or on from where it stopped, until a real image has been classified
-    Up(Ask),
+    Up(Up),
     /// Release the changed models to the running servers; on failure the former ones still answer
     PushModels,
     /// Classify images and videos through the deployment's WebSocket
@@ -54,7 +54,7 @@ pub enum Command {
     /// Show the logs of the pods, gateway and Triton together
     Logs(Logs),
     /// Take everything away and prove that nothing is left
-    Down(Ask),
+    Down(Down),
     /// Write a kubeconfig that uses `tritondeploy token`
     Kubeconfig(Kubeconfig),
     /// Print a token for the cluster (an ExecCredential, what kubectl asks for)
@@ -66,6 +66,24 @@ pub struct Ask {
     /// Do not ask before changing anything
     #[arg(short, long)]
     pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Up {
+    #[command(flatten)]
+    pub ask: Ask,
+    /// Also delete this bucket or repository of an earlier configuration, with all that is in it; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub delete_data: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Down {
+    #[command(flatten)]
+    pub ask: Ask,
+    /// Leave the bucket and the repository with all that is in them, for a later `up`
+    #[arg(long)]
+    pub keep_data: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! Kubernetes clients, one a cluster: its own CA, and an EKS token renewed before it ends.
 
 mod calls;
+pub mod contents;
 pub mod exec;
 mod fault;
 mod forward;
@@ -30,6 +31,9 @@ use crate::engine::Fault;
 
 /// Who we are in server-side apply.
 pub const FIELD_MANAGER: &str = "tritondeploy";
+
+/// Label: the deployment whose object it is.
+pub const LABEL: &str = "tritondeploy/deployment";
 
 /// A token is renewed while it is still good for this long: the longest call must end before it does.
 const SPARE: SignedDuration = SignedDuration::from_secs(120);

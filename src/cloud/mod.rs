@@ -11,6 +11,7 @@ pub mod kube;
 pub mod machine;
 pub mod orphans;
 mod regions;
+pub mod stored;
 pub mod tags;
 pub mod token;
 

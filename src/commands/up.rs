@@ -2,14 +2,16 @@
 
 use serde_json::json;
 
+use super::data::{self, Stored};
 use super::{Session, ended, plan};
+use crate::cli;
 use crate::cloud::Cloud;
-use crate::engine::{NodeReport, Report, Status, UpdateMode};
+use crate::engine::{NodeReport, Removal, Report, Status, UpdateMode};
 use crate::error::Error;
 use crate::report::{self, Reporter, show};
 use crate::resources::registry::gateway_image;
 
-pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
+pub(super) async fn run(session: &Session, asked: &cli::Up) -> Result<(), Error> {
     let config = session.config()?;
     if config.workload.source_ranges.is_empty() && !config.workload.public_without_auth {
         return Err(Error::usage(
@@ -21,13 +23,19 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
         ));
     }
     let cloud = session.cloud("up").await?;
-    let mut walk = session.walk(&cloud, true).await?;
+    let mut inventory = session.inventory(&cloud, true).await?;
+    if !asked.delete_data.is_empty() {
+        data::name(&mut inventory, &cloud, &asked.delete_data);
+    }
+    let mut walk = session.through(&cloud, &inventory);
     let survey = session.look(&walk).await?;
+    data::check(&survey, &asked.delete_data)?;
     if !session.json() {
-        plan::present(&cloud, &survey);
+        let data = Stored::orphaned(session, &cloud, &survey).await;
+        plan::present(&cloud, &inventory.orphans, &survey, &data);
     }
     preflight(session, &cloud, &survey).await?;
-    if !yes && changes_something(&survey) {
+    if !asked.ask.yes && changes_something(&survey) {
         report::confirm("Go on?", &session.cancel).await?;
     }
     let reporter = Reporter::start(session.mode);
@@ -86,5 +94,7 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
 }
 
 fn changes_something(survey: &Report) -> bool {
-    survey.nodes.iter().any(|seen| !seen.watched && (seen.status != Status::Present || !seen.changes.is_empty()))
+    let stays = |seen: &NodeReport| seen.unwanted.as_ref().is_some_and(|unwanted| unwanted.removal == Removal::Never);
+    let changes = |seen: &NodeReport| seen.status != Status::Present || !seen.changes.is_empty();
+    survey.nodes.iter().any(|seen| !seen.watched && !stays(seen) && changes(seen))
 }

@@ -10,7 +10,9 @@ use serde_json::Value;
 use super::acts::Acts;
 use super::id::NodeId;
 use super::inputs::{Inputs, Known, Output};
-use super::{Action, Change, Cx, Fact, Fault, Found, Observation, Observe, Remedy, Removal, Unwanted, UpdateMode};
+use super::{
+    Action, Change, Cx, Fact, Fault, Found, Observation, Observe, Remedy, Removal, Unwanted, UpdateMode, differences,
+};
 
 /// What was found, without its type.
 #[derive(Clone)]
@@ -57,6 +59,8 @@ pub(super) trait AnyNode<W>: Send + Sync {
     /// None: a parent is not known.
     fn look<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Option<Result<AnyObservation, Fault>>>;
     fn wanted(&self, known: &Known) -> Value;
+    /// Every field of `wanted` that `actual` does not have just so, but for what is tolerated.
+    fn differences(&self, wanted: &Value, actual: &Value) -> Vec<Change>;
     fn create<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Result<(), Fault>>;
     fn update<'a>(
         &'a self,
@@ -157,6 +161,11 @@ impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
     fn wanted(&self, known: &Known) -> Value {
         let state = self.resource.want(&self.within.givens(known), &self.uses.givens(known));
         serde_json::to_value(&state).unwrap_or_default()
+    }
+    fn differences(&self, wanted: &Value, actual: &Value) -> Vec<Change> {
+        let mut changes = differences(wanted, actual);
+        changes.retain(|change| !self.resource.tolerates(change));
+        changes
     }
     fn create<'a>(&'a self, cx: &'a Cx<R::World>, known: &'a Known) -> BoxFuture<'a, Result<(), Fault>> {
         async move {

@@ -132,8 +132,8 @@ impl<W: Send + Sync + 'static> Graph<W> {
     }
 
     /// Adds what an earlier configuration made and this one does not want: `down` deletes it until it is Absent, and `up`
-    /// as `unwanted` says. What is there and not ours is left alone and not shown. What goes last goes after those of its
-    /// kind that name it among their needs, and nothing that is wanted may. Its output is never known during `up`.
+    /// as `unwanted` says. What is there and not ours is left alone and not shown. What goes last goes after those that go
+    /// last and name it among their needs; nothing that is wanted may name it. Its output is never known during `up`.
     pub fn remove<R: Sweep<World = W>>(
         &mut self,
         name: impl Into<String>,
@@ -162,11 +162,11 @@ impl<W: Send + Sync + 'static> Graph<W> {
         let id = NodeId(self.nodes.len());
         let name: Arc<str> = name.into();
         let node = Box::new(Typed { name: name.clone(), resource, within, uses, role, acts });
-        let goes_last = |node: &dyn AnyNode<W>| node.removal() == Some(Removal::Last);
+        let is_wanted = node.unwanted().is_none() && !node.swept();
         let mut needs = node.within().into_iter().chain(node.uses());
         debug_assert!(
-            goes_last(&*node) || needs.all(|NodeId(need)| !goes_last(&*self.nodes[need])),
-            "{name} would wait for what waits for it"
+            !is_wanted || needs.all(|NodeId(need)| self.nodes[need].removal() != Some(Removal::Last)),
+            "{name} is wanted, and needs what is deleted after it"
         );
         self.nodes.push(node);
         Node { id, name, of: PhantomData }

@@ -35,6 +35,11 @@ pub trait Observe: Send + Sync + Sized + 'static {
     /// The state that the configuration asks for, given what is known of the others so far.
     fn want(&self, within: &<Self::Within as Inputs>::Givens, uses: &<Self::Uses as Inputs>::Givens) -> Self::State;
 
+    /// Whether a difference counts as none: what is there serves what is wanted as it is.
+    fn tolerates(&self, _difference: &Change) -> bool {
+        false
+    }
+
     /// Looks at the object, and changes nothing.
     fn observe(
         &self,
@@ -153,29 +158,13 @@ pub enum Observation<R: Observe> {
     },
 }
 
-impl<R: Observe> Observation<R> {
-    /// This one and another that is there, too: its twin, or what there is where this one is not (or not ours).
-    #[must_use]
-    pub fn with_twin(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Present(mut found), Self::Present(twin)) => {
-                found.twins.push(twin.output);
-                found.twins.extend(twin.twins);
-                Self::Present(found)
-            }
-            (Self::Absent | Self::Foreign(_), twin @ Self::Present(_)) => twin,
-            (seen, _) => seen,
-        }
-    }
-}
-
 /// An object that was found.
 pub struct Found<R: Observe> {
     /// What others may use.
     pub output: R::Output,
     /// Its state, to be compared with what is wanted.
     pub actual: R::State,
-    /// Others just like it, made by an answer that was lost or for an earlier configuration.
+    /// Others just like it, made by an answer that was lost.
     pub twins: Vec<R::Output>,
 }
 

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use serde::Serialize;
 
-use super::words;
+use super::{orphans, words};
 use crate::engine::{Change, Fact, NodeReport, Remedy, Report, Status, UpdateMode};
 use crate::models;
 
@@ -36,9 +36,9 @@ pub fn plan(survey: &Report) {
         .map(|seen| &*seen.node)
         .collect();
     grouped('+', absent.iter().copied());
-    let gone: Vec<&str> = survey.nodes.iter().filter(goes).map(|seen| &*seen.node).collect();
-    grouped('-', gone.iter().copied());
-    for seen in &survey.nodes {
+    let gone: Vec<&NodeReport> = survey.nodes.iter().filter(goes).collect();
+    orphans::going(gone.iter().copied());
+    for seen in survey.nodes.iter().filter(|seen| !(orphans::stays(seen) && seen.status == Status::Present)) {
         match &seen.status {
             Status::Absent => {}
             Status::Present if seen.changes.is_empty() || goes(&seen) => {}

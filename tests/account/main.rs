@@ -14,6 +14,7 @@ mod foreign;
 mod life;
 mod nodes;
 mod token;
+mod zones;
 
 use std::sync::Arc;
 
@@ -24,13 +25,13 @@ use tritondeploy::deployment::graph;
 use tritondeploy::engine::{Event, Events, Outcome, Walk};
 
 pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
-    let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await.expect("an inventory");
+    let mut inventory = Inventory::read(cloud).await.expect("an inventory");
     inventory.choose(&cloud.aws, &cloud.config).await.expect("zones");
     through(cloud, &inventory)
 }
 
 /// All of the deployment but what needs Kubernetes, models or Docker.
-fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
+pub(crate) fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
     let graph = graph(&cloud.config, inventory).up_to("addon/coredns");
     let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {

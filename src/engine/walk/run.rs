@@ -131,10 +131,14 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
         self.passed_by[id]
     }
 
-    /// What the deletion of a node waits for that goes last: all that is wanted, and what needs it.
-    pub(super) fn before_last(&self, id: usize) -> Vec<usize> {
-        let goes_last = |other: &usize| self.node(*other).removal() == Some(Removal::Last);
-        (0..self.len()).filter(|other| !goes_last(other) || self.inputs(*other).contains(&id)).collect()
+    /// What a node waits for during `up`: its inputs, but for those that go last; and what goes last itself, for all that
+    /// does not, and for those of its kind that need it.
+    pub(super) fn before(&self, id: usize) -> Vec<usize> {
+        let goes_last = |other: usize| self.node(other).removal() == Some(Removal::Last);
+        if !goes_last(id) {
+            return self.inputs(id).into_iter().filter(|other| !goes_last(*other)).collect();
+        }
+        (0..self.len()).filter(|other| !goes_last(*other) || self.inputs(*other).contains(&id)).collect()
     }
 
     /// For each node, what its deletion waits for.

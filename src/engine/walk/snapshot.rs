@@ -1,7 +1,7 @@
 //! What a look at everything found, with its types still on.
 
 use crate::erased::{AnyNode, AnyObservation};
-use crate::{Change, Fault, Known, Removal, UpdateMode, differences};
+use crate::{Change, Fault, Known, Removal, UpdateMode};
 
 /// What a first look found out about a node.
 #[derive(Clone)]
@@ -42,7 +42,8 @@ pub(super) fn changes<W>(node: &dyn AnyNode<W>, known: &Known, sight: &AnyObserv
     match sight {
         AnyObservation::Present(_) if node.removal() == Some(Removal::Never) => Vec::new(),
         AnyObservation::Present(_) if node.unwanted().is_some() => vec![(Change::removal(), UpdateMode::InPlace)],
-        AnyObservation::Present(found) if !node.watched() && !node.swept() => differences(&node.wanted(known), &found.actual)
+        AnyObservation::Present(found) if !node.watched() && !node.swept() => node
+            .differences(&node.wanted(known), &found.actual)
             .into_iter()
             .map(|change| (change.clone(), node.how(&change)))
             .collect(),

@@ -14,7 +14,7 @@ use super::{Outcome, Walk, timing};
 use crate::erased::{AnyObservation, Finding};
 use crate::id::NodeId;
 use crate::inputs::Output;
-use crate::{Action, Change, Fault, FaultKind, Remedy, Removal, differences};
+use crate::{Action, Change, Fault, FaultKind, Remedy};
 
 /// No sane object needs more steps than this to be configured.
 const MOST_UPDATES: usize = 20;
@@ -38,8 +38,7 @@ async fn apply_all<W: Send + Sync + 'static>(run: &Run<'_, W>) {
 /// One node, from its needs to its fate.
 async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looked: Lookup) {
     let removal = run.node(id).removal();
-    let needs = if removal == Some(Removal::Last) { run.before_last(id) } else { run.inputs(id) };
-    let inputs = run.wait_for(&needs).await;
+    let inputs = run.wait_for(&run.before(id)).await;
     let needs_acted = match inputs {
         Completion::Done { acted } => acted,
         Completion::Stopped(by) => {
@@ -202,7 +201,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
     async fn present(&mut self, wanted: &Value, found: &Finding) -> Result<bool, Stop> {
         let task = &mut self.task;
         // Twins (`found.twins`) are left for the sweep by tag.
-        let changes = differences(wanted, &found.actual);
+        let changes = task.node.differences(wanted, &found.actual);
         if changes.is_empty() || task.node.watched() {
             return Ok(true);
         }
