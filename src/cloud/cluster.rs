@@ -54,9 +54,8 @@ impl ClusterOutput {
     pub(super) async fn of_ours(cloud: &Cloud) -> Result<Option<Self>, Fault> {
         let found = answering(&cloud.aws, &cloud.config.name).await?;
         let ours = cloud.tags("cluster");
-        let is_ours = |cluster: &aws_sdk_eks::types::Cluster| {
-            cluster.tags().is_some_and(|tags| Tags::from(tags).same_owner(&ours))
-        };
+        let is_ours =
+            |cluster: &aws_sdk_eks::types::Cluster| cluster.tags().is_some_and(|tags| Tags::from(tags).same_owner(&ours));
         Ok(found.filter(is_ours).map(Self::of))
     }
 }

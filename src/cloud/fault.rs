@@ -94,12 +94,8 @@ fn call_of(error: &str) -> Option<String> {
     let (service, path) = error.strip_prefix("aws_sdk_")?.split_once("::")?;
     let (_, operation) = path.rsplit_once("::")?;
     let operation = operation.strip_suffix("Error")?;
-    // Where policies call a service otherwise than the SDK does.
-    let service = match service {
-        "elasticloadbalancingv2" => "elasticloadbalancing",
-        "resourcegroupstagging" => "tag",
-        service => service,
-    };
+    // As policies call it.
+    let service = if service == "resourcegroupstagging" { "tag" } else { service.trim_end_matches("v2") };
     Some(format!("{service}:{operation}"))
 }
 

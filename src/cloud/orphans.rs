@@ -128,3 +128,24 @@ impl Orphans {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use objects::Kind;
+
+    #[test]
+    fn what_was_not_shown_is_not_deleted() {
+        let object = |name: &str| Object { kind: Kind::Service, namespace: Some("triton".to_owned()), name: name.to_owned() };
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let shown = Orphans { buckets: names(&["a"]), objects: vec![object("old")], ..Orphans::default() };
+        let found = Orphans {
+            buckets: names(&["a", "b"]),
+            repositories: names(&["c"]),
+            objects: vec![object("old"), object("older")],
+            ..Orphans::default()
+        };
+        let left = found.shown_in(&shown);
+        assert_eq!((left.buckets, left.repositories.len(), left.objects), (names(&["a"]), 0, vec![object("old")]));
+    }
+}

@@ -55,16 +55,16 @@ impl Stored {
 
     /// One line.
     pub(super) fn line(&self) -> String {
-        let (what, things) = match self.store {
-            Store::Bucket => ("S3 bucket", "objects"),
-            Store::Repository => ("ECR repository", "images"),
+        let (what, thing) = match self.store {
+            Store::Bucket => ("S3 bucket", "object"),
+            Store::Repository => ("ECR repository", "image"),
         };
         let price = format!("${} per GB-month", cost::per_gb_month(self.store));
         let holds = match (self.contents, self.dollars_a_month) {
             (Some(Contents { count, bytes, more }), Some(dollars)) => {
                 let least = if more { "over " } else { "" };
-                let gigabytes = bytes as f64 / 1e9;
-                format!("{least}{count} {things}, {least}{gigabytes:.3} GB, {least}${dollars:.2} a month at {price}")
+                let (gigabytes, s) = (bytes as f64 / 1e9, if count == 1 { "" } else { "s" });
+                format!("{least}{count} {thing}{s}, {least}{gigabytes:.3} GB, {least}${dollars:.2} a month at {price}")
             }
             _ => format!("what is in it may not be counted; it costs {price}"),
         };
@@ -128,8 +128,11 @@ pub(super) fn check(survey: &Report, names: &[String]) -> Result<(), Error> {
                 let data = |seen: &&NodeReport| ["bucket", "repository"].contains(&seen.kind) && seen.unwanted.is_some();
                 let there: Vec<&str> = survey.nodes.iter().filter(data).map(|seen| &*seen.node).collect();
                 let there = if there.is_empty() { "there is none".to_owned() } else { format!("there is {}", there.join(", ")) };
-                let why = format!("--delete-data {name}: no bucket or repository of an earlier configuration of ours has this name");
-                let next = format!("name what `plan` shows ({there}); what the configuration names goes with `down` only; nothing was changed");
+                let why =
+                    format!("--delete-data {name}: no bucket or repository of an earlier configuration of ours has this name");
+                let next = format!(
+                    "name what `plan` shows ({there}); what the configuration names goes with `down` only; nothing was changed"
+                );
                 return Err(Error::usage(why, next));
             }
             several => {

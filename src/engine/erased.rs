@@ -10,9 +10,7 @@ use serde_json::Value;
 use super::acts::Acts;
 use super::id::NodeId;
 use super::inputs::{Inputs, Known, Output};
-use super::{
-    Action, Change, Cx, Fact, Fault, Found, Observation, Observe, Remedy, Removal, Unwanted, UpdateMode, differences,
-};
+use super::{Action, Change, Cx, Fact, Fault, Found, Observation, Observe, Remedy, Removal, Unwanted, UpdateMode, differences};
 
 /// What was found, without its type.
 #[derive(Clone)]

@@ -145,9 +145,6 @@ pub fn standings<'a>(seen: impl IntoIterator<Item = &'a NodeReport>) {
     let mut alike: Vec<(String, Vec<&NodeReport>)> = Vec::new();
     for seen in seen {
         let words = match seen.status {
-            Status::Present if seen.changes.iter().any(|(change, _)| change.removes()) => {
-                "not in the configuration any more".to_owned()
-            }
             Status::Present => "differs from the configuration".to_owned(),
             // The same of all, whatever the request.
             Status::Unknown { ref why, .. } => words(&Status::Unknown { why: why.clone(), request_id: None }),
@@ -162,7 +159,7 @@ pub fn standings<'a>(seen: impl IntoIterator<Item = &'a NodeReport>) {
     for (words, members) in &alike {
         let names: Vec<&str> = members.iter().map(|seen| &*seen.node).collect();
         outln!("  {}: {}", words::brief(&names), words::harmless(words));
-        let changes = members.iter().flat_map(|seen| &seen.changes).filter(|(change, _)| !change.removes());
+        let changes = members.iter().flat_map(|seen| &seen.changes);
         changes.for_each(|(change, how)| outln!("      {}", changed(change, *how)));
         let evidence = members.iter().flat_map(|seen| &seen.evidence);
         let new = evidence.filter(|line| !words.contains(line.as_str()) && told.insert(line.as_str()));

@@ -88,7 +88,7 @@ async fn plan_and_status_show_data_of_a_former_name_with_why_and_how_to_delete_i
     let plan = run(&local, folder.path(), &["plan"]);
     for told in [
         "Data of an earlier configuration, which `up` does not delete:",
-        "S3 bucket earlier-models: 1 objects, 0.000 GB, $0.00 a month at $0.023 per GB-month",
+        "S3 bucket earlier-models: 1 object, 0.000 GB, $0.00 a month at $0.023 per GB-month",
         "`tritondeploy up --delete-data earlier-models`",
         "ECR repository earlier/gateway: 0 images",
         "What is left of an earlier configuration is not counted.",
@@ -142,6 +142,8 @@ async fn a_name_that_is_no_data_of_an_earlier_configuration_is_refused_before_an
     made_earlier(&cloud, "earlier-models", "earlier-models").await;
     let theirs = cloud.aws.s3.create_bucket().bucket("somebody-elses");
     theirs.send().await.unwrap();
+    let other = local.cloud(Config { name: "other".to_owned(), ..Config::default() }).await;
+    made_earlier(&other, "of-the-other", "of-the-other").await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("tritondeploy.toml"), "[workload]\nsource_ranges = [\"10.0.0.0/8\"]\n").unwrap();
     local.reset_calls();
@@ -149,6 +151,7 @@ async fn a_name_that_is_no_data_of_an_earlier_configuration_is_refused_before_an
     for (name, why) in [
         ("nothing-of-that-name", "there is bucket/earlier-models, repository/earlier-models"),
         ("somebody-elses", "no bucket or repository of an earlier configuration of ours"),
+        ("of-the-other", "no bucket or repository of an earlier configuration of ours"),
         (&ours, "goes with `down` only"),
         ("earlier-models", "a bucket and a repository"),
         ("No Name!", "no bucket or repository"),
@@ -160,6 +163,8 @@ async fn a_name_that_is_no_data_of_an_earlier_configuration_is_refused_before_an
     assert_eq!(local.mutating(), 0);
     cloud.aws.s3.delete_bucket().bucket("somebody-elses").send().await.unwrap();
     down(&cloud).await;
+    assert_eq!(buckets(&cloud).await, ["of-the-other"]);
+    down(&other).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,8 +236,10 @@ async fn down_keeps_data_where_it_is_told_to_and_a_later_up_uses_it() {
     let told = run(&local, folder.path(), &["down", "--keep-data"]);
     let told = out(&told);
     assert!(told.contains("0 to delete") && told.contains("nothing but what you keep:"), "{told}");
-    assert!(told.contains(&format!("  = S3 bucket {ours}: 1 objects")), "{told}");
-    let told: Value = serde_json::from_str(out(&run(&local, folder.path(), &["down", "--keep-data", "--json"])).lines().last().unwrap()).unwrap();
+    assert!(told.contains(&format!("  = S3 bucket {ours}: 1 object,")), "{told}");
+    let told: Value =
+        serde_json::from_str(out(&run(&local, folder.path(), &["down", "--keep-data", "--json"])).lines().last().unwrap())
+            .unwrap();
     assert_eq!((told["kept"].as_array().map(Vec::len), &told["left"]), (Some(4), &json!([])), "{told}");
     assert_eq!(local.mutating(), 0);
 

@@ -6,7 +6,7 @@ use kube::core::ApiResource;
 use kube::discovery::{Discovery, Scope, verbs};
 use kube::{Api, Client};
 
-use super::{LABEL, OrFault};
+use super::{OrFault, is_ours};
 use crate::engine::Fault;
 
 /// Lists at a time.
@@ -21,7 +21,7 @@ const MADE_BY_KUBERNETES: [(&str, Option<&str>); 5] = [
     ("Lease", None),
 ];
 
-/// Kinds and names of what is in the namespace, carries no label of this deployment, and belongs to no other object.
+/// Kinds and names of what is in the namespace, was not applied by us, and belongs to no other object.
 ///
 /// # Errors
 /// When the cluster does not tell.
@@ -50,11 +50,10 @@ async fn list(client: &Client, namespace: &str, deployment: &str, resource: ApiR
 fn is_of_others(object: &DynamicObject, kind: &str, deployment: &str) -> bool {
     let meta = &object.metadata;
     let is_owned = meta.owner_references.as_ref().is_some_and(|owners| !owners.is_empty());
-    let is_ours = meta.labels.as_ref().and_then(|labels| labels.get(LABEL)).is_some_and(|owner| owner == deployment);
     let is_usual = MADE_BY_KUBERNETES
         .iter()
         .any(|(usual, name)| *usual == kind && name.is_none_or(|name| meta.name.as_deref() == Some(name)));
-    !is_owned && !is_ours && !is_usual
+    !is_owned && !is_ours(meta, deployment) && !is_usual
 }
 
 /// The first of them, and how many there are; None: there are none.
@@ -70,6 +69,7 @@ pub fn described(others: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloud::kube::{FIELD_MANAGER, LABEL};
     use serde_json::json;
 
     fn of_others(kind: &str, metadata: serde_json::Value) -> bool {
@@ -81,7 +81,10 @@ mod tests {
     fn what_somebody_put_there_counts_and_what_is_ours_or_follows_from_it_does_not() {
         assert!(of_others("Secret", json!({"name": "theirs"})));
         assert!(of_others("ConfigMap", json!({"name": "notes", "labels": {LABEL: "yours"}})));
-        assert!(!of_others("ConfigMap", json!({"name": "gateway", "labels": {LABEL: "mine"}})));
+        let (mine, us) = (json!({LABEL: "mine"}), json!([{"manager": FIELD_MANAGER, "operation": "Apply"}]));
+        assert!(!of_others("ConfigMap", json!({"name": "gateway", "labels": mine, "managedFields": us})));
+        let them = json!([{"manager": "kubectl-client-side-apply", "operation": "Update"}]);
+        assert!(of_others("ConfigMap", json!({"name": "copy", "labels": mine, "managedFields": them})), "a copy is theirs");
         assert!(!of_others("ConfigMap", json!({"name": "kube-root-ca.crt"})));
         let owner = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": "1"}]);
         assert!(!of_others("Pod", json!({"name": "p", "ownerReferences": owner})));

@@ -1,4 +1,4 @@
-//! Our objects in the cluster, by label, in every namespace.
+//! Our objects in the cluster, by label and field manager, in every namespace.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::cloud::Cloud;
 use crate::cloud::cluster::ClusterOutput;
-use crate::cloud::kube::{LABEL, OrFault, contents};
+use crate::cloud::kube::{LABEL, OrFault, contents, is_ours};
 use crate::engine::Fault;
 
 /// What does not answer in this time is told as such: a look must not wait for a cluster that is ill.
@@ -101,5 +101,5 @@ async fn list(client: &Client, kind: Kind, deployment: &str) -> Result<Vec<Objec
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind.api());
     let found = api.list(&ListParams::default().labels(&format!("{LABEL}={deployment}"))).await.fault()?;
     let object = |found: DynamicObject| Some(Object { kind, namespace: found.metadata.namespace, name: found.metadata.name? });
-    Ok(found.items.into_iter().filter_map(object).collect())
+    Ok(found.items.into_iter().filter(|found| is_ours(&found.metadata, deployment)).filter_map(object).collect())
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::endpoint::Endpoint;
 use super::{manifest, pods, service};
-use crate::cloud::kube::{OrFault, contents};
+use crate::cloud::kube::{OrFault, contents, is_ours};
 use crate::cloud::orphans::objects::{Kind, Object};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Action, After, Fact, Fault, Found, Given, Node, Observation, Observe, Sweep};
@@ -84,8 +84,8 @@ impl Observe for Orphan {
     async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Observation<Self>, Fault> {
         let api = self.reach(cx, cluster).await?;
         let Some(found) = api.get(&self.object.name).await.fault_or_absent()? else { return Ok(Observation::Absent) };
-        if let Some(owner) = manifest::foreign(&found.metadata, &self.deployment) {
-            return Ok(Observation::Foreign(owner));
+        if !is_ours(&found.metadata, &self.deployment) {
+            return Ok(Observation::Foreign("it is not ours any more".to_owned()));
         }
         let is_going = found.metadata.deletion_timestamp.is_some();
         let why = manifest::going(&found);
