@@ -1,6 +1,7 @@
 //! The command line: types only.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -44,7 +45,7 @@ pub enum Command {
     /// Bring everything up, or on from where it stopped, until a real image has been classified
     Up(Up),
     /// Release the changed models to the running servers; on failure the former ones still answer
-    PushModels,
+    PushModels(Lock),
     /// Classify images and videos through the deployment's WebSocket
     Infer(Infer),
     /// Check a deployment, or any server, from outside: connection, health, models, bucket, inference
@@ -55,6 +56,8 @@ pub enum Command {
     Logs(Logs),
     /// Take everything away and prove that nothing is left
     Down(Down),
+    /// Remove the lease of a run that is no more, so that others need not wait until it ends by itself
+    Unlock(Unlock),
     /// Write a kubeconfig that uses `tritondeploy token`
     Kubeconfig(Kubeconfig),
     /// Print a token for the cluster (an ExecCredential, what kubectl asks for)
@@ -66,6 +69,27 @@ pub struct Ask {
     /// Do not ask before changing anything
     #[arg(short, long)]
     pub yes: bool,
+    #[command(flatten)]
+    pub lock: Lock,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Lock {
+    /// Where another run changes this deployment, wait for its end so long, such as 90s or 10m [default: do not wait]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub lock_timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct Unlock {
+    /// Do not ask before removing it
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a number with its unit, such as 90s, 10m or 2h".to_owned();
+    text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok()).ok_or_else(wrong)
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,14 @@ use crate::resources::network::{
 use crate::resources::registry::{GatewayImage, Repository};
 use crate::resources::{proof::Proof, storage::Bucket, storage::Models, storage::ProofImage};
 
+/// The bucket alone: made before all else, since the lease lies in it.
+#[must_use]
+pub fn bucket() -> Graph<Cloud> {
+    let mut g = Graph::new();
+    g.add("bucket", Bucket::configured(), (), ());
+    g
+}
+
 /// The graph of a deployment, in an order of creation.
 #[must_use]
 pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
@@ -52,6 +60,7 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
 
     // What the pod is made from.
     let bucket = g.add("bucket", Bucket::configured(), (), ());
+    g.delete_last(&bucket);
     let repository = g.add("repository", Repository::configured(), (), ());
     orphans::data(&mut g, old, &bucket, &repository);
 

@@ -66,6 +66,15 @@ impl Error {
         self
     }
 
+    /// The same, after this had been made.
+    #[must_use]
+    pub fn after(mut self, made: Option<&str>) -> Self {
+        if let Self::Failed { exists, .. } | Self::Interrupted { exists, .. } = &mut self {
+            exists.extend(made.map(str::to_owned));
+        }
+        self
+    }
+
     /// 1 failed, 2 usage or configuration, 130 interrupted (128 + SIGINT, as shells count).
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -10,10 +10,12 @@ from typing import Any
 
 from moto.core.request import Request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 
 from . import authentication, authorization, backends, control, hooks, signature
 from .call import MODEL_NAMES, Call
+from .clock import now
 from .dump import remember
 from .errors import AwsError
 from .idempotency import Idempotency
@@ -37,6 +39,7 @@ class Application:
             return control.answer(self._sandbox, request)(environ, start_response)
         call, response = self._answer(request)
         _stamp(call, response)
+        response.headers["Date"] = http_date(self._sandbox.clock.date() if call.service == "s3" else now())
         if call.mutating:
             self._sandbox.calls.add(call, response.status_code)
         who = call.principal.arn if call.principal else "-"
@@ -56,7 +59,9 @@ class Application:
             authorization.authorize(call)
             if not self._sandbox.holding.before(call):
                 raise AwsError("ServiceUnavailable", "Held until its client was gone; not applied.", 503)
+            self._sandbox.failing.strike(call, "before")
             response = self._dispatch(call)
+            self._sandbox.failing.strike(call, "after")
             self._sandbox.holding.after(call)
             return call, response
         except AwsError as error:

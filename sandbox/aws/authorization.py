@@ -4,6 +4,7 @@ action alone.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from . import backends, policy
@@ -40,6 +41,11 @@ def authorize(call: Call) -> None:
     request = _s3_request(call) if call.service == "s3" else policy.Request(call.action)
     if not policy.allows(documents, request):
         raise denied(call, request.action)
+    if call.operation in ("PutObject", "DeleteObject") and "If-Match" in call.request.headers:
+        # S3 guide, "conditional requests": who compares with what is there must be allowed to read it.
+        reading = replace(request, action="s3:GetObject")
+        if not policy.allows(documents, reading):
+            raise denied(call, reading.action)
     if call.service == "s3" and request.action == "s3:GetObject":
         _hide_what_is_missing(call, documents)
 

@@ -15,6 +15,7 @@ class Clock:
         self._speed = speed
         self._base = time.monotonic()
         self._elapsed = 0.0  # AWS seconds up to _base
+        self.ahead = 0.0  # seconds that S3's dates are ahead of this machine's clock
 
     @property
     def speed(self) -> float:
@@ -44,6 +45,10 @@ class Clock:
 
     def sleep(self, aws_seconds: float) -> None:
         self.wait(self.due(aws_seconds))
+
+    def date(self) -> datetime.datetime:
+        """Today, as S3 writes it in its answers."""
+        return now() + datetime.timedelta(seconds=self.ahead)
 
     def _now(self) -> float:
         return self._elapsed + (time.monotonic() - self._base) * self._speed

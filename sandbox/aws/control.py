@@ -28,6 +28,9 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
                 return _json({"error": "the factor must be above 0"}, 400)
             sandbox.clock.speed = factor
             return _json({"factor": factor})
+        case "POST", "ahead":
+            sandbox.clock.ahead = float(request.args["seconds"])
+            return _json({"seconds": sandbox.clock.ahead})
         case "POST", "expire-sessions":
             principals.expire_sessions()
             return _json({})
@@ -39,6 +42,11 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
             with backends.LOCK:
                 sandbox.tagged = resources.tagged() if frozen else None
             return _json({"on": frozen})
+        case "POST", "fail":
+            asked = request.args
+            times, status = int(asked["times"]), int(asked["status"])
+            sandbox.failing.arm(asked["action"], times, asked["when"], asked["code"], status)
+            return _json({})
         case "POST", "hold":
             arguments = request.args
             sandbox.holding.arm(int(arguments["nth"]), arguments["when"], arguments["who"], arguments.get("action", ""))

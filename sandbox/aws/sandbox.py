@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .calls import Calls
 from .clock import Clock
+from .failing import Failing
 from .holding import Holding
 from .world import World
 
@@ -20,6 +21,7 @@ class Sandbox:
     holding: Holding = field(default_factory=Holding)
     # What the tagging API has noticed, by region: (ARN, tags). None: everything.
     tagged: dict[str, list[tuple[str, dict[str, str]]]] | None = None
+    failing: Failing = field(default_factory=Failing)
     # Run before every call, under the lock: what has become due by now (a NAT gateway that is available at last).
     settlers: list[Callable[[], None]] = field(default_factory=list)
 

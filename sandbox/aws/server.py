@@ -20,6 +20,9 @@ from .world import World
 class _Handler(MotoRequestHandler):
     protocol_version = "HTTP/1.1"  # keep-alive: every SDK holds its connections
 
+    def send_response(self, code: int, message: str | None = None) -> None:
+        self.send_response_only(code, message)  # the date is the application's, which has it from the sandbox's clock
+
     def log(self, type: str, message: str, *args: object) -> None:
         pass  # the application logs calls, which says more than paths
 

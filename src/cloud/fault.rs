@@ -188,6 +188,7 @@ fn not_yet(code: &str) -> bool {
     matches!(
         code,
         "ConcurrentModification"
+            | "ConditionalRequestConflict"
             | "ConcurrentModificationException"
             | "EntityTemporarilyUnmodifiable"
             | "IncorrectState"

@@ -8,12 +8,15 @@ pub mod docker;
 mod fault;
 pub mod inventory;
 pub mod kube;
+pub mod lease;
 pub mod machine;
 pub mod orphans;
 mod regions;
 pub mod stored;
 pub mod tags;
 pub mod token;
+
+use std::sync::{Arc, OnceLock};
 
 use crate::config::Config;
 
@@ -25,12 +28,26 @@ pub struct Cloud {
     pub kube: kube::Clusters,
     /// The configuration as loaded, defaults filled in.
     pub config: Config,
+    /// The lease that this run took, once it has: `down` gives it back just before the bucket goes.
+    pub lease: OnceLock<Arc<lease::Held>>,
 }
 
 /// What a resource's call gets.
 pub type Cx = crate::engine::Cx<Cloud>;
 
 impl Cloud {
+    /// These clients and this configuration, without a lease.
+    #[must_use]
+    pub fn new(aws: aws::Aws, config: Config) -> Self {
+        Self { aws, kube: kube::Clusters::default(), config, lease: OnceLock::new() }
+    }
+
+    /// The lease of this bucket, while we hold it.
+    #[must_use]
+    pub fn holds(&self, bucket: &str) -> Option<&lease::Held> {
+        self.lease.get().map(|held| &**held).filter(|held| held.bucket() == bucket && !held.is_released())
+    }
+
     /// The ownership tags of a node, plus `Name` for the consoles.
     #[must_use]
     pub fn tags(&self, node: &str) -> tags::Tags {

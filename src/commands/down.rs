@@ -1,25 +1,25 @@
-//! `down`: look, show, ask, take everything away, and look again.
+//! `down`: look, show, ask, take the lease, look again, take everything away, and look whether it is gone.
+
+use std::convert::Infallible;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::data::Stored;
-use super::{LOOKING, Session, ended, fault, plan};
+use super::{LOOKING, Session, ended, fault, lock, plan};
 use crate::cli;
+use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
 use crate::cloud::orphans::Data;
 use crate::cost;
-use crate::engine::{Events, NodeReport, Status};
+use crate::engine::{Gate, NodeReport, Outcome, Status, Walk};
 use crate::error::Error;
-use crate::report::{self, Reporter, show};
+use crate::report::{self, Reporter, show, words};
 
 pub(super) async fn run(session: &Session, asked: &cli::Down) -> Result<(), Error> {
     let cloud = session.cloud("down").await?;
-    let mut inventory = Inventory::of_all(&cloud).await.map_err(|why| fault(&why, LOOKING))?;
-    if asked.keep_data {
-        inventory.orphans.data = Data::Keep;
-    }
+    let (inventory, walk) = everything(session, &cloud, asked).await?;
     let orphans = &inventory.orphans;
-    let mut walk = session.through(&cloud, &inventory);
     let survey = session.look(&walk).await?;
     let is_there = |seen: &&NodeReport| !seen.watched && !seen.spared && seen.status != Status::Absent;
     let there: Vec<_> = survey.nodes.iter().filter(is_there).collect();
@@ -40,14 +40,11 @@ pub(super) async fn run(session: &Session, asked: &cli::Down) -> Result<(), Erro
             show::line(format!("It costs {} until then.", cost::of(&cloud.config).line(&cloud.aws.region)));
         }
     }
-    if !asked.ask.yes && !ours.is_empty() {
-        report::confirm("Delete all of it?", &session.cancel).await?;
-    }
-    let reporter = Reporter::start(session.mode);
-    walk.events = reporter.events();
-    let outcome = walk.down().await;
-    walk.events = Events::nowhere();
-    reporter.end().await;
+    let unchanged = if ours.is_empty() { Some(destroy(session, walk).await) } else { None };
+    let outcome = match unchanged {
+        Some(outcome) if outcome.shut.is_none() => outcome,
+        _ => under_the_lease(session, &cloud, asked).await?,
+    };
     let ended = ended(&outcome, format!("{} (it goes on from here)", session.again("down")));
     let former: Vec<&str> = ours.iter().filter(|seen| seen.unwanted.is_some()).map(|seen| &*seen.node).collect();
     let done = |left: &[String]| {
@@ -58,7 +55,8 @@ pub(super) async fn run(session: &Session, asked: &cli::Down) -> Result<(), Erro
         let found = done(error.exists());
         return Err(error.with(found));
     }
-    let left: Vec<String> = walk
+    let left: Vec<String> = session
+        .through(&cloud, &inventory)
         .look()
         .await
         .nodes
@@ -81,4 +79,59 @@ pub(super) async fn run(session: &Session, asked: &cli::Down) -> Result<(), Erro
         }
     }
     Ok(())
+}
+
+/// All that there is, and a walk through it.
+async fn everything(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Down) -> Result<(Inventory, Walk<Cloud>), Error> {
+    let mut inventory = Inventory::of_all(cloud).await.map_err(|why| fault(&why, LOOKING))?;
+    if asked.keep_data {
+        inventory.orphans.data = Data::Keep;
+    }
+    let walk = session.through(cloud, &inventory);
+    Ok((inventory, walk))
+}
+
+/// Asks, takes the lease, and looks again: what was seen before it may have changed. Where there is no bucket of ours for a
+/// lease, it goes without, and stops when somebody else has one.
+async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Down) -> Result<Outcome, Error> {
+    if !asked.ask.yes {
+        report::confirm("Delete all of it?", &session.cancel).await?;
+    }
+    let held = match session.bucket(cloud).await? {
+        Status::Absent | Status::Foreign { .. } => None,
+        Status::Unknown { why, request_id } => {
+            let why = words::with_request(&why, request_id.as_deref());
+            let why =
+                format!("cannot take the lease, since it cannot be told whether the bucket {} is ours: {why}", cloud.bucket());
+            return Err(Error::failed(why, session.again("down")));
+        }
+        Status::Present | Status::Changing { .. } | Status::Broken { .. } => session.lock(cloud, "down", asked.ask.lock).await?,
+    };
+    let walk = async |gate: Gate| {
+        let (_, walk) = everything(session, cloud, asked).await?;
+        Ok(destroy(session, Walk { gate, ..walk }).await)
+    };
+    if let Some(held) = held {
+        return session.under(&held, walk(held.gate())).await;
+    }
+    let gate = Gate::open();
+    let watched = async {
+        let seen = lock::another(cloud, &cloud.bucket()).await;
+        gate.shut(&format!("another run has begun: {}", seen.holder));
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        outcome = walk(gate.clone()) => outcome,
+        never = watched => match never {},
+    }
+}
+
+/// Walks, and draws it.
+async fn destroy(session: &Session, mut walk: Walk<Cloud>) -> Outcome {
+    let reporter = Reporter::start(session.mode);
+    walk.events = reporter.events();
+    let outcome = walk.down().await;
+    drop(walk);
+    reporter.end().await;
+    outcome
 }

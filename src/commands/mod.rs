@@ -5,6 +5,7 @@ mod down;
 mod infer;
 mod init;
 mod kubeconfig;
+mod lock;
 mod log;
 mod logs;
 mod plan;
@@ -13,6 +14,7 @@ mod status;
 mod target;
 mod test;
 mod token;
+mod unlock;
 mod up;
 
 use std::collections::HashSet;
@@ -29,7 +31,7 @@ use crate::cloud::inventory::Inventory;
 use crate::cloud::machine::Machine;
 use crate::config::{self, Config};
 use crate::deployment;
-use crate::engine::{Events, Failure, Fault, FaultKind, Outcome, Report, Walk};
+use crate::engine::{Events, Failure, Fault, FaultKind, Gate, Graph, Outcome, Report, Walk};
 use crate::error::Error;
 use crate::models::Repository;
 use crate::report::{Mode, show, words};
@@ -66,12 +68,13 @@ async fn dispatch(cli: Cli) -> Result<(), Error> {
         Command::Init(init) => init::run(&session, init).await,
         Command::Plan => plan::run(&session).await,
         Command::Up(up) => up::run(&session, &up).await,
-        Command::PushModels => push_models::run(&session).await,
+        Command::PushModels(lock) => push_models::run(&session, lock).await,
         Command::Infer(infer) => infer::run(&session, infer).await,
         Command::Test(test) => test::run(&session, test).await,
         Command::Status(status) => status::run(&session, status).await,
         Command::Logs(logs) => logs::run(&session, logs).await,
         Command::Down(down) => down::run(&session, &down).await,
+        Command::Unlock(unlock) => unlock::run(&session, unlock.yes).await,
         Command::Kubeconfig(to) => kubeconfig::run(&session, to.output).await,
         Command::Token => token::run(&session).await,
     }
@@ -143,7 +146,7 @@ impl Session {
         })?;
         config.region = Some(aws.region.clone());
         config.endpoint_url.clone_from(&aws.endpoint_url);
-        Ok(Arc::new(Cloud { aws, kube: crate::cloud::kube::Clusters::default(), config }))
+        Ok(Arc::new(Cloud::new(aws, config)))
     }
 
     /// What the graph is made of. To make something, the zones are chosen that are not chosen yet.
@@ -163,8 +166,13 @@ impl Session {
 
     /// A walk through the graph that is made of this.
     fn through(&self, cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
-        let graph = Arc::new(deployment::graph(&cloud.config, inventory));
-        Walk { graph, world: cloud.clone(), events: Events::nowhere(), cancel: self.cancel.clone() }
+        self.over(cloud, deployment::graph(&cloud.config, inventory))
+    }
+
+    /// A walk through this graph that may not act yet.
+    fn over(&self, cloud: &Arc<Cloud>, graph: Graph<Cloud>) -> Walk<Cloud> {
+        let (cancel, gate) = (self.cancel.child_token(), Gate::reads_only(lock::NONE));
+        Walk { graph: Arc::new(graph), world: cloud.clone(), events: Events::nowhere(), cancel, gate }
     }
 
     /// Looks at everything once, unless the user stops it.
@@ -239,7 +247,8 @@ fn ended(outcome: &Outcome, next: String) -> Result<(), Error> {
     if outcome.ok() {
         return Ok(());
     }
-    let mut why = causes(&outcome.failures);
+    let lost = outcome.shut.iter().map(|why| format!("stopped, what was in flight is finished: {why}"));
+    let mut why: Vec<String> = lost.chain(causes(&outcome.failures)).collect();
     if !outcome.blocked.is_empty() {
         why.push(format!("not tried for that: {}", words::brief(&outcome.blocked)));
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::Session;
 use super::data::Stored;
+use super::lock::Running;
 use crate::cloud::Cloud;
 use crate::cloud::orphans::Orphans;
 use crate::cost;
@@ -18,16 +19,18 @@ pub(super) async fn run(session: &Session) -> Result<(), Error> {
     let inventory = session.inventory(&cloud, true).await?;
     let survey = session.look(&session.through(&cloud, &inventory)).await?;
     let data = Stored::orphaned(session, &cloud, &survey).await;
+    let running = Running::find(&cloud, &survey).await;
     if session.json() {
         let cost = cost::of(&cloud.config);
         show::json(&json!({
             "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
             "nodes": survey.nodes, "warnings": crate::config::warnings(&cloud.config), "dollars_an_hour": cost.total(), "cost": cost,
-            "data": data, "held": inventory.orphans.held, "untold": inventory.orphans.unknown,
+            "data": data, "held": inventory.orphans.held, "untold": inventory.orphans.unknown, "lease": running.json(),
         }));
         return Ok(());
     }
     present(&cloud, &inventory.orphans, &survey, &data);
+    running.line().into_iter().for_each(show::line);
     Ok(())
 }
 

@@ -1,37 +1,33 @@
 //! `push-models`: changes the models of the running servers, or nothing at all.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
 use serde_json::json;
 
 use super::{Session, fault};
+use crate::cli::Lock;
+use crate::cloud::Cloud;
+use crate::engine::Gate;
 use crate::error::Error;
-use crate::models::{Bucket, release};
+use crate::models::{Bucket, Draft, Report, Repository, release};
 use crate::report::{Work, show};
 use crate::resources::kube::serving;
+use tritondeploy_wire::manifest::Manifest;
 
-pub(super) async fn run(session: &Session) -> Result<(), Error> {
+pub(super) async fn run(session: &Session, lock: Lock) -> Result<(), Error> {
     // Before the first call: it needs no account.
     session.models(&session.config()?, "push-models")?;
     let cloud = session.cloud("push-models").await?;
     let local = session.served(&cloud, "push-models").await?;
-    let name = cloud.bucket();
-    let bucket = Bucket { aws: &cloud.aws, name: &name };
-    let released = bucket.released().await.map_err(|why| fault(&why, "read the released models"))?;
-    if released.is_none() {
-        return Err(Error::failed(format!("no models are released in s3://{name}"), session.again("up")));
-    }
-    let work = Work::start(session.mode, "push-models");
-    let progress = |done, total| work.progress("uploading", done, total);
-    let released = release(bucket, &local, serving(&cloud), &session.cancel, progress).await;
-    work.end();
-    let report = released.map_err(|why| match why {
-        _ if session.cancel.is_cancelled() => Error::Interrupted {
-            why: "stopped; the former models still answer, and what was uploaded is kept",
-            exists: Vec::new(),
-            next: session.again("push-models"),
-            found: Box::default(),
-        },
-        why => fault(&why, "push the models"),
-    })?;
+    let released = released(session, &cloud).await?;
+    let report = if Draft::new(&local, Some(&released), &BTreeMap::new()).is_empty() {
+        Report::default()
+    } else {
+        let held = session.lock(&cloud, "push-models", lock).await?;
+        let held = held.ok_or_else(|| nothing(session, &cloud))?;
+        session.under(&held, push(session, &cloud, &local, &held.gate())).await?
+    };
     if !session.json() {
         show::released(&report);
     }
@@ -43,4 +39,42 @@ pub(super) async fn run(session: &Session) -> Result<(), Error> {
         show::json(&report);
     }
     Ok(())
+}
+
+/// The release that is published.
+async fn released(session: &Session, cloud: &Cloud) -> Result<Manifest, Error> {
+    let name = cloud.bucket();
+    let released = Bucket { aws: &cloud.aws, name: &name }.released().await;
+    released.map_err(|why| fault(&why, "read the released models"))?.ok_or_else(|| nothing(session, cloud))
+}
+
+fn nothing(session: &Session, cloud: &Cloud) -> Error {
+    Error::failed(format!("no models are released in s3://{}", cloud.bucket()), session.again("up"))
+}
+
+/// Looks again, and releases what differs. A lost lease stops it as the user does: pods serve what is published again.
+async fn push(session: &Session, cloud: &Cloud, local: &Repository, gate: &Gate) -> Result<Report, Error> {
+    released(session, cloud).await?;
+    let name = cloud.bucket();
+    let bucket = Bucket { aws: &cloud.aws, name: &name };
+    let stop = session.cancel.child_token();
+    let lost = async {
+        gate.until_shut().await;
+        stop.cancel();
+        std::future::pending::<Infallible>().await
+    };
+    let work = Work::start(session.mode, "push-models");
+    let progress = |done, total| work.progress("uploading", done, total);
+    let released = tokio::select! {
+        released = release(bucket, local, serving(cloud), &stop, progress) => released,
+        never = lost => match never {},
+    };
+    work.end();
+    let why = "stopped; the former models still answer, and what was uploaded is kept";
+    let next = session.again("push-models");
+    released.map_err(|fault| match gate.refusal() {
+        _ if session.cancel.is_cancelled() => Error::Interrupted { why, exists: Vec::new(), next, found: Box::default() },
+        Some(lost) => Error::failed(format!("{why}: {lost}"), next),
+        None => super::fault(&fault, "push the models"),
+    })
 }

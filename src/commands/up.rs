@@ -1,4 +1,6 @@
-//! `up`: look, show, ask, walk; done when a real image has been classified.
+//! `up`: look, show, ask, take the lease, look again, walk; done when a real image has been classified.
+
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -6,7 +8,8 @@ use super::data::{self, Stored};
 use super::{Session, ended, plan};
 use crate::cli;
 use crate::cloud::Cloud;
-use crate::engine::{NodeReport, Removal, Report, Status, UpdateMode};
+use crate::cloud::inventory::Inventory;
+use crate::engine::{NodeReport, Outcome, Removal, Report, Status, UpdateMode, Walk};
 use crate::error::Error;
 use crate::report::{self, Reporter, show};
 use crate::resources::registry::gateway_image;
@@ -23,11 +26,8 @@ pub(super) async fn run(session: &Session, asked: &cli::Up) -> Result<(), Error>
         ));
     }
     let cloud = session.cloud("up").await?;
-    let mut inventory = session.inventory(&cloud, true).await?;
-    if !asked.delete_data.is_empty() {
-        data::name(&mut inventory, &cloud, &asked.delete_data);
-    }
-    let mut walk = session.through(&cloud, &inventory);
+    let inventory = inventory(session, &cloud, asked).await?;
+    let walk = session.through(&cloud, &inventory);
     let survey = session.look(&walk).await?;
     data::check(&survey, &asked.delete_data)?;
     if !session.json() {
@@ -35,14 +35,12 @@ pub(super) async fn run(session: &Session, asked: &cli::Up) -> Result<(), Error>
         plan::present(&cloud, &inventory.orphans, &survey, &data);
     }
     preflight(session, &cloud, &survey).await?;
-    if !asked.ask.yes && changes_something(&survey) {
-        report::confirm("Go on?", &session.cancel).await?;
-    }
-    let reporter = Reporter::start(session.mode);
-    walk.events = reporter.events();
-    let outcome = walk.up().await;
-    drop(walk);
-    reporter.end().await;
+    let unchanged = if changes_something(&survey) { None } else { Some(apply(session, walk).await) };
+    let outcome = match unchanged {
+        // Nothing had to be done, or it failed without an act.
+        Some(outcome) if outcome.shut.is_none() => outcome,
+        _ => under_the_lease(session, &cloud, asked, &inventory).await?,
+    };
     let next = format!("{} (it goes on from here), or {}", session.again("up"), session.again("down"));
     let ended = ended(&outcome, next);
     if session.json() {
@@ -57,6 +55,48 @@ pub(super) async fn run(session: &Session, asked: &cli::Up) -> Result<(), Error>
     let changed = outcome.changed;
     show::line(if changed == 0 { "Nothing had to be changed.".to_owned() } else { format!("Up, after {changed} changes.") });
     Ok(())
+}
+
+/// What the graph is made of, with the data that is to go.
+async fn inventory(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Up) -> Result<Inventory, Error> {
+    let mut inventory = session.inventory(cloud, true).await?;
+    if !asked.delete_data.is_empty() {
+        data::name(&mut inventory, cloud, &asked.delete_data);
+    }
+    Ok(inventory)
+}
+
+/// Asks, takes the lease, and looks again: what was seen before it may have changed. What an earlier configuration made and
+/// was not shown is not deleted.
+async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Up, shown: &Inventory) -> Result<Outcome, Error> {
+    if !asked.ask.yes {
+        report::confirm("Go on?", &session.cancel).await?;
+    }
+    let held = loop {
+        let made = session.make_bucket(cloud).await?;
+        // None: while this one waited, the `down` that held it took the bucket away.
+        let held = session.lock(cloud, "up", asked.ask.lock).await.map_err(|why| why.after(made.then_some("bucket")))?;
+        if let Some(held) = held {
+            break held;
+        }
+    };
+    let walk = async {
+        let mut found = inventory(session, cloud, asked).await?;
+        found.orphans = found.orphans.shown_in(&shown.orphans);
+        let walk = session.through(cloud, &found);
+        Ok(apply(session, Walk { gate: held.gate(), ..walk }).await)
+    };
+    session.under(&held, walk).await
+}
+
+/// Walks, and draws it.
+async fn apply(session: &Session, mut walk: Walk<Cloud>) -> Outcome {
+    let reporter = Reporter::start(session.mode);
+    walk.events = reporter.events();
+    let outcome = walk.up().await;
+    drop(walk);
+    reporter.end().await;
+    outcome
 }
 
 /// What can be known to fail is said before anything is created.

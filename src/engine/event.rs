@@ -54,8 +54,11 @@ pub enum Event {
     Failed(Failure),
     /// It was not tried, because of others.
     Blocked { node: Arc<str>, kind: &'static str, by: Vec<Arc<str>> },
-    /// The user asked to stop; calls in flight are being finished.
-    Stopping,
+    /// The user asked to stop, or the walk lost its leave to act (`why`); calls in flight are being finished.
+    Stopping {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<Arc<str>>,
+    },
     /// The walk is over.
     Ended { walk: &'static str, ok: bool, took: Duration },
 }

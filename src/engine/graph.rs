@@ -72,11 +72,13 @@ pub struct Graph<W> {
     pub(super) nodes: Vec<Box<dyn AnyNode<W>>>,
     /// What `down` leaves, with all that is within it.
     spared: Vec<NodeId>,
+    /// What `down` deletes after all else.
+    pub(super) last: Option<usize>,
 }
 
 impl<W: Send + Sync + 'static> Default for Graph<W> {
     fn default() -> Self {
-        Self { nodes: Vec::new(), spared: Vec::new() }
+        Self { nodes: Vec::new(), spared: Vec::new(), last: None }
     }
 }
 
@@ -150,6 +152,14 @@ impl<W: Send + Sync + 'static> Graph<W> {
         self.spared.push(node.id);
     }
 
+    /// `down` deletes this one when all else is gone, whatever uses it. It must be made from nothing.
+    pub fn delete_last<R: Resource<World = W>>(&mut self, node: &Node<R>) {
+        let NodeId(id) = node.id;
+        let made_from = &self.nodes[id];
+        debug_assert!(made_from.within().is_empty() && made_from.uses().is_empty(), "{} would wait for itself", node.name);
+        self.last = Some(id);
+    }
+
     fn insert<R: Observe<World = W>, A: Acts<R>>(
         &mut self,
         name: String,
@@ -178,6 +188,7 @@ impl<W: Send + Sync + 'static> Graph<W> {
         let last = self.nodes.iter().position(|node| node.name().as_ref() == name);
         debug_assert!(last.is_some(), "no node named {name}");
         self.nodes.truncate(last.map_or(0, |last| last + 1));
+        self.last = self.last.filter(|last| *last < self.nodes.len());
         self
     }
 

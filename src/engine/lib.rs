@@ -19,4 +19,4 @@ pub use graph::{After, Graph, Node};
 pub use id::NodeId;
 pub use inputs::{Given, Inputs, Known};
 pub use resource::{Cx, Found, Observation, Observe, Remedy, Removal, Resource, Sweep, Unwanted, UpdateMode};
-pub use walk::{Failure, NodeReport, Outcome, Report, Status, Walk};
+pub use walk::{Failure, Gate, NodeReport, Outcome, Report, Status, Walk};

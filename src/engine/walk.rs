@@ -5,6 +5,7 @@
 //! long anything waits is said in [`timing`] and nowhere else.
 
 mod down;
+mod gate;
 mod look;
 mod probe;
 mod refusal;
@@ -20,6 +21,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+pub use gate::Gate;
+
 use super::{Change, Events, Fact, Graph, Remedy, Unwanted, UpdateMode};
 
 /// A way through a graph.
@@ -30,8 +33,10 @@ pub struct Walk<W> {
     pub world: Arc<W>,
     /// Who is told.
     pub events: Events,
-    /// Cancelled by the user's first Ctrl-C.
+    /// Cancelled by the user's first Ctrl-C, and by the walk itself where its gate shuts: give each walk a child of its own.
     pub cancel: CancellationToken,
+    /// What every act passes.
+    pub gate: Gate,
 }
 
 /// What a look at everything found, in order of creation.
@@ -141,6 +146,9 @@ pub struct Outcome {
     pub changed: usize,
     /// The user stopped it.
     pub interrupted: bool,
+    /// Why its gate shut and left something undone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shut: Option<Arc<str>>,
     /// What a user reads at the end.
     pub facts: Vec<(Arc<str>, Fact)>,
     /// How long it took.
@@ -152,7 +160,7 @@ impl Outcome {
     /// Nothing went wrong and nobody stopped it.
     #[must_use]
     pub fn ok(&self) -> bool {
-        self.failures.is_empty() && self.blocked.is_empty() && !self.interrupted
+        self.failures.is_empty() && self.blocked.is_empty() && !self.interrupted && self.shut.is_none()
     }
 }
 

@@ -20,7 +20,7 @@ const ANSWER: Duration = Duration::from_secs(30 * 60);
 const PUT_BACK: Duration = Duration::from_secs(10 * 60);
 
 /// How a release went.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// Models that differ from the former release.
     pub changed: Vec<String>,
@@ -149,7 +149,8 @@ pub async fn release(
             break;
         }
     }
-    if report.pods.len() == pods.len() && report.accepted().is_ok() {
+    // Who was stopped may have lost the leave to publish: another release may be under way.
+    if report.pods.len() == pods.len() && report.accepted().is_ok() && !cancel.is_cancelled() {
         bucket.publish(&draft.manifest).await?;
         return Ok(report);
     }
@@ -158,8 +159,8 @@ pub async fn release(
         for pod in asked {
             report.not_put_back.extend(put_back(pod).await);
         }
-        // What a pod may still be serving stays.
-        if report.not_put_back.is_empty() {
+        // What a pod may still be serving stays, and after a stop what was uploaded, as it is told.
+        if report.not_put_back.is_empty() && !cancel.is_cancelled() {
             bucket.retire(former).await?;
         }
     }

@@ -46,7 +46,7 @@ impl Bars {
                 self.print(event);
             }
             Event::Blocked { .. } => self.step(),
-            Event::Said { .. } | Event::Stopping => self.print(event),
+            Event::Said { .. } | Event::Stopping { .. } => self.print(event),
             Event::Ended { .. } => {
                 self.print(event);
                 self.end();

@@ -37,7 +37,10 @@ fn of(event: &Event) -> Option<String> {
         Event::Failed(Failure { node, why, request_id, .. }) => {
             format!("  {node}: FAILED: {}", words::with_request(why, request_id.as_deref()))
         }
-        Event::Stopping => "  stopping: finishing the calls in flight (Ctrl-C again: exit at once)".to_owned(),
+        Event::Stopping { why } => {
+            let why = why.as_ref().map(|why| format!("{why}; ")).unwrap_or_default();
+            format!("  stopping: {why}finishing the calls in flight (Ctrl-C again: exit at once)")
+        }
         Event::Ended { walk, ok, took } => {
             format!("  {walk} {} after {}", if *ok { "done" } else { "ended" }, words::took(*took))
         }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::engine::Action;
 
 /// `48 s`, `9:30 min`.
-pub(super) fn took(duration: Duration) -> String {
+#[must_use]
+pub fn took(duration: Duration) -> String {
     match duration.as_secs() {
         0 if duration.as_millis() > 0 => format!("{} ms", duration.as_millis()),
         seconds if seconds < 100 => format!("{seconds} s"),

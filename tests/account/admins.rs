@@ -7,7 +7,6 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::aws::Aws;
-use tritondeploy::cloud::kube::Clusters;
 use tritondeploy::config::{Access, Config};
 use tritondeploy::engine::{Report, Status};
 
@@ -28,7 +27,7 @@ async fn somebody(boss: &Cloud, name: &str) -> (SharedCredentialsProvider, Strin
 async fn seen_by(boss: &Cloud, who: &SharedCredentialsProvider, admins: &[&str]) -> Arc<Cloud> {
     let config = listing(&boss.config, admins);
     let aws = Aws::connect_as(&config, who.clone()).await.unwrap();
-    Arc::new(Cloud { aws, kube: Clusters::default(), config })
+    Arc::new(Cloud::new(aws, config))
 }
 
 fn listing(config: &Config, admins: &[&str]) -> Config {

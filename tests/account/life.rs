@@ -4,7 +4,6 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::aws::Aws;
-use tritondeploy::cloud::kube::Clusters;
 use tritondeploy::config::Config;
 
 use crate::{down, up};
@@ -57,7 +56,7 @@ async fn a_role_with_a_path_is_let_in_by_its_whole_name() {
     let session = session.credentials.unwrap();
     let keys = Credentials::new(session.access_key_id, session.secret_access_key, Some(session.session_token), None, "test");
     let aws = Aws::connect_as(&user.config, SharedCredentialsProvider::new(keys)).await.unwrap();
-    let operator = Arc::new(Cloud { aws, kube: Clusters::default(), config: user.config.clone() });
+    let operator = Arc::new(Cloud::new(aws, user.config.clone()));
 
     up(&operator).await;
     let entries = || async {

@@ -11,8 +11,10 @@ mod crash;
 mod drift;
 mod earlier;
 mod foreign;
+mod lease;
 mod life;
 mod nodes;
+mod operator;
 mod token;
 mod zones;
 
@@ -22,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::inventory::Inventory;
 use tritondeploy::deployment::graph;
-use tritondeploy::engine::{Event, Events, Outcome, Walk};
+use tritondeploy::engine::{Event, Events, Gate, Outcome, Walk};
 
 pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
     let mut inventory = Inventory::read(cloud).await.expect("an inventory");
@@ -44,7 +46,13 @@ pub(crate) fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> 
             }
         }
     });
-    Walk { graph: Arc::new(graph), world: cloud.clone(), events: Events::to(sender), cancel: CancellationToken::new() }
+    Walk {
+        graph: Arc::new(graph),
+        world: cloud.clone(),
+        events: Events::to(sender),
+        cancel: CancellationToken::new(),
+        gate: Gate::open(),
+    }
 }
 
 pub(crate) async fn up(cloud: &Arc<Cloud>) -> Outcome {
@@ -53,9 +61,13 @@ pub(crate) async fn up(cloud: &Arc<Cloud>) -> Outcome {
     outcome
 }
 
+/// A walk through all that there is.
+pub(crate) async fn everything(cloud: &Arc<Cloud>) -> Walk<Cloud> {
+    through(cloud, &Inventory::of_all(cloud).await.expect("an inventory"))
+}
+
 pub(crate) async fn down(cloud: &Arc<Cloud>) {
-    let inventory = Inventory::of_all(cloud).await.expect("an inventory");
-    let outcome = through(cloud, &inventory).down().await;
+    let outcome = everything(cloud).await.down().await;
     assert!(outcome.ok(), "{:#?} blocked {:?}", outcome.failures, outcome.blocked);
     assert!(outcome.exists.is_empty(), "left: {:?}", outcome.exists);
 }

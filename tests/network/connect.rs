@@ -7,10 +7,9 @@ use tokio_util::sync::CancellationToken;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::aws::{Aws, ConnectError};
 use tritondeploy::cloud::inventory::Inventory;
-use tritondeploy::cloud::kube::Clusters;
 use tritondeploy::config::Config;
 use tritondeploy::deployment::graph;
-use tritondeploy::engine::{Events, Failure, Walk};
+use tritondeploy::engine::{Events, Failure, Gate, Walk};
 
 use tritondeploy_support::local_aws::LocalAws;
 
@@ -85,9 +84,15 @@ async fn credentials_that_expire_are_said_to_have_expired_before_and_during_a_wa
     let refused = refusal(&at(&local.host), session).await;
     assert!(matches!(refused, ConnectError::Refused(_)), "{refused}");
     assert!(refused.to_string().contains("have expired"), "{refused}");
-    let cloud = Arc::new(Cloud { aws, kube: Clusters::default(), config: at(&local.host) });
+    let cloud = Arc::new(Cloud::new(aws, at(&local.host)));
     let graph = graph(&cloud.config, &Inventory::default()).up_to("s3-endpoint");
-    let walk = Walk { graph: Arc::new(graph), world: cloud, events: Events::nowhere(), cancel: CancellationToken::new() };
+    let walk = Walk {
+        graph: Arc::new(graph),
+        world: cloud,
+        events: Events::nowhere(),
+        cancel: CancellationToken::new(),
+        gate: Gate::open(),
+    };
     let outcome = walk.up().await;
     assert_eq!(outcome.changed, 0);
     let told = |failure: &Failure| failure.why.contains("have expired");

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::inventory::Inventory;
 use tritondeploy::deployment::graph;
-use tritondeploy::engine::{Event, Events, Outcome, Walk};
+use tritondeploy::engine::{Event, Events, Gate, Outcome, Walk};
 
 /// What a walk said while it waited.
 pub(crate) type Said = Arc<Mutex<Vec<String>>>;
@@ -43,7 +43,13 @@ pub(crate) async fn walk_and_listen(cloud: &Arc<Cloud>, said: &Said) -> Walk<Clo
             said.lock().unwrap().push(line);
         }
     });
-    Walk { graph: Arc::new(graph), world: cloud.clone(), events: Events::to(sender), cancel: CancellationToken::new() }
+    Walk {
+        graph: Arc::new(graph),
+        world: cloud.clone(),
+        events: Events::to(sender),
+        cancel: CancellationToken::new(),
+        gate: Gate::open(),
+    }
 }
 
 pub(crate) async fn up(cloud: &Arc<Cloud>) -> Outcome {

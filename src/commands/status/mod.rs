@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use self::report::Known;
 use super::data::Stored;
+use super::lock::Running;
 use super::{Session, plan};
 use crate::cli;
 use crate::cloud::Cloud;
@@ -60,7 +61,9 @@ pub(super) async fn run(session: &Session, status: cli::Status) -> Result<(), Er
         };
         written(session, file, &report::text(&known))?;
     }
-    show(session, &cloud?, &seen?, file).await
+    let (cloud, seen) = (cloud?, seen?);
+    let running = Running::find(&cloud, &seen.0).await;
+    show(session, &cloud, &seen, &running, file).await
 }
 
 /// Looks at everything; without what others made in our VPC, which is left behind only once the cluster that it serves
@@ -106,6 +109,7 @@ async fn show(
     session: &Session,
     cloud: &Arc<Cloud>,
     (survey, orphans): &(Report, Orphans),
+    running: &Running,
     file: Option<&Path>,
 ) -> Result<(), Error> {
     let made = survey.nodes.iter().filter(|seen| !seen.watched);
@@ -116,7 +120,7 @@ async fn show(
     let mut found = json!({
         "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
         "healthy": health.good(), "exists": !nothing, "drift": health.drift(), "facts": show::facts_json(facts()),
-        "nodes": survey.nodes, "data": data, "held": orphans.held, "untold": orphans.unknown,
+        "nodes": survey.nodes, "data": data, "held": orphans.held, "untold": orphans.unknown, "lease": running.json(),
     });
     if let Some(file) = file {
         found["report"] = json!(file);
@@ -124,6 +128,7 @@ async fn show(
     let on_screen = file == Some(Path::new("-"));
     if !session.json() && !on_screen {
         plan::head(cloud);
+        running.line().into_iter().for_each(show::line);
         if nothing {
             show::line("Nothing of it exists.");
             show::standings(made.filter(|seen| seen.status != Status::Absent));

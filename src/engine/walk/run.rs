@@ -1,6 +1,6 @@
 //! What the nodes of one walk share: who waits for whom, what is known, what came of it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -52,6 +52,8 @@ pub(super) struct Run<'a, W> {
     /// Those with which this walk does nothing.
     passed_by: Vec<bool>,
     state: Mutex<RunState>,
+    /// Why the gate stopped it, where it was not the user.
+    shut: OnceLock<Arc<str>>,
     completions: Vec<watch::Sender<Option<Completion>>>,
 }
 
@@ -93,6 +95,7 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
                 facts: vec![Vec::new(); nodes],
                 ..RunState::default()
             }),
+            shut: OnceLock::new(),
             completions: (0..nodes).map(|_| watch::Sender::new(None)).collect(),
         }
     }
@@ -115,6 +118,19 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
 
     pub(super) fn cancelled(&self) -> bool {
         self.walk.cancel.is_cancelled()
+    }
+
+    /// Whether an act may begin. Without leave to act, the walk stops as if the user had asked for it.
+    pub(super) fn may_act(&self) -> bool {
+        if self.cancelled() {
+            return false;
+        }
+        let refusal = self.walk.gate.refusal();
+        if let Some(why) = refusal.clone() {
+            self.shut.get_or_init(|| why);
+            self.walk.cancel.cancel();
+        }
+        refusal.is_none()
     }
 
     /// What a node's creation waits for.
@@ -148,6 +164,9 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
             for need in self.inputs(id) {
                 dependents[need].push(id);
             }
+        }
+        if let Some(last) = self.walk.graph.last {
+            dependents[last] = (0..self.len()).filter(|&id| id != last).collect();
         }
         dependents
     }
@@ -210,15 +229,16 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
         self.walk.events.send(Event::Said { node: self.node(id).name().clone(), line });
     }
 
-    /// Lets the nodes run, and tells when the user stops them.
+    /// Lets the nodes run, and tells when the user or the gate stops them.
     pub(super) async fn run(&self, nodes: impl Future<Output = ()>) {
         tokio::pin!(nodes);
         tokio::select! {
             biased;
             () = self.walk.cancel.cancelled() => {}
+            () = self.walk.gate.until_shut() => drop(self.may_act()),
             () = &mut nodes => return,
         }
-        self.walk.events.send(Event::Stopping);
+        self.walk.events.send(Event::Stopping { why: self.shut.get().cloned() });
         nodes.await;
     }
 
@@ -229,13 +249,16 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
         };
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         let facts = self.walk.graph.nodes.iter().zip(state.facts);
+        let undone = self.completions.iter().any(|completion| matches!(*completion.borrow(), Some(Completion::Interrupted)));
+        let shut = self.shut.into_inner().filter(|_| undone);
         let outcome = Outcome {
             failures: state.failures.into_iter().flatten().collect(),
             blocked: names(state.blocked),
             exists: names(state.exists),
             unknown: names(state.unknown),
             changed: state.changed,
-            interrupted: self.completions.iter().any(|completion| matches!(*completion.borrow(), Some(Completion::Interrupted))),
+            interrupted: undone && shut.is_none(),
+            shut,
             facts: facts.flat_map(|(node, facts)| facts.into_iter().map(|f| (node.name().clone(), f))).collect(),
             took: self.begun.elapsed(),
         };

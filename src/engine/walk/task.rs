@@ -119,9 +119,9 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         state.unknown[self.id] = false;
     }
 
-    /// Makes a mutating call, unless the user asked to stop. Once begun it is always finished.
+    /// Makes a mutating call, unless the user asked to stop or the walk has no leave to act. Once begun it is always finished.
     pub(super) async fn call(&mut self, act: Act<'_>) -> Result<Result<(), Fault>, Stop> {
-        if self.run.cancelled() {
+        if !self.run.may_act() {
             return Err(Stop::Interrupted);
         }
         let limit = self.node.patience(self.doing).max(timing::CALL_AT_LEAST);

@@ -5,17 +5,20 @@
 //! between two calls would leave a bucket that nobody owns. S3 encrypts whatever is put (SSE-S3,
 //! the default of every bucket since 2023); versioning stays off, since released objects are never
 //! overwritten (`models/release.rs`).
+//!
+//! The lease in it (`cloud/lease.rs`) says who changes the deployment: it is the last object to go, and what another run
+//! holds is not emptied.
 
 use std::time::Duration;
 
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, CreateBucketConfiguration, Delete, ObjectIdentifier, PublicAccessBlockConfiguration,
+    BucketLocationConstraint, CreateBucketConfiguration, Delete, ObjectIdentifier, ObjectVersion, PublicAccessBlockConfiguration,
 };
 use serde::Serialize;
 
 use crate::cloud::aws::{OrFault, code};
 use crate::cloud::tags::Tags;
-use crate::cloud::{Cloud, Cx};
+use crate::cloud::{Cloud, Cx, lease};
 use crate::engine::{Action, Change, Fact, Fault, Found, Observation, Observe, Resource, UpdateMode};
 
 pub struct Bucket {
@@ -86,7 +89,9 @@ impl Resource for Bucket {
             configuration = configuration.location_constraint(BucketLocationConstraint::from(region));
         }
         let call = cx.world.aws.s3.create_bucket().bucket(cx.world.bucket());
-        call.create_bucket_configuration(configuration.build()).send().await.fault().map(drop)
+        let answer = call.create_bucket_configuration(configuration.build()).send().await;
+        // Another run was first: whose bucket it is, the next look tells. In us-east-1 S3 answers 200 to that.
+        answer.fault_or_absent(&["BucketAlreadyOwnedByYou"]).map(drop)
     }
 
     async fn update(&self, cx: &Cx, (): &(), (): &(), name: &String, _: &[Change]) -> Result<(), Fault> {
@@ -101,7 +106,11 @@ impl Resource for Bucket {
     }
 
     async fn delete(&self, cx: &Cx, (): &(), name: &String) -> Result<(), Fault> {
+        lease::check(&cx.world, name).await?;
         abort_uploads(cx, name).await?;
+        empty(cx, name).await?;
+        lease::end(&cx.world, name).await?;
+        // Where the bucket keeps versions, those of the lease are left.
         empty(cx, name).await?;
         let call = cx.world.aws.s3.delete_bucket().bucket(name).expected_bucket_owner(&cx.world.aws.account);
         call.send().await.fault_or_absent(&ABSENT).map(drop)
@@ -153,7 +162,7 @@ async fn taken(cx: &Cx, name: &str) -> Result<Observation<Bucket>, Fault> {
     Ok(Observation::Foreign(format!("the bucket {name} is another account's; name another in storage.bucket")))
 }
 
-/// Deletes every version and every delete marker of every object.
+/// Deletes every version and every delete marker of every object but the lease that holds now.
 async fn empty(cx: &Cx, name: &str) -> Result<(), Fault> {
     let (s3, account) = (&cx.world.aws.s3, &cx.world.aws.account);
     let mut deleted = 0;
@@ -161,7 +170,9 @@ async fn empty(cx: &Cx, name: &str) -> Result<(), Fault> {
         // From the start each time: what was listed is gone.
         let call = s3.list_object_versions().bucket(name).expected_bucket_owner(account);
         let Some(page) = call.send().await.fault_or_absent(&ABSENT)? else { return Ok(()) };
-        let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
+        let is_lease = |version: &ObjectVersion| version.key() == Some(lease::KEY) && version.is_latest() == Some(true);
+        let versions = page.versions().iter().filter(|version| !is_lease(version));
+        let versions = versions.map(|version| (version.key(), version.version_id()));
         let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
         let one = |(key, version): (Option<&str>, Option<&str>)| {
             ObjectIdentifier::builder().set_key(key.map(str::to_owned)).set_version_id(version.map(str::to_owned)).build()

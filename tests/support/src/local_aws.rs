@@ -11,7 +11,6 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use serde_json::Value;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::aws::Aws;
-use tritondeploy::cloud::kube::Clusters;
 use tritondeploy::config::Config;
 
 pub struct LocalAws {
@@ -22,7 +21,8 @@ pub struct LocalAws {
     pub secret: String,
 }
 
-/// What has the local AWS loaded already, for all tests of this program; it ends when its standard input does.
+/// What has the local AWS loaded already, where `tests/programs` has not started one for all; it ends when its standard
+/// input does.
 struct ForkServer {
     address: String,
     _process: Child,
@@ -61,7 +61,8 @@ impl LocalAws {
 
     fn with(speed: u32, more: &str) -> Self {
         static FORK_SERVER: LazyLock<ForkServer> = LazyLock::new(ForkServer::start);
-        let mut lifeline = TcpStream::connect(&FORK_SERVER.address).expect("the fork server listens");
+        let address = std::env::var("TRITONDEPLOY_FORK_SERVER").unwrap_or_else(|_| FORK_SERVER.address.clone());
+        let mut lifeline = TcpStream::connect(address).expect("the fork server listens");
         writeln!(lifeline, "--port 0 --speed {speed} {more}").expect("asked");
         let told = lifeline.try_clone().expect("a handle");
         let mut local = Self { lifeline, host: String::new(), key: String::new(), secret: String::new() };
@@ -88,7 +89,7 @@ impl LocalAws {
         config.region.get_or_insert_with(|| "us-east-1".to_owned());
         let who = SharedCredentialsProvider::new(Credentials::new(&self.key, &self.secret, None, None, "test"));
         let aws = Aws::connect_as(&config, who).await.expect("the local AWS answers");
-        Arc::new(Cloud { aws, kube: Clusters::default(), config })
+        Arc::new(Cloud::new(aws, config))
     }
 
     /// How many mutating calls there were since the start or the last reset.

@@ -8,6 +8,7 @@
 mod cloud;
 mod differences;
 mod down;
+mod gate;
 mod object;
 mod properties;
 mod spec;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
-use tritondeploy_engine::{Event, Events, Outcome, Walk};
+use tritondeploy_engine::{Event, Events, Gate, Outcome, Walk};
 
 use cloud::Cloud;
 use spec::Spec;
@@ -29,7 +30,13 @@ use spec::Spec;
 pub fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
     let cancel = CancellationToken::new();
     cloud.state().cancel = Some(cancel.clone());
-    Walk { graph: Arc::new(object::graph(&cloud.specs)), world: cloud.clone(), events: Events::nowhere(), cancel }
+    Walk {
+        graph: Arc::new(object::graph(&cloud.specs)),
+        world: cloud.clone(),
+        events: Events::nowhere(),
+        cancel,
+        gate: Gate::open(),
+    }
 }
 
 /// What a walk told while it went, as text.

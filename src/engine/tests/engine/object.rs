@@ -137,6 +137,12 @@ pub fn graph(specs: &[Spec]) -> Graph<Cloud> {
             Handle::Plain(add(&mut graph, Object::<false> { at, spec: spec.clone() }, within, uses))
         });
     }
+    if let Some(at) = specs.iter().position(|spec| spec.last) {
+        match &handles[at] {
+            Handle::Plain(node) => graph.delete_last(node),
+            Handle::Ending(node) => graph.delete_last(node),
+        }
+    }
     graph
 }
 

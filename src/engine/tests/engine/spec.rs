@@ -81,6 +81,8 @@ pub struct Spec {
     pub refused: u64,
     /// A creation has no answer, and makes nothing.
     pub create_lost: bool,
+    /// It goes after all else, and is made from nothing.
+    pub last: bool,
     /// A watched one is seen so long after all that it needs is ready.
     pub appears: u64,
     /// 0: ten minutes.

@@ -331,7 +331,7 @@ fn a_cancel_wakes_every_sleep_and_is_told() {
         assert!(outcome.interrupted && outcome.failures.is_empty() && outcome.blocked.is_empty());
         assert_eq!(names(&outcome.exists), ["object-0"]);
         assert!(outcome.took < Duration::from_secs(101));
-        assert!(events.iter().any(|event| matches!(event, Event::Stopping)));
+        assert!(events.iter().any(|event| matches!(event, Event::Stopping { .. })));
         assert!(matches!(events.last(), Some(Event::Ended { ok: false, .. })));
     });
 }

@@ -1,0 +1,165 @@
+//! The lease as commands take it: before the first change, and given back in every ending.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::{Session, ended, fault};
+use crate::cli;
+use crate::cloud::Cloud;
+use crate::cloud::lease::{self, Held, Holder, NotTaken, Pace, Released, Seen};
+use crate::deployment;
+use crate::engine::{Event, Events, Fault, Gate, Report, Status, Walk};
+use crate::error::Error;
+use crate::report::{Reporter, words};
+
+/// Why a walk without a lease does not act.
+pub(super) const NONE: &str = "something is to be changed after all, and the deployment's lease is not taken";
+
+/// How often a walk that has no lease looks for another run's.
+const LOOK: Duration = Duration::from_secs(3);
+
+impl Session {
+    /// How the deployment's own bucket stands, without those of an earlier configuration.
+    pub(super) async fn bucket(&self, cloud: &Arc<Cloud>) -> Result<Status, Error> {
+        let mut report = self.look(&self.over(cloud, deployment::bucket())).await?;
+        Ok(report.nodes.remove(0).status)
+    }
+
+    /// Makes the bucket where there is none: the lease lies in it, so nobody can hold one yet. True: it was made.
+    pub(super) async fn make_bucket(&self, cloud: &Arc<Cloud>) -> Result<bool, Error> {
+        if self.bucket(cloud).await? != Status::Absent {
+            return Ok(false);
+        }
+        let reporter = Reporter::start(self.mode);
+        let (sender, mut told) = unbounded_channel();
+        let walk = Walk { gate: Gate::open(), events: Events::to(sender), ..self.over(cloud, deployment::bucket()) };
+        // It is the beginning of the walk that follows: its end is none.
+        let events = reporter.events();
+        let relay = tokio::spawn(async move {
+            while let Some(event) = told.recv().await {
+                if !matches!(event, Event::Ended { .. }) {
+                    events.send(event);
+                }
+            }
+        });
+        let outcome = walk.up().await;
+        drop(walk);
+        let _ = relay.await;
+        reporter.end().await;
+        ended(&outcome, self.again("up")).map(|()| outcome.changed > 0)
+    }
+
+    /// Takes the lease. Where another run holds it, waits as long as the user said. None: there is no bucket for it.
+    pub(super) async fn lock(&self, cloud: &Cloud, command: &str, lock: cli::Lock) -> Result<Option<Arc<Held>>, Error> {
+        let bucket = cloud.bucket();
+        let me = Holder::this(&cloud.aws.caller, command).map_err(|why| fault(&why, "take the deployment's lease"))?;
+        let reporter = Reporter::start(self.mode);
+        let events = reporter.events();
+        let limit = lock.lock_timeout.unwrap_or_default();
+        let waiting = |seen: &Seen, so_far: Duration| {
+            let (so_far, limit) = (words::took(so_far), words::took(limit));
+            say(&events, format!("waiting for {} to end, {so_far} of {limit}", seen.holder));
+        };
+        let taken = lease::take(&cloud.aws, &bucket, me, Pace::default(), limit, &self.cancel, waiting).await;
+        if let Ok((_, Some(former))) = &taken {
+            say(&events, format!("taken over from a run that is no more: {former}"));
+        }
+        drop(events);
+        reporter.end().await;
+        match taken {
+            Ok((held, _)) => {
+                let held = Arc::new(held);
+                let _ = cloud.lease.set(held.clone());
+                Ok(Some(held))
+            }
+            Err(NotTaken::NoBucket) => Ok(None),
+            Err(NotTaken::Held(seen)) => Err(self.held_by(&seen, command)),
+            Err(NotTaken::Cancelled) => Err(Error::unchanged()),
+            Err(NotTaken::Fault(why)) => Err(fault(&why, &format!("take the lease s3://{bucket}/{}", lease::KEY))),
+        }
+    }
+
+    /// Another run is changing this deployment.
+    pub(super) fn held_by(&self, seen: &Seen, command: &str) -> Error {
+        let renewed = seen.age.map(|age| format!(" (renewed {} ago)", words::took(age))).unwrap_or_default();
+        let next = format!(
+            "wait for it ({} --lock-timeout 30m); if that run is no more, its lease ends {} s after it, or now by {}",
+            self.again(command),
+            lease::EXPIRES.as_secs(),
+            self.again("unlock"),
+        );
+        let why = format!("another run is changing this deployment: {}{renewed}; nothing was changed by this one", seen.holder);
+        Error::failed(why, next).with(json!({"lease": fields(seen)}))
+    }
+
+    /// Does this, and gives the lease back whatever came of it.
+    pub(super) async fn under<T>(&self, held: &Held, doing: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let done = doing.await;
+        let told = match held.release().await {
+            Ok(Released::Gone) => None,
+            Ok(Released::NotOurs(Some(seen))) => Some(format!("it was another's at the end: {}", seen.holder)),
+            Ok(Released::NotOurs(None)) => Some("it was gone at the end: somebody removed it".to_owned()),
+            Err(why) => Some(format!("it could not be removed, and ends by itself: {why}")),
+        };
+        if let Some(told) = told {
+            let reporter = Reporter::start(self.mode);
+            say(&reporter.events(), told);
+            reporter.end().await;
+        }
+        done
+    }
+}
+
+fn say(events: &Events, line: String) {
+    events.send(Event::Said { node: "lease".into(), line });
+}
+
+/// Returns when another run holds the lease of this bucket, or of one that is made meanwhile.
+pub(super) async fn another(cloud: &Cloud, bucket: &str) -> Seen {
+    loop {
+        if let Ok(Some(seen)) = lease::read(&cloud.aws, bucket).await
+            && seen.is_live()
+        {
+            return seen;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// For scripts.
+pub(super) fn fields(seen: &Seen) -> Value {
+    let mut fields = json!(seen.holder);
+    fields["age_seconds"] = json!(seen.age.map(|age| age.as_secs()));
+    fields["live"] = json!(seen.is_live());
+    fields
+}
+
+/// The run that changes a deployment while somebody looks at it.
+pub(super) struct Running(Result<Option<Seen>, Fault>);
+
+impl Running {
+    /// Looks, where there is a bucket of ours to look in.
+    pub(super) async fn find(cloud: &Cloud, survey: &Report) -> Self {
+        let there = survey.nodes.iter().any(|seen| &*seen.node == "bucket" && seen.status == Status::Present);
+        let seen = if there { lease::read(&cloud.aws, &cloud.bucket()).await } else { Ok(None) };
+        Self(seen.map(|seen| seen.filter(Seen::is_live)))
+    }
+
+    pub(super) fn line(&self) -> Option<String> {
+        match &self.0 {
+            Ok(seen) => seen.as_ref().map(|seen| format!("{} is running.", seen.holder)),
+            Err(why) => Some(format!("Whether somebody changes it now cannot be told: {why}")),
+        }
+    }
+
+    pub(super) fn json(&self) -> Value {
+        match &self.0 {
+            Ok(seen) => seen.as_ref().map_or(Value::Null, fields),
+            Err(why) => json!({"unknown": why.to_string()}),
+        }
+    }
+}

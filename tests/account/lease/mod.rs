@@ -1,0 +1,5 @@
+//! Two runs at once, runs that were killed, and leases that were lost.
+
+mod commands;
+mod down;
+mod protocol;
