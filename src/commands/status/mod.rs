@@ -184,7 +184,7 @@ impl<'a> Health<'a> {
     /// What to type next. Data alone is not deleted by a mere `up`.
     fn next(&self, session: &Session) -> String {
         let stays = |seen: &&NodeReport| seen.unwanted.as_ref().is_some_and(|unwanted| unwanted.removal == Removal::Never);
-        if self.wrong.is_empty() && self.drifted.is_empty() && self.left.iter().all(|seen| stays(seen)) {
+        if self.wrong.is_empty() && self.drifted.is_empty() && self.left.iter().all(stays) {
             let flags = self.left.iter().map(|seen| format!(" --delete-data {}", seen.node)).collect::<String>();
             let keep = "or keep it for good: take its tag tritondeploy:deployment off";
             return format!("{} (with all that is in it), {keep}", session.again(&format!("up{flags}")));
