@@ -48,6 +48,8 @@ pub struct Aws {
     /// Without a time-out on the whole call, since bodies may be large; a stalled one still ends.
     pub s3: aws_sdk_s3::Client,
     pub sts: aws_sdk_sts::Client,
+    /// Finds by tags, across services.
+    pub tagging: aws_sdk_resourcegroupstagging::Client,
     /// Credentials, for the cluster token.
     pub sdk: SdkConfig,
 }
@@ -130,6 +132,9 @@ impl Aws {
                 aws_sdk_s3::config::Builder::from(&sdk).interceptor(CallLog).timeout_config(large).build(),
             ),
             sts,
+            tagging: aws_sdk_resourcegroupstagging::Client::from_conf(
+                aws_sdk_resourcegroupstagging::config::Builder::from(&sdk).interceptor(CallLog).build(),
+            ),
             sdk,
         })
     }

@@ -13,6 +13,7 @@ pub mod lease;
 pub mod machine;
 pub mod orphans;
 mod regions;
+pub mod stored;
 pub mod tags;
 pub mod token;
 

@@ -1,5 +1,6 @@
 //! One file a command; what all of them begin with is here.
 
+mod data;
 mod down;
 mod infer;
 mod init;
@@ -67,13 +68,13 @@ async fn dispatch(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Command::Init(init) => init::run(&session, init).await,
         Command::Plan => plan::run(&session).await,
-        Command::Up(ask) => up::run(&session, &ask).await,
+        Command::Up(up) => up::run(&session, &up).await,
         Command::PushModels(lock) => push_models::run(&session, lock).await,
         Command::Infer(infer) => infer::run(&session, infer).await,
         Command::Test(test) => test::run(&session, test).await,
         Command::Status(status) => status::run(&session, status).await,
         Command::Logs(logs) => logs::run(&session, logs).await,
-        Command::Down(ask) => down::run(&session, &ask).await,
+        Command::Down(down) => down::run(&session, &down).await,
         Command::Unlock(unlock) => unlock::run(&session, unlock.yes).await,
         Command::Kubeconfig(to) => kubeconfig::run(&session, to.output).await,
         Command::Token => token::run(&session).await,
@@ -151,10 +152,9 @@ impl Session {
         Ok(Arc::new(Cloud::new(aws, config)))
     }
 
-    /// A walk through the deployment's graph. To make something, the zones are chosen that are not chosen yet, and the local
-    /// models are read: they may be many gigabytes, and may be on another machine for who only looks.
-    async fn walk(&self, cloud: &Arc<Cloud>, to_make: bool) -> Result<Walk<Cloud>, Error> {
-        let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await.map_err(|why| fault(&why, LOOKING))?;
+    /// What the graph is made of. To make something, the zones are chosen that are not chosen yet.
+    async fn inventory(&self, cloud: &Arc<Cloud>, to_make: bool) -> Result<Inventory, Error> {
+        let mut inventory = Inventory::read(cloud).await.map_err(|why| fault(&why, LOOKING))?;
         if to_make {
             let mut problems = inventory.machine.problems(&cloud.config);
             problems.extend(inventory.admins.problems(&cloud.aws).await.map_err(|why| fault(&why, "look at access.admins"))?);
@@ -164,8 +164,13 @@ impl Session {
             }
             inventory.choose(&cloud.aws, &cloud.config).await.map_err(|why| fault(&why, LOOKING))?;
         }
-        let local = to_make.then(|| self.local(&cloud.config));
-        Ok(self.through(cloud, &inventory, local))
+        Ok(inventory)
+    }
+
+    /// A walk through the graph that is made of this, to make it or to compare it: the local models are read. They may be
+    /// many gigabytes, and may be on another machine for who only looks.
+    fn to_make(&self, cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
+        self.through(cloud, inventory, Some(self.local(&cloud.config)))
     }
 
     /// A walk through the graph that is made of this.

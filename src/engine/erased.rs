@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::acts::Acts;
 use super::id::NodeId;
 use super::inputs::{Inputs, Known, Output};
-use super::{Action, Change, Cx, Fact, Fault, Found, Observation, Observe, Remedy, UpdateMode};
+use super::{Action, Change, Cx, Fact, Fault, Found, Observation, Observe, Remedy, Removal, Unwanted, UpdateMode, differences};
 
 /// What was found, without its type.
 #[derive(Clone)]
@@ -57,8 +57,12 @@ pub(super) trait AnyNode<W>: Send + Sync {
     fn watched(&self) -> bool;
     /// Made by others, taken away by `down`.
     fn swept(&self) -> bool;
-    /// Of an earlier configuration: taken away by `up` too.
-    fn unwanted(&self) -> bool;
+    /// Of an earlier configuration.
+    fn unwanted(&self) -> Option<&Unwanted>;
+    /// When `up` deletes it; None: it is wanted.
+    fn removal(&self) -> Option<Removal> {
+        self.unwanted().map(|unwanted| unwanted.removal)
+    }
     fn ends_with_parent(&self) -> bool;
     /// What it can be found only inside of.
     fn within(&self) -> Vec<NodeId>;
@@ -69,6 +73,8 @@ pub(super) trait AnyNode<W>: Send + Sync {
     /// None: a parent is not known.
     fn look<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Option<Result<AnyObservation, Fault>>>;
     fn wanted(&self, known: &Known) -> Value;
+    /// Every field of `wanted` that `actual` does not have just so, but for what is tolerated.
+    fn differences(&self, wanted: &Value, actual: &Value) -> Vec<Change>;
     fn create<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Result<(), Fault>>;
     fn update<'a>(
         &'a self,
@@ -80,18 +86,19 @@ pub(super) trait AnyNode<W>: Send + Sync {
     fn delete<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known, output: &'a Output) -> BoxFuture<'a, Result<(), Fault>>;
     fn evidence<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Vec<String>>;
     fn how(&self, change: &Change) -> UpdateMode;
+    fn why_not(&self, change: &Change) -> Option<String>;
     fn patience(&self, doing: Action) -> Duration;
     fn id(&self, output: &Output) -> Option<String>;
     fn facts(&self, output: &Output) -> Vec<Fact>;
 }
 
 /// What a walk does with a node.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Role {
     Made,
     Watched,
     Swept,
-    Unwanted,
+    Unwanted(Unwanted),
 }
 
 /// A resource with its edges, and what can be done with it.
@@ -138,8 +145,11 @@ impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
     fn swept(&self) -> bool {
         self.role == Role::Swept
     }
-    fn unwanted(&self) -> bool {
-        self.role == Role::Unwanted
+    fn unwanted(&self) -> Option<&Unwanted> {
+        match &self.role {
+            Role::Unwanted(unwanted) => Some(unwanted),
+            Role::Made | Role::Watched | Role::Swept => None,
+        }
     }
     fn ends_with_parent(&self) -> bool {
         R::ENDS_WITH_PARENT
@@ -177,6 +187,11 @@ impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
     fn wanted(&self, known: &Known) -> Value {
         let state = self.resource.want(&self.within.givens(known), &self.uses.givens(known));
         serde_json::to_value(&state).unwrap_or_default()
+    }
+    fn differences(&self, wanted: &Value, actual: &Value) -> Vec<Change> {
+        let mut changes = differences(wanted, actual);
+        changes.retain(|change| !self.resource.tolerates(change));
+        changes
     }
     fn create<'a>(&'a self, cx: &'a Cx<R::World>, known: &'a Known) -> BoxFuture<'a, Result<(), Fault>> {
         async move {
@@ -220,6 +235,9 @@ impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
     }
     fn how(&self, change: &Change) -> UpdateMode {
         self.acts.how(&self.resource, change)
+    }
+    fn why_not(&self, change: &Change) -> Option<String> {
+        self.acts.why_not(&self.resource, change)
     }
     fn patience(&self, doing: Action) -> Duration {
         self.resource.patience(doing)

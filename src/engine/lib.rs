@@ -18,5 +18,5 @@ pub use fault::{Fault, FaultKind, Origin};
 pub use graph::{After, Graph, Node};
 pub use id::NodeId;
 pub use inputs::{Beside, Given, Inputs, Known};
-pub use resource::{Cx, Found, Observation, Observe, Remedy, Resource, Sweep, UpdateMode};
+pub use resource::{Cx, Found, Observation, Observe, Remedy, Removal, Resource, Sweep, Unwanted, UpdateMode};
 pub use walk::{Failure, Gate, Held, NodeReport, Outcome, Report, Status, Twin, Walk};

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use gate::Gate;
 
-use super::{Change, Events, Fact, Graph, Remedy, UpdateMode};
+use super::{Change, Events, Fact, Graph, Remedy, Unwanted, UpdateMode};
 
 /// A way through a graph.
 pub struct Walk<W> {
@@ -63,6 +63,12 @@ pub struct NodeReport {
     pub status: Status,
     /// What differs from what is wanted, and how it could be changed; empty unless Present.
     pub changes: Vec<(Change, UpdateMode)>,
+    /// An earlier configuration made it, and this one does not want it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unwanted: Option<Unwanted>,
+    /// `down` leaves it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub spared: bool,
     /// Why `up` would not begin: this must be put right first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,

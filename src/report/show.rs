@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use serde::Serialize;
 
-use super::words;
+use super::{orphans, words};
 use crate::engine::{Change, Fact, NodeReport, Remedy, Report, Status, Twin, UpdateMode};
 use crate::models;
 
@@ -36,10 +36,10 @@ pub fn plan(survey: &Report) {
         .map(|seen| &*seen.node)
         .collect();
     grouped('+', absent.iter().copied());
-    let gone: Vec<&str> = survey.nodes.iter().filter(goes).map(|seen| &*seen.node).collect();
-    grouped('-', gone.iter().copied());
+    let gone: Vec<&NodeReport> = survey.nodes.iter().filter(goes).collect();
+    orphans::going(gone.iter().copied());
     twins(survey);
-    for seen in &survey.nodes {
+    for seen in survey.nodes.iter().filter(|seen| !(orphans::stays(seen) && seen.status == Status::Present)) {
         match &seen.status {
             Status::Absent => {}
             Status::Present if seen.changes.is_empty() || goes(&seen) => {}
@@ -160,9 +160,6 @@ pub fn standings<'a>(seen: impl IntoIterator<Item = &'a NodeReport>) {
     let mut alike: Vec<(String, Vec<&NodeReport>)> = Vec::new();
     for seen in seen {
         let words = match seen.status {
-            Status::Present if seen.changes.iter().any(|(change, _)| change.removes()) => {
-                "not in the configuration any more".to_owned()
-            }
             Status::Present => "differs from the configuration".to_owned(),
             // The same of all, whatever the request.
             Status::Unknown { ref why, .. } => words(&Status::Unknown { why: why.clone(), request_id: None }),
@@ -177,7 +174,7 @@ pub fn standings<'a>(seen: impl IntoIterator<Item = &'a NodeReport>) {
     for (words, members) in &alike {
         let names: Vec<&str> = members.iter().map(|seen| &*seen.node).collect();
         outln!("  {}: {}", words::brief(&names), words::harmless(words));
-        let changes = members.iter().flat_map(|seen| &seen.changes).filter(|(change, _)| !change.removes());
+        let changes = members.iter().flat_map(|seen| &seen.changes);
         changes.for_each(|(change, how)| outln!("      {}", changed(change, *how)));
         let evidence = members.iter().flat_map(|seen| &seen.evidence);
         let new = evidence.filter(|line| !words.contains(line.as_str()) && told.insert(line.as_str()));

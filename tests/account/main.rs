@@ -18,6 +18,7 @@ mod operator;
 mod releases;
 mod token;
 mod twins;
+mod zones;
 
 use std::sync::Arc;
 
@@ -28,13 +29,13 @@ use tritondeploy::deployment::graph;
 use tritondeploy::engine::{Event, Events, Gate, Outcome, Walk};
 
 pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
-    let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await.expect("an inventory");
+    let mut inventory = Inventory::read(cloud).await.expect("an inventory");
     inventory.choose(&cloud.aws, &cloud.config).await.expect("zones");
     through(cloud, &inventory)
 }
 
 /// All of the deployment but what needs Kubernetes, models or Docker.
-fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
+pub(crate) fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
     let graph = graph(&cloud.config, inventory, None).up_to("addon/coredns");
     let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {

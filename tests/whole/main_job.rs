@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::looking;
 use crate::sandbox::{Sandbox, USER, root};
-use crate::user::User;
+use crate::user::{Ran, User};
 
 #[test]
 fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
@@ -209,11 +209,16 @@ fn what_was_changed_by_hand_is_told_and_put_back(user: &User) {
 
 /// What kubectl answers with the user's kubeconfig, as JSON.
 pub fn kubectl(user: &User, args: &[&str]) -> Value {
-    let config = user.path("kubeconfig");
-    let all = [&["kubectl", "--kubeconfig", config.to_str().unwrap()], args].concat();
-    let ran = user.other(crate::sandbox::cache().join("bin/cluster"), &all);
+    let ran = with_kubectl(user, args);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     serde_json::from_str(&ran.out).unwrap()
+}
+
+/// How kubectl ends with the user's kubeconfig.
+pub fn with_kubectl(user: &User, args: &[&str]) -> Ran {
+    let config = user.path("kubeconfig");
+    let all = [&["kubectl", "--kubeconfig", config.to_str().unwrap()], args].concat();
+    user.other(crate::sandbox::cache().join("bin/cluster"), &all)
 }
 
 fn kubectl_works_with_our_kubeconfig(user: &User) {

@@ -30,7 +30,7 @@ async fn destroy_all<W: Send + Sync + 'static>(run: &Run<'_, W>) {
     let mut failing = Vec::new();
     for (id, looked) in seen.looked.iter().enumerate() {
         let node = run.node(id);
-        failing.push(matches!(looked, Lookup::Fault(_)) && !node.watched() && !node.ends_with_parent());
+        failing.push(matches!(looked, Lookup::Fault(_)) && !run.passes_by(id) && !node.ends_with_parent());
     }
     let twins = seen.looked.iter().enumerate().flat_map(|(id, looked)| looked.twins().iter().map(move |twin| (id, twin.clone())));
     let trees = tree::grow(&run.walk.graph, twins.collect(), &seen.known, |id, known| look_at(run.walk, id, known)).await;
@@ -50,7 +50,7 @@ async fn take<W: Send + Sync + 'static>(
 ) {
     let node = run.node(id);
     let gone = Completion::Done { acted: false };
-    if !node.watched() {
+    if !run.passes_by(id) {
         // What cannot be told is decided at once, so that its parent need not wait for it, nor it for its parent.
         match &looked {
             Lookup::Fault(fault) if !node.ends_with_parent() => {
@@ -79,7 +79,7 @@ async fn take<W: Send + Sync + 'static>(
         }
         Completion::Interrupted => return run.settle(id, Completion::Interrupted),
     }
-    if node.watched() {
+    if run.passes_by(id) {
         return run.settle(id, gone);
     }
     let mut task = NodeTask::new(run, id);

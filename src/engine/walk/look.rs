@@ -14,7 +14,7 @@ use super::snapshot::{Lookup, Snapshot, changes};
 use super::{NodeReport, Report, Status, Twin, Walk, probe, timing, tree};
 use crate::erased::{AnyNode, AnyObservation};
 use crate::id::NodeId;
-use crate::{Action, Cx, Event, Known};
+use crate::{Action, Cx, Event, Known, Removal};
 
 /// How to look.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,10 +38,11 @@ async fn view_of<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim, wanted: &[b
     let nodes = &walk.graph.nodes;
     let known = Mutex::new(Known::default());
     let looked: Vec<watch::Sender<Option<Lookup>>> = nodes.iter().map(|_| watch::Sender::new(None)).collect();
+    let spared = walk.graph.spared();
     let mut parent = vec![false; nodes.len()];
     nodes.iter().flat_map(|node| node.within()).for_each(|NodeId(id)| parent[id] = true);
     let one = |id: usize| {
-        let (known, looked, parent) = (&known, &looked, &parent);
+        let (known, looked, parent, spared) = (&known, &looked, &parent, &spared);
         async move {
             let node = nodes[id].as_ref();
             let parents = parents(looked, &node.within()).await;
@@ -52,7 +53,8 @@ async fn view_of<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim, wanted: &[b
                 _ if walk.cancel.is_cancelled() || !wanted[id] => Lookup::No,
                 Some(told) => told,
                 None if aim == Aim::Down && node.watched() && !parent[id] => Lookup::No,
-                None if aim == Aim::Up && node.swept() => Lookup::No,
+                None if aim == Aim::Down && spared[id] => Lookup::No,
+                None if aim == Aim::Up && (node.swept() || node.removal() == Some(Removal::Never)) => Lookup::No,
                 None => {
                     let snapshot = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     let settle = aim == Aim::Down && parent[id];
@@ -148,6 +150,7 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
     let snapshot = view_of(walk, Aim::Once, wanted).await;
     let refused: HashMap<usize, String> = refusals(&walk.graph, &snapshot).into_iter().collect();
     let Snapshot { looked, known } = snapshot;
+    let spared = walk.graph.spared();
     let name = |id: usize| walk.graph.nodes[id].name().clone();
     let one = async |(id, looked): (usize, Lookup)| {
         let node = walk.graph.nodes[id].as_ref();
@@ -157,6 +160,8 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
             watched: node.watched() || node.swept(),
             status: status(&looked, name),
             changes: Vec::new(),
+            unwanted: node.unwanted().cloned(),
+            spared: spared[id],
             refused: refused.get(&id).cloned(),
             twins: Vec::new(),
             facts: Vec::new(),
@@ -177,9 +182,9 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
         report
     };
     let mut nodes = join_all(looked.into_iter().enumerate().map(one)).await;
-    // What is not wanted and is gone is no matter any more.
-    let mut unwanted = walk.graph.nodes.iter().map(|node| node.unwanted());
-    nodes.retain(|seen| !(unwanted.next().unwrap_or(false) && seen.status == Status::Absent));
+    // What is not wanted, and is gone or not ours, is no matter any more.
+    let is_matter = |seen: &NodeReport| !matches!(seen.status, Status::Absent | Status::Foreign { .. });
+    nodes.retain(|seen| seen.unwanted.is_none() || is_matter(seen));
     Report { nodes }
 }
 

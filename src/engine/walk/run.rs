@@ -13,7 +13,7 @@ use crate::erased::AnyNode;
 use crate::fault::Origin;
 use crate::id::NodeId;
 use crate::inputs::Output;
-use crate::{Event, Fact, Fault, Known};
+use crate::{Event, Fact, Fault, Known, Removal};
 
 /// What came of a node.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub(super) struct Run<'a, W> {
     pub(super) walk: &'a Walk<W>,
     name: &'static str,
     begun: Instant,
+    /// Those with which this walk does nothing.
+    passed_by: Vec<bool>,
     state: Mutex<RunState>,
     /// Why the gate stopped it, where it was not the user.
     shut: OnceLock<Arc<str>>,
@@ -93,7 +95,13 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
     pub(super) fn begin(walk: &'a Walk<W>, name: &'static str) -> Self {
         let nodes = walk.graph.nodes.len();
         walk.events.send(Event::Began { walk: name, nodes });
+        let spared = walk.graph.spared();
+        let passed_by = walk.graph.nodes.iter().zip(spared).map(|(node, spared)| match name {
+            "up" => node.watched() || node.swept() || node.removal() == Some(Removal::Never),
+            _ => node.watched() || spared,
+        });
         Self {
+            passed_by: passed_by.collect(),
             walk,
             name,
             begun: Instant::now(),
@@ -153,6 +161,21 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
         inputs.sort_unstable();
         inputs.dedup();
         inputs
+    }
+
+    /// Nothing is done with it in this walk.
+    pub(super) fn passes_by(&self, id: usize) -> bool {
+        self.passed_by[id]
+    }
+
+    /// What a node waits for during `up`: its inputs, but for those that go last; and what goes last itself, for all that
+    /// does not, and for those of its kind that need it.
+    pub(super) fn before(&self, id: usize) -> Vec<usize> {
+        let goes_last = |other: usize| self.node(other).removal() == Some(Removal::Last);
+        if !goes_last(id) {
+            return self.inputs(id).into_iter().filter(|other| !goes_last(*other)).collect();
+        }
+        (0..self.len()).filter(|other| !goes_last(*other) || self.inputs(*other).contains(&id)).collect()
     }
 
     /// For each node, what its deletion waits for.
@@ -239,9 +262,8 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
         let mut state = self.state();
         state.known = seen.known.clone();
         for (id, looked) in seen.looked.iter().enumerate() {
-            let passed_by = self.node(id).watched() || (self.name == "up" && self.node(id).swept());
-            state.exists[id] = !passed_by && looked.there();
-            state.unknown[id] = !passed_by && looked.unknown();
+            state.exists[id] = !self.passed_by[id] && looked.there();
+            state.unknown[id] = !self.passed_by[id] && looked.unknown();
             state.twins[id] = looked.twins().to_vec();
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::erased::{AnyNode, AnyObservation};
 use crate::inputs::Output;
-use crate::{Change, Fault, Known, UpdateMode, differences};
+use crate::{Change, Fault, Known, Removal, UpdateMode};
 
 /// What a first look found out about a node.
 #[derive(Clone)]
@@ -46,8 +46,10 @@ pub(super) struct Snapshot {
 /// What is never made by us is not compared.
 pub(super) fn changes<W>(node: &dyn AnyNode<W>, known: &Known, sight: &AnyObservation) -> Vec<(Change, UpdateMode)> {
     match sight {
-        AnyObservation::Present(_) if node.unwanted() => vec![(Change::removal(), UpdateMode::InPlace)],
-        AnyObservation::Present(found) if !node.watched() && !node.swept() => differences(&node.wanted(known), &found.actual)
+        AnyObservation::Present(_) if node.removal() == Some(Removal::Never) => Vec::new(),
+        AnyObservation::Present(_) if node.unwanted().is_some() => vec![(Change::removal(), UpdateMode::InPlace)],
+        AnyObservation::Present(found) if !node.watched() && !node.swept() => node
+            .differences(&node.wanted(known), &found.actual)
             .into_iter()
             .map(|change| (change.clone(), node.how(&change)))
             .collect(),

@@ -15,7 +15,7 @@ use super::{Outcome, Report, Walk, timing};
 use crate::erased::{AnyObservation, Finding};
 use crate::id::NodeId;
 use crate::inputs::Output;
-use crate::{Action, Change, Fault, FaultKind, Remedy, differences};
+use crate::{Action, Change, Fault, FaultKind, Remedy};
 
 /// No sane object needs more steps than this to be configured.
 const MOST_UPDATES: usize = 20;
@@ -48,7 +48,8 @@ async fn apply_all<W: Send + Sync + 'static>(run: &Run<'_, W>) -> Option<Shown> 
 
 /// One node, from its needs to its fate.
 async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looked: Lookup) {
-    let inputs = run.wait_for(&run.inputs(id)).await;
+    let removal = run.node(id).removal();
+    let inputs = run.wait_for(&run.before(id)).await;
     let needs_acted = match inputs {
         Completion::Done { acted } => acted,
         Completion::Stopped(by) => {
@@ -57,10 +58,10 @@ async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looke
         }
         Completion::Interrupted => return run.settle(id, Completion::Interrupted),
     };
-    if run.node(id).swept() {
+    if run.passes_by(id) && !run.node(id).watched() {
         return run.settle(id, Completion::Done { acted: needs_acted });
     }
-    if run.node(id).unwanted() {
+    if removal.is_some() {
         return run.settle(id, destroy_orphan(run, id).await);
     }
     let mut apply = Apply {
@@ -210,7 +211,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
     /// True: it is as wanted.
     async fn present(&mut self, wanted: &Value, found: &Finding) -> Result<bool, Stop> {
         let task = &mut self.task;
-        let changes = differences(wanted, &found.actual);
+        let changes = task.node.differences(wanted, &found.actual);
         if changes.is_empty() || task.node.watched() {
             return Ok(true);
         }
@@ -218,7 +219,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         let acted = task.did.is_some_and(|did| did != Action::Watch);
         let settling = acted && task.since.elapsed() < timing::SETTLE;
         let how = changes.iter().map(|change| (change.clone(), task.node.how(change)));
-        if let Some(why) = unchangeable(how) {
+        if let Some(why) = unchangeable(task.node, how) {
             // A new thing may show its fields one after another.
             if settling {
                 task.wait(&format!("not settled yet: {fields}")).await?;

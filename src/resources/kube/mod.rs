@@ -12,6 +12,8 @@ mod manifest;
 #[cfg(test)]
 mod manifests_test;
 mod namespace;
+mod orphan;
+mod placement;
 mod pods;
 mod readiness;
 mod rollout;
@@ -28,6 +30,8 @@ pub use device_plugin::DevicePlugin;
 pub use endpoint::{Endpoint, Exposed};
 pub use gateway_config::GatewayConfig;
 pub use namespace::{Namespace, NamespaceOutput};
+pub use orphan::Orphan;
+pub use placement::Placement;
 pub use pods::{named, running, serving, telling};
 pub use rollout::Rollout;
 pub use served::Served;

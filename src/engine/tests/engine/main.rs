@@ -13,6 +13,7 @@ mod object;
 mod properties;
 mod spec;
 mod twins;
+mod unwanted;
 mod up;
 
 use std::future::Future;

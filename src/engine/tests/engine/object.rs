@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tritondeploy_engine::{
-    Action, After, Change, Cx, Fact, Fault, Given, Graph, Inputs, Node, Observation, Observe, Resource, Sweep, UpdateMode,
+    Action, After, Change, Cx, Fact, Fault, Given, Graph, Inputs, Node, Observation, Observe, Removal, Resource, Unwanted,
+    UpdateMode,
 };
 
 use crate::cloud::Cloud;
@@ -104,12 +105,6 @@ impl<const ENDS: bool> Resource for Object<ENDS> {
     }
 }
 
-impl<const ENDS: bool> Sweep for Object<ENDS> {
-    async fn delete(&self, cx: &Cx<Cloud>, _: &<Others as Inputs>::Values, found: &u64) -> Result<(), Fault> {
-        cx.world.delete(self.at, *found).await
-    }
-}
-
 enum Handle {
     Plain(Node<Object<false>>),
     Ending(Node<Object<true>>),
@@ -163,10 +158,13 @@ fn add<const ENDS: bool>(
     uses: (Others, After),
 ) -> Node<Object<ENDS>> {
     let name = name(object.at);
+    let why = |removal| Unwanted::new(removal, "it was asked for once");
     match object.spec.role {
         Role::Made => graph.add(name, object, within, uses),
         Role::Watched => graph.watch(name, object, within, uses),
         Role::Swept => graph.sweep(name, object, within, uses),
-        Role::Unwanted => graph.remove(name, object, within, uses),
+        Role::Unwanted => graph.remove(name, why(Removal::Early), object, within, uses),
+        Role::Last => graph.remove(name, why(Removal::Last), object, within, uses),
+        Role::Never => graph.remove(name, why(Removal::Never), object, within, uses),
     }
 }

@@ -13,7 +13,12 @@ pub enum Role {
     Made,
     Watched,
     Swept,
+    /// `up` deletes it as soon as what it needs is there.
     Unwanted,
+    /// `up` deletes it once all that is wanted stands.
+    Last,
+    /// `up` leaves it.
+    Never,
 }
 
 /// What goes wrong with an object by itself.
