@@ -79,7 +79,7 @@ impl Clusters {
         {
             return Ok(cached.client.clone());
         }
-        let (token, until) = eks_token(aws, &cluster.name).await?;
+        let (token, until) = eks_token(&aws.sdk, &cluster.name).await?;
         let client = connect(&cluster.endpoint, &cluster.certificate_authority, &token, Some(SILENCE))?;
         let cached = Cached {
             endpoint: cluster.endpoint.clone(),
@@ -96,7 +96,7 @@ impl Clusters {
     /// # Errors
     /// As [`Self::client`].
     pub async fn patient(&self, aws: &Aws, cluster: &ClusterOutput) -> Result<Client, Fault> {
-        let (token, _) = eks_token(aws, &cluster.name).await?;
+        let (token, _) = eks_token(&aws.sdk, &cluster.name).await?;
         connect(&cluster.endpoint, &cluster.certificate_authority, &token, None)
     }
 }
