@@ -43,7 +43,7 @@ pub enum Command {
     /// Show what `up` would do, and what it costs; changes nothing
     Plan,
     /// Bring everything up, or on from where it stopped, until a real image has been classified
-    Up(Ask),
+    Up(Up),
     /// Release the changed models to the running servers; on failure the former ones still answer
     PushModels(Lock),
     /// Classify images and videos through the deployment's WebSocket
@@ -55,7 +55,7 @@ pub enum Command {
     /// Show the logs of the pods, gateway and Triton together
     Logs(Logs),
     /// Take everything away and prove that nothing is left
-    Down(Ask),
+    Down(Down),
     /// Remove the lease of a run that is no more, so that others need not wait until it ends by itself
     Unlock(Unlock),
     /// Write a kubeconfig that uses `tritondeploy token`
@@ -90,6 +90,24 @@ pub struct Unlock {
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "a number with its unit, such as 90s, 10m or 2h".to_owned();
     text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok()).ok_or_else(wrong)
+}
+
+#[derive(Debug, Args)]
+pub struct Up {
+    #[command(flatten)]
+    pub ask: Ask,
+    /// Also delete this bucket or repository of an earlier configuration, with all that is in it; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub delete_data: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Down {
+    #[command(flatten)]
+    pub ask: Ask,
+    /// Leave the bucket and the repository with all that is in them, for a later `up`
+    #[arg(long)]
+    pub keep_data: bool,
 }
 
 #[derive(Debug, Args)]

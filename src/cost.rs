@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::cloud::stored::Store;
 use crate::config::Config;
 
 /// The region that the prices are of.
@@ -108,6 +109,22 @@ const INSTANCES: [(&str, f64); 33] = [
 
 fn instance(instance_type: &str) -> Option<f64> {
     INSTANCES.into_iter().find_map(|(name, dollars)| (name == instance_type).then_some(dollars))
+}
+
+/// Dollars for a GB (10^9 bytes) that is kept for a month: S3 Standard's first 50 TB (<https://aws.amazon.com/s3/pricing/>),
+/// and ECR's private repositories (<https://aws.amazon.com/ecr/pricing/>).
+#[must_use]
+pub const fn per_gb_month(store: Store) -> f64 {
+    match store {
+        Store::Bucket => 0.023,
+        Store::Repository => 0.10,
+    }
+}
+
+/// Dollars a month for so many bytes.
+#[must_use]
+pub fn stored(store: Store, bytes: u64) -> f64 {
+    bytes as f64 / 1e9 * per_gb_month(store)
 }
 
 /// Requests to S3 (Standard) that a run of `infer` makes.

@@ -1,12 +1,17 @@
 //! THE ARCHITECTURE: every node of the deployment, what it lies within, and what it is made from or after.
 
+mod orphans;
+
+use std::sync::Arc;
+
 use crate::cloud::{Cloud, inventory::Inventory};
 use crate::config::Config;
-use crate::engine::{After, Graph, Node};
+use crate::engine::{After, Beside, Graph, Node, Removal, Unwanted};
+use crate::models::Checked;
 use crate::resources::eks::{AccessEntry, AccessPolicy, Addon, Cluster, LaunchTemplate, NodeGroup, NodeTags};
 use crate::resources::iam::{ModelAccess, OidcProvider, PolicyAttachment as Policy, Role};
 use crate::resources::kube::{
-    Applied, Balancer, BalancerTags, ConfigMap, Deployment, DevicePlugin, GatewayConfig, Namespace, Rollout, Service,
+    Applied, Balancer, BalancerTags, ConfigMap, Deployment, DevicePlugin, GatewayConfig, Namespace, Rollout, Served, Service,
     ServiceAccount,
 };
 use crate::resources::network::{
@@ -19,47 +24,49 @@ use crate::resources::{proof::Proof, storage::Bucket, storage::Models, storage::
 #[must_use]
 pub fn bucket() -> Graph<Cloud> {
     let mut g = Graph::new();
-    g.add("bucket", Bucket::with_orphans(&[]), (), ());
+    g.add("bucket", Bucket::configured(), (), ());
     g
 }
 
-/// The graph of a deployment, in an order of creation.
+/// The graph of a deployment, in an order of creation. The local models are needed only to make it or to compare it.
 #[must_use]
-pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
-    let Config { network: net, nodes, workload: pod, models, .. } = config;
-    let Inventory { orphans, machine, admins, .. } = inventory;
+pub fn graph(config: &Config, inventory: &Inventory, local: Option<&Arc<Checked>>) -> Graph<Cloud> {
+    let Config { network: net, nodes, workload: pod, .. } = config;
+    let Inventory { orphans: old, machine, admins, .. } = inventory;
     let ami_type = machine.ami_type(nodes);
     let mut g = Graph::new();
 
     // A VPC with public and private subnets in each zone, and one NAT gateway for all of them.
     let vpc = g.add("vpc", Vpc::new(&net.cidr), (), ());
-    let internet_gateway = g.add("internet-gateway", InternetGateway, (), vpc.clone());
+    let internet_gateway = g.add("internet-gateway", InternetGateway, Beside(vpc.clone()), vpc.clone());
     let subnet = |i, side: &str, subnet| (format!("subnet/{side}-{i}"), subnet, vpc.clone(), ());
-    let (public, private) = (net.public.iter().chain(&orphans.public), net.private.iter().chain(&orphans.private));
-    let public = g.each(public.enumerate().map(|(i, cidr)| subnet(i, "public", Subnet::public(cidr, inventory.zone(i)))));
-    let private = g.each(private.enumerate().map(|(i, cidr)| subnet(i, "private", Subnet::private(cidr, inventory.zone(i)))));
-    let held = (internet_gateway.clone(), public.clone(), private.clone());
-    let leftovers = g.sweep("leftovers", Leftovers::of(&config.name), vpc.clone(), held);
+    let (public, private) = (net.public.iter().enumerate(), net.private.iter().enumerate());
+    let public = g.each(public.map(|(i, cidr)| subnet(i, "public", Subnet::public(cidr, inventory.zone(i)))));
+    let private = g.each(private.map(|(i, cidr)| subnet(i, "private", Subnet::private(cidr, inventory.zone(i)))));
     let join = |side: &str, subnets: &[Node<Subnet>], table: &Node<RouteTable>| {
         let name = |i| format!("route-table-association/{side}-{i}");
         let one = |(i, subnet): (_, &Node<_>)| (name(i), RouteTableAssociation, subnet.clone(), table.clone());
         subnets.iter().enumerate().map(one).collect::<Vec<_>>()
     };
     let outside = g.add("route-table/public", RouteTable, vpc.clone(), ());
-    let route = g.add("route/public", Route::everywhere(), outside.clone(), internet_gateway);
+    let route = g.add("route/public", Route::everywhere(), outside.clone(), internet_gateway.clone());
     let public_routing = After::of((route, g.each(join("public", &public, &outside))));
-    let address = g.add("nat/address", ElasticIp, (), ());
+    let address = g.add("nat/address", ElasticIp, Beside(vpc.clone()), ());
     let nat = g.add("nat-gateway", NatGateway, vpc.clone(), (public[0].clone(), address, public_routing.clone()));
     let inside = g.add("route-table/private", RouteTable, vpc.clone(), ());
     let route = g.add("route/private", Route::everywhere(), inside.clone(), nat);
     let joined = g.each(join("private", &private, &inside));
+    let dropped = orphans::subnets(&mut g, old, &vpc, (&outside, &inside));
+    let held = (internet_gateway, public.clone(), private.clone(), dropped);
+    let leftovers = g.sweep("leftovers", Leftovers::of(&config.name), vpc.clone(), held);
     let s3 = g.add("s3-endpoint", S3Endpoint, vpc, vec![inside]);
     let private_routing = After::of((route, joined, s3));
 
     // What the pod is made from.
-    let bucket = g.add("bucket", Bucket::with_orphans(&orphans.buckets), (), ());
+    let bucket = g.add("bucket", Bucket::configured(), (), ());
     g.delete_last(&bucket);
-    let repository = g.add("repository", Repository::with_orphans(&orphans.repositories), (), ());
+    let repository = g.add("repository", Repository::configured(), (), ());
+    orphans::data(&mut g, old, &bucket, &repository);
 
     // The EKS cluster, its roles, its add-ons and its nodes.
     let policies = |part: &str, role: &Node<Role>, policies: &[&str]| {
@@ -69,7 +76,7 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     let role = g.add("role/cluster", Role::cluster(), (), None);
     let allowed = g.each(policies("cluster", &role, &["AmazonEKSClusterPolicy"]));
     let uses = (role, private.clone(), After::of((allowed, leftovers)));
-    let cluster = g.add("cluster", Cluster::new(&config.cluster), (), uses);
+    let cluster = g.add("cluster", Cluster::new(&config.cluster).without(&old.subnets), (), uses);
     let entry = g.add("access-entry", AccessEntry::of_caller(), cluster.clone(), ());
     let admitted = After::of(g.add("access-policy", AccessPolicy, (cluster.clone(), entry), ()));
     for admin in &admins.listed {
@@ -78,10 +85,11 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
         g.add(format!("access-policy/{who}"), AccessPolicy, (cluster.clone(), entry), ());
     }
     for admin in &admins.former {
-        let name = format!("access-entry/{}", admins.short(admin));
-        g.remove(name, AccessEntry::of_admin(admin, &config.name), cluster.clone(), ());
+        let (who, why) = (admins.short(admin), format!("access.admins listed {admin}"));
+        let (name, unwanted) = (format!("access-entry/{who}"), Unwanted::new(Removal::Early, why));
+        g.remove(name, unwanted, AccessEntry::of_admin(admin, &config.name), cluster.clone(), ());
     }
-    let provider = g.add("oidc-provider", OidcProvider, (), cluster.clone());
+    let provider = g.add("oidc-provider", OidcProvider, Beside(cluster.clone()), cluster.clone());
     let reader = g.add("role/workload", Role::workload(&pod.namespace, &pod.service_account), (), Some(provider));
     let may_read = After::of(g.add("role/workload/model-access", ModelAccess, reader.clone(), bucket.clone()));
     let cni = g.add("addon/vpc-cni", Addon::plain("vpc-cni"), cluster.clone(), After::default());
@@ -97,21 +105,25 @@ pub fn graph(config: &Config, inventory: &Inventory) -> Graph<Cloud> {
     g.adjust("tags/nodes", NodeTags, group, After::of(dns));
 
     // Triton and the gateway, the way in, and the proof that they answer.
-    let models = g.add("models", Models::new(&models.directory, &models.serve), bucket.clone(), ());
+    let models = g.add("models", Models::new(local.cloned()), bucket.clone(), ());
     let image = g.add("gateway-image", GatewayImage::new(), repository, ());
     let namespace = Applied::new(config, Namespace { name: pod.namespace.clone() });
     let namespace = g.add("kube/namespace", namespace, cluster.clone(), admitted.clone());
     let account = Applied::new(config, ServiceAccount { name: pod.service_account.clone() });
     let account = g.add("kube/service-account", account, namespace.clone(), reader);
-    let map = Applied::new(config, ConfigMap { name: "gateway".to_owned(), gateway: GatewayConfig::new(config) });
+    let map = Applied::new(config, ConfigMap { name: GatewayConfig::MAP.to_owned(), gateway: GatewayConfig::new(config) });
     let map = g.add("kube/config-map", map, namespace.clone(), bucket.clone());
     let plugin = DevicePlugin::is_needed(ami_type).then(|| {
         let plugin = Applied::new(config, DevicePlugin { image: pod.device_plugin_image.clone() });
-        g.add("kube/device-plugin", plugin, cluster, admitted)
+        g.add("kube/device-plugin", plugin, cluster.clone(), admitted)
     });
-    let uses = (account, map, bucket.clone(), image, After::of((ready.clone(), may_read, models)));
+    let uses = (account, map, bucket.clone(), image, After::of((ready.clone(), may_read, models.clone())));
     let deployment = g.add("kube/deployment", Applied::new(config, Deployment::new(config).on(machine)), namespace.clone(), uses);
-    let rollout = g.watch("kube/rollout", Rollout, deployment.clone(), After::of((ready.clone(), plugin)));
+    let runs = After::of((ready.clone(), plugin.clone()));
+    let rollout = g.watch("kube/rollout", Rollout, deployment.clone(), runs.clone());
+    let served = (After::of(rollout.clone()), After::of(models));
+    g.watch("models/served", Served, (deployment.clone(), bucket.clone()), served);
+    orphans::objects(&mut g, (config, old), &cluster, plugin.is_some(), (&deployment, runs));
     // Made after the pods, and so gone before them: no client is led to a pod that is going.
     let reached = After::of((public_routing, ready, deployment));
     let service = g.add("kube/service", Applied::new(config, Service::new(config, "kube/service")), namespace, reached);

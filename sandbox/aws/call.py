@@ -77,7 +77,7 @@ class Call:
     @property
     def action(self) -> str:
         """As IAM writes it."""
-        prefix = {"elbv2": "elasticloadbalancing"}.get(self.service, self.service)
+        prefix = {"elbv2": "elasticloadbalancing", "resourcegroupstaggingapi": "tag"}.get(self.service, self.service)
         return f"{prefix}:{self.operation}"
 
     @property

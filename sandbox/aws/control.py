@@ -7,9 +7,10 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from . import principals
+from . import backends, principals
 from .dump import dump
 from .sandbox import Sandbox
+from .tagging import resources
 
 
 def answer(sandbox: Sandbox, request: Request) -> Response:
@@ -36,6 +37,11 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
         case "POST", "leak-interfaces":
             sandbox.leak_interfaces = request.args.get("on", "true") == "true"
             return _json({"on": sandbox.leak_interfaces})
+        case "POST", "freeze-tags":
+            frozen = request.args.get("on", "true") == "true"
+            with backends.LOCK:
+                sandbox.tagged = resources.tagged() if frozen else None
+            return _json({"on": frozen})
         case "POST", "fail":
             asked = request.args
             times, status = int(asked["times"]), int(asked["status"])

@@ -19,6 +19,8 @@ class Sandbox:
     calls: Calls = field(default_factory=Calls)
     leak_interfaces: bool = False  # nodes that end leave an interface of the CNI behind
     holding: Holding = field(default_factory=Holding)
+    # What the tagging API has noticed, by region: (ARN, tags). None: everything.
+    tagged: dict[str, list[tuple[str, dict[str, str]]]] | None = None
     failing: Failing = field(default_factory=Failing)
     # Run before every call, under the lock: what has become due by now (a NAT gateway that is available at last).
     settlers: list[Callable[[], None]] = field(default_factory=list)

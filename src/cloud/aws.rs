@@ -48,6 +48,8 @@ pub struct Aws {
     /// Without a time-out on the whole call, since bodies may be large; a stalled one still ends.
     pub s3: aws_sdk_s3::Client,
     pub sts: aws_sdk_sts::Client,
+    /// Finds by tags, across services.
+    pub tagging: aws_sdk_resourcegroupstagging::Client,
     /// Credentials, for the cluster token.
     pub sdk: SdkConfig,
 }
@@ -110,7 +112,7 @@ impl Aws {
 
     async fn over(sdk: SdkConfig) -> Result<Self, ConnectError> {
         credentials(&sdk).await?;
-        let region = sdk.region().map_or_else(|| DEFAULT_REGION.to_owned(), ToString::to_string);
+        let region = region(&sdk);
         let sts = aws_sdk_sts::Client::from_conf(aws_sdk_sts::config::Builder::from(&sdk).interceptor(CallLog).build());
         let who = sts.get_caller_identity().send().await.fault().map_err(|fault| refusal(fault, &region, sdk.endpoint_url()))?;
         let large = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build();
@@ -130,9 +132,26 @@ impl Aws {
                 aws_sdk_s3::config::Builder::from(&sdk).interceptor(CallLog).timeout_config(large).build(),
             ),
             sts,
+            tagging: aws_sdk_resourcegroupstagging::Client::from_conf(
+                aws_sdk_resourcegroupstagging::config::Builder::from(&sdk).interceptor(CallLog).build(),
+            ),
             sdk,
         })
     }
+}
+
+/// Credentials, region and endpoint alone: no call is made that the credentials do not need.
+///
+/// # Errors
+/// No credentials, or a CA bundle that cannot be read.
+pub async fn offline(config: &Config) -> Result<SdkConfig, ConnectError> {
+    let sdk = loader(config)?.load().await;
+    credentials(&sdk).await.map(|()| sdk)
+}
+
+/// The region that was found.
+pub(super) fn region(sdk: &SdkConfig) -> String {
+    sdk.region().map_or_else(|| DEFAULT_REGION.to_owned(), ToString::to_string)
 }
 
 /// What it means that STS did not say who we are.
@@ -141,7 +160,8 @@ fn refusal(fault: Fault, region: &str, endpoint: Option<&str>) -> ConnectError {
     // AWS's own endpoints have the region in their names, so that one that does not exist is not found; another
     // endpoint sees it in the signature.
     let of_region = no_such_region(&fault) || (!denied && endpoint.is_none());
-    let why = fault.message;
+    let request = fault.request_id().map(|id| format!(" (request {id})")).unwrap_or_default();
+    let why = fault.message.clone() + &request;
     match super::regions::nearest(region) {
         Some(nearest) if of_region => ConnectError::NoRegion { region: region.to_owned(), nearest, why },
         _ if denied => ConnectError::Refused(why),

@@ -2,7 +2,9 @@
 
 use aws_sdk_eks::types::ClusterStatus;
 
+use super::Cloud;
 use super::aws::{Aws, OrFault};
+use super::tags::Tags;
 use crate::engine::Fault;
 
 /// A cluster that answers.
@@ -42,10 +44,26 @@ impl ClusterOutput {
     /// # Errors
     /// When EKS does not tell.
     pub async fn find(aws: &Aws, name: &str) -> Result<Option<Self>, Fault> {
-        let answer = aws.eks.describe_cluster().name(name).send().await.fault_or_absent(&["ResourceNotFoundException"])?;
-        let answers = |cluster: &aws_sdk_eks::types::Cluster| {
-            matches!(cluster.status(), Some(ClusterStatus::Active | ClusterStatus::Updating)) && cluster.endpoint().is_some()
-        };
-        Ok(answer.and_then(|answer| answer.cluster).filter(answers).map(Self::of))
+        Ok(answering(aws, name).await?.map(Self::of))
     }
+
+    /// The same, where it carries our tags.
+    ///
+    /// # Errors
+    /// When EKS does not tell.
+    pub(super) async fn of_ours(cloud: &Cloud) -> Result<Option<Self>, Fault> {
+        let found = answering(&cloud.aws, &cloud.config.name).await?;
+        let ours = cloud.tags("cluster");
+        let is_ours =
+            |cluster: &aws_sdk_eks::types::Cluster| cluster.tags().is_some_and(|tags| Tags::from(tags).same_owner(&ours));
+        Ok(found.filter(is_ours).map(Self::of))
+    }
+}
+
+async fn answering(aws: &Aws, name: &str) -> Result<Option<aws_sdk_eks::types::Cluster>, Fault> {
+    let answer = aws.eks.describe_cluster().name(name).send().await.fault_or_absent(&["ResourceNotFoundException"])?;
+    let answers = |cluster: &aws_sdk_eks::types::Cluster| {
+        matches!(cluster.status(), Some(ClusterStatus::Active | ClusterStatus::Updating)) && cluster.endpoint().is_some()
+    };
+    Ok(answer.and_then(|answer| answer.cluster).filter(answers))
 }

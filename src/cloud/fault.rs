@@ -94,6 +94,8 @@ fn call_of(error: &str) -> Option<String> {
     let (service, path) = error.strip_prefix("aws_sdk_")?.split_once("::")?;
     let (_, operation) = path.rsplit_once("::")?;
     let operation = operation.strip_suffix("Error")?;
+    // As policies call it.
+    let service = if service == "resourcegroupstagging" { "tag" } else { service.trim_end_matches("v2") };
     Some(format!("{service}:{operation}"))
 }
 
@@ -289,5 +291,7 @@ mod tests {
     fn a_call_is_named_as_policies_name_it() {
         let of = call_of(std::any::type_name::<aws_sdk_ec2::operation::create_vpc::CreateVpcError>());
         assert_eq!(of.as_deref(), Some("ec2:CreateVpc"));
+        let of = call_of(std::any::type_name::<aws_sdk_resourcegroupstagging::operation::get_resources::GetResourcesError>());
+        assert_eq!(of.as_deref(), Some("tag:GetResources"));
     }
 }

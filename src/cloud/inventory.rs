@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{AvailabilityZone, AvailabilityZoneState, LocationType};
-use futures::future::try_join3;
+use futures::future::{join, try_join3};
 
 use super::Cloud;
 use super::admins::Admins;
 use super::aws::{Aws, OrFault};
+use super::kept::kept_first;
 use super::machine::Machine;
-use super::orphans::Orphans;
+use super::orphans::{Orphans, Subnet};
 use super::tags::{self, Tags, filter};
 use crate::config::Config;
 use crate::engine::Fault;
@@ -22,7 +23,7 @@ const REFUSED_BY_EKS: [&str; 3] = ["use1-az3", "usw1-az2", "cac1-az3"];
 /// What the graph is built from, besides the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
-    /// What an earlier configuration made and this one does not name; only [`Inventory::of_all`] looks for it.
+    /// What an earlier configuration made and this one does not name.
     pub orphans: Orphans,
     /// Who may administer the cluster; only [`Inventory::read`] looks for those who were listed once.
     pub admins: Admins,
@@ -37,6 +38,7 @@ pub struct Inventory {
 /// Where a subnet is.
 #[derive(Clone, Debug)]
 struct Place {
+    id: String,
     zone: String,
     cidr: String,
 }
@@ -45,11 +47,20 @@ impl Inventory {
     /// What is there already: enough for `status`.
     ///
     /// # Errors
-    /// When EC2, IAM or EKS does not tell, or EC2 does not know the instance type.
-    pub async fn read(aws: &Aws, config: &Config) -> Result<Self, Fault> {
+    /// When EC2, IAM or EKS does not tell, or EC2 does not know the instance type. What nobody tells of an earlier
+    /// configuration is in [`Orphans::unknown`].
+    pub async fn read(cloud: &Cloud) -> Result<Self, Fault> {
+        let (aws, config) = (&cloud.aws, &cloud.config);
         let all = try_join3(Self::places(aws, config), Machine::read(aws, config), Admins::read(aws, config));
-        let (inventory, machine, admins) = all.await?;
-        Ok(Self { machine, admins, ..inventory })
+        let (all, orphans) = join(all, Orphans::find(cloud)).await;
+        let (inventory, machine, admins) = all?;
+        Ok(Self { machine, admins, ..inventory.with(orphans, config) })
+    }
+
+    /// With its subnets that the configuration has no more.
+    fn with(self, mut orphans: Orphans, config: &Config) -> Self {
+        orphans.subnets = ["private", "public"].into_iter().flat_map(|side| self.beyond(config, side)).collect();
+        Self { orphans, ..self }
     }
 
     /// Where our subnets are.
@@ -60,9 +71,12 @@ impl Inventory {
         let found = calls.into_paginator().items().send().try_collect().await.fault()?;
         let place = |subnet: aws_sdk_ec2::types::Subnet| {
             let node = Tags::from(subnet.tags()).get(tags::RESOURCE)?.to_owned();
-            Some((node, Place { zone: subnet.availability_zone?, cidr: subnet.cidr_block? }))
+            Some((node, Place { id: subnet.subnet_id?, zone: subnet.availability_zone?, cidr: subnet.cidr_block? }))
         };
-        let subnets = found.into_iter().filter_map(place).collect();
+        // Where the one that is kept has its subnets counts, not where its twin has them.
+        let vpcs = found.iter().filter_map(|subnet| subnet.vpc_id.clone()).collect();
+        let kept = kept_first(aws, config, vpcs).await?.into_iter().next();
+        let subnets = found.into_iter().filter(|subnet| subnet.vpc_id == kept).filter_map(place).collect();
         let mut inventory = Self { subnets, ..Self::default() };
         inventory.zones = (0..config.network.private.len())
             .map(|index| config.network.zones.get(index).or(inventory.taken(index)).cloned().unwrap_or_default())
@@ -76,18 +90,20 @@ impl Inventory {
     /// When EC2, IAM, S3 or ECR does not tell. Where they may not tell us, [`Orphans::unknown`] says so.
     pub async fn of_all(cloud: &Cloud) -> Result<Self, Fault> {
         let (aws, config) = (&cloud.aws, &cloud.config);
-        let all = try_join3(Self::places(aws, config), Orphans::find(cloud), Admins::wanted(aws, config));
+        let all = try_join3(Self::places(aws, config), Orphans::find_all(cloud), Admins::wanted(aws, config));
         let (inventory, orphans, admins) = all.await?;
-        let (private, public) = (inventory.beyond(config, "private"), inventory.beyond(config, "public"));
-        Ok(Self { orphans: Orphans { private, public, ..orphans }, admins, ..inventory })
+        Ok(Self { admins, ..inventory.with(orphans, config) })
     }
 
-    /// The ranges of one side's subnets after those of the configuration; nothing where one is missing between them.
-    fn beyond(&self, config: &Config, side: &str) -> Vec<String> {
-        let index = |node: &String| node.strip_prefix("subnet/")?.strip_prefix(side)?.strip_prefix('-')?.parse::<usize>().ok();
-        let end = self.subnets.keys().filter_map(index).max().map_or(0, |last| last + 1);
-        let place = |index| self.subnets.get(&format!("subnet/{side}-{index}"));
-        (config.network.private.len()..end).map(|index| place(index).map_or_else(String::new, |at| at.cidr.clone())).collect()
+    /// One side's subnets after those of the configuration.
+    fn beyond(&self, config: &Config, side: &'static str) -> impl Iterator<Item = Subnet> {
+        let index = move |node: &str| node.strip_prefix("subnet/")?.strip_prefix(side)?.strip_prefix('-')?.parse::<usize>().ok();
+        let configured = config.network.private.len();
+        let subnet = move |(node, Place { id, zone, cidr }): (&String, &Place)| {
+            let index = index(node).filter(|index| *index >= configured)?;
+            Some(Subnet { side, index, id: id.clone(), zone: zone.clone(), cidr: cidr.clone() })
+        };
+        self.subnets.iter().filter_map(subnet)
     }
 
     /// Chooses zones for what is not there yet: those in which EKS makes a control plane and that

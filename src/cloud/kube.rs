@@ -1,6 +1,7 @@
 //! Kubernetes clients, one a cluster: its own CA, and an EKS token renewed before it ends.
 
 mod calls;
+pub mod contents;
 pub mod exec;
 mod fault;
 mod forward;
@@ -13,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Uri};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use kube::Client;
 use kube::client::ClientBuilder;
 use rustls::pki_types::CertificateDer;
@@ -30,6 +32,18 @@ use crate::engine::Fault;
 
 /// Who we are in server-side apply.
 pub const FIELD_MANAGER: &str = "tritondeploy";
+
+/// Label: the deployment whose object it is.
+pub const LABEL: &str = "tritondeploy/deployment";
+
+/// Whether we have applied the object for this deployment. Its label alone says less: whoever copies a manifest of ours copies
+/// that too, and the copy is theirs.
+#[must_use]
+pub fn is_ours(metadata: &ObjectMeta, deployment: &str) -> bool {
+    let owner = metadata.labels.as_ref().and_then(|labels| labels.get(LABEL));
+    let by_us = |entry: &ManagedFieldsEntry| entry.manager.as_deref() == Some(FIELD_MANAGER);
+    owner.is_some_and(|owner| owner == deployment) && metadata.managed_fields.iter().flatten().any(by_us)
+}
 
 /// A token is renewed while it is still good for this long: the longest call must end before it does.
 const SPARE: SignedDuration = SignedDuration::from_secs(120);
@@ -65,7 +79,7 @@ impl Clusters {
         {
             return Ok(cached.client.clone());
         }
-        let (token, until) = eks_token(aws, &cluster.name).await?;
+        let (token, until) = eks_token(&aws.sdk, &cluster.name).await?;
         let client = connect(&cluster.endpoint, &cluster.certificate_authority, &token, Some(SILENCE))?;
         let cached = Cached {
             endpoint: cluster.endpoint.clone(),
@@ -82,7 +96,7 @@ impl Clusters {
     /// # Errors
     /// As [`Self::client`].
     pub async fn patient(&self, aws: &Aws, cluster: &ClusterOutput) -> Result<Client, Fault> {
-        let (token, _) = eks_token(aws, &cluster.name).await?;
+        let (token, _) = eks_token(&aws.sdk, &cluster.name).await?;
         connect(&cluster.endpoint, &cluster.certificate_authority, &token, None)
     }
 }

@@ -7,11 +7,13 @@ pub mod cluster;
 pub mod docker;
 mod fault;
 pub mod inventory;
+pub mod kept;
 pub mod kube;
 pub mod lease;
 pub mod machine;
 pub mod orphans;
 mod regions;
+pub mod stored;
 pub mod tags;
 pub mod token;
 

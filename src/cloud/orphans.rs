@@ -1,22 +1,17 @@
-//! What an earlier configuration made and this one does not name: it is known by our tags, and `down` takes it too.
+//! What an earlier configuration made and this one does not name: it is known by our tags and labels.
 //!
-//! S3 and ECR cannot be asked for tags, so that this looks at every bucket and repository of the account in the region.
+//! Every look asks the tagging API once and the cluster for our labels; both may be late or silent, so that what they name
+//! counts only once its own look has found it, and what they cannot tell is said. `down` also lists what the account has.
 
-use std::future::Future;
+mod listed;
+pub mod objects;
+mod tagged;
 
-use futures::future::join;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::{join, join3};
 
+use self::objects::Object;
 use super::Cloud;
-use super::aws::OrFault;
-use super::tags::Tags;
-use crate::engine::{Fault, FaultKind};
-
-/// Calls at a time: S3 and ECR throttle who asks for hundreds of tags at once.
-const AT_ONCE: usize = 8;
-
-/// What S3 answers about a bucket that is not ours: without tags, in another region, or just gone.
-const NOT_OURS: [&str; 4] = ["NoSuchTagSet", "PermanentRedirect", "NoSuchBucket", "NotFound"];
+use crate::engine::Fault;
 
 /// Things of ours with names or places that the configuration does not have.
 #[derive(Clone, Debug, Default)]
@@ -25,127 +20,132 @@ pub struct Orphans {
     pub buckets: Vec<String>,
     /// Repositories by name.
     pub repositories: Vec<String>,
-    /// Ranges of private subnets after the configured ones.
-    pub private: Vec<String>,
-    /// Ranges of public subnets after the configured ones.
-    pub public: Vec<String>,
+    /// Private and public subnets after the configured ones.
+    pub subnets: Vec<Subnet>,
+    /// All objects in the cluster that carry our label, also those that the configuration names.
+    pub objects: Vec<Object>,
+    /// What is not ours keeps these from being deleted.
+    pub held: Vec<String>,
     /// What we may not look at, and so cannot tell whether it is ours.
     pub unknown: Vec<String>,
+    /// What is to become of buckets and repositories.
+    pub data: Data,
+}
+
+/// A subnet that the configuration has no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// `private` or `public`.
+    pub side: &'static str,
+    /// Its place in that list of the configuration that it was made for.
+    pub index: usize,
+    /// Its id.
+    pub id: String,
+    /// Its availability zone.
+    pub zone: String,
+    /// Its range.
+    pub cidr: String,
+}
+
+impl Subnet {
+    /// Its node's name, which is also its tag.
+    #[must_use]
+    pub fn node(&self) -> String {
+        format!("subnet/{}-{}", self.side, self.index)
+    }
+}
+
+/// What is to become of buckets and repositories, with all that is in them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Data {
+    /// `up` leaves those of an earlier configuration; `down` deletes all.
+    #[default]
+    AsUsual,
+    /// `up` deletes these of an earlier configuration, by their nodes' names.
+    Delete(Vec<String>),
+    /// `down` leaves all.
+    Keep,
 }
 
 impl Orphans {
-    /// The buckets and repositories.
-    pub(super) async fn find(cloud: &Cloud) -> Result<Self, Fault> {
+    /// What a look finds without a list of the whole account.
+    pub(super) async fn find(cloud: &Cloud) -> Self {
+        let (tagged, objects) = join(tagged::find(cloud), objects::find(cloud)).await;
         let mut orphans = Self::default();
-        let (buckets, repositories) = join(buckets(cloud), repositories(cloud)).await;
-        orphans.buckets = orphans.sorted("buckets", buckets)?;
-        orphans.repositories = orphans.sorted("repositories", repositories)?;
+        match tagged {
+            Ok(found) => orphans.add(cloud, found),
+            Err(fault) => orphans.unknown.push(format!("buckets and repositories of other names ({fault})")),
+        }
+        orphans.take(objects);
+        orphans
+    }
+
+    /// All that can be found: what `down` takes.
+    ///
+    /// # Errors
+    /// When S3 or ECR does not tell. Where they may not tell us, [`Orphans::unknown`] says so.
+    pub(super) async fn find_all(cloud: &Cloud) -> Result<Self, Fault> {
+        let (listed, tagged, objects) = join3(listed::find(cloud), tagged::find(cloud), objects::find(cloud)).await;
+        let mut orphans = Self::default();
+        orphans.add(cloud, listed?);
+        // The list has all that it may tell; the tagging API may know of what the list may not.
+        if let Ok(found) = tagged {
+            orphans.add(cloud, found);
+        }
+        // What cannot be told of the cluster ends with it.
+        orphans.take(objects.map_err(|_| String::new()));
+        orphans.unknown.retain(|why| !why.is_empty());
         Ok(orphans)
     }
 
-    /// Those that are ours; notes those that cannot be told.
-    fn sorted(&mut self, what: &str, found: Result<Vec<Told>, Fault>) -> Result<Vec<String>, Fault> {
-        let found = match found {
-            Err(fault) if fault.kind == FaultKind::Denied => {
-                self.unknown.push(format!("other {what} ({})", fault.message));
-                return Ok(Vec::new());
-            }
-            found => found?,
+    /// With these buckets and repositories, but for the configured ones.
+    fn add(&mut self, cloud: &Cloud, found: Self) {
+        let merged = |mine: &mut Vec<String>, found: Vec<String>, configured: &str| {
+            mine.extend(found.into_iter().filter(|name| name != configured));
+            mine.sort_unstable();
+            mine.dedup();
         };
-        let (mut ours, mut hidden) = (Vec::new(), Vec::new());
-        for told in found {
-            match told {
-                Told::Ours(name) => ours.push(name),
-                Told::Hidden(name) => hidden.push(name),
-                Told::NotOurs => {}
-            }
-        }
-        if let [first, ..] = &*hidden {
-            self.unknown.push(format!("{} {what} whose tags we may not read, such as {first}", hidden.len()));
-        }
-        Ok(ours)
+        merged(&mut self.buckets, found.buckets, &cloud.bucket());
+        merged(&mut self.repositories, found.repositories, &cloud.config.repository());
+        self.unknown.extend(found.unknown);
     }
 
-    /// What there is, as a user calls it.
+    /// With what the cluster has.
+    fn take(&mut self, objects: Result<(Vec<Object>, Vec<String>), String>) {
+        match objects {
+            Ok((objects, held)) => (self.objects, self.held) = (objects, held),
+            Err(why) => self.unknown.push(why),
+        }
+    }
+
+    /// Only what these have too: what was not shown is not deleted.
     #[must_use]
-    pub fn words(&self) -> Vec<String> {
-        let named = |what: &'static str, names: &[String]| -> Vec<String> {
-            names.iter().filter(|name| !name.is_empty()).map(|name| format!("{what} {name}")).collect()
-        };
-        let subnets = [named("subnet", &self.private), named("subnet", &self.public)].concat();
-        [named("bucket", &self.buckets), named("repository", &self.repositories), subnets].concat()
+    pub fn shown_in(mut self, shown: &Self) -> Self {
+        self.buckets.retain(|name| shown.buckets.contains(name));
+        self.repositories.retain(|name| shown.repositories.contains(name));
+        self.subnets.retain(|subnet| shown.subnets.contains(subnet));
+        self.objects.retain(|object| shown.objects.contains(object));
+        self
     }
-}
-
-/// Whose something is.
-enum Told {
-    Ours(String),
-    NotOurs,
-    Hidden(String),
-}
-
-impl Told {
-    /// One that may not be looked at is no reason to fail.
-    fn of(name: String, tags: Result<Option<Tags>, Fault>, ours: &Tags) -> Result<Self, Fault> {
-        match tags {
-            Ok(Some(tags)) if tags.same_owner(ours) => Ok(Self::Ours(name)),
-            Ok(_) => Ok(Self::NotOurs),
-            Err(fault) if fault.kind == FaultKind::Denied => Ok(Self::Hidden(name)),
-            Err(fault) => Err(fault),
-        }
-    }
-}
-
-async fn buckets(cloud: &Cloud) -> Result<Vec<Told>, Fault> {
-    let s3 = &cloud.aws.s3;
-    let (ours, configured) = (cloud.tags("bucket"), cloud.bucket());
-    let pages = s3.list_buckets().bucket_region(&cloud.aws.region).into_paginator().send();
-    let pages = pages.try_collect().await.fault()?;
-    let names = pages.into_iter().flat_map(|page| page.buckets.unwrap_or_default()).filter_map(|bucket| bucket.name);
-    let look = |name: String| {
-        let (call, ours) = (s3.get_bucket_tagging().bucket(&name).expected_bucket_owner(&cloud.aws.account), &ours);
-        async move {
-            let answer = call.send().await.fault_or_absent(&NOT_OURS);
-            Told::of(name, answer.map(|answer| answer.map(|answer| Tags::from(answer.tag_set()))), ours)
-        }
-    };
-    all(names.filter(|name| *name != configured).map(look)).await
-}
-
-async fn repositories(cloud: &Cloud) -> Result<Vec<Told>, Fault> {
-    let ecr = &cloud.aws.ecr;
-    let (ours, configured) = (cloud.tags("repository"), cloud.config.repository());
-    let found = ecr.describe_repositories().into_paginator().items().send().try_collect().await.fault()?;
-    let found = found.into_iter().filter_map(|repository| Some((repository.repository_name?, repository.repository_arn?)));
-    let look = |(name, arn): (String, String)| {
-        let (call, ours) = (ecr.list_tags_for_resource().resource_arn(arn), &ours);
-        async move {
-            let answer = call.send().await.fault_or_absent(&["RepositoryNotFoundException"]);
-            Told::of(name, answer.map(|answer| answer.map(|answer| Tags::from(answer.tags()))), ours)
-        }
-    };
-    all(found.filter(|(name, _)| *name != configured).map(look)).await
-}
-
-/// What each look found, some at a time.
-async fn all<F>(looks: impl Iterator<Item = F>) -> Result<Vec<Told>, Fault>
-where
-    F: Future<Output = Result<Told, Fault>>,
-{
-    stream::iter(looks).buffered(AT_ONCE).try_collect().await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use objects::Kind;
 
     #[test]
-    fn what_may_not_be_looked_at_is_told_and_never_taken_for_nothing() {
-        let mut orphans = Orphans::default();
-        let found = vec![Told::Ours("a".to_owned()), Told::NotOurs, Told::Hidden("b".to_owned()), Told::Hidden("c".to_owned())];
-        assert_eq!(orphans.sorted("buckets", Ok(found)).unwrap(), ["a"]);
-        assert!(orphans.sorted("repositories", Err(Fault::denied("no".to_owned()))).unwrap().is_empty());
-        assert_eq!(orphans.unknown, ["2 buckets whose tags we may not read, such as b", "other repositories (no)"]);
-        assert!(orphans.sorted("buckets", Err(Fault::try_again("slow down".to_owned()))).is_err());
+    fn what_was_not_shown_is_not_deleted() {
+        let object = |name: &str| Object { kind: Kind::Service, namespace: Some("triton".to_owned()), name: name.to_owned() };
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let shown = Orphans { buckets: names(&["a"]), objects: vec![object("old")], ..Orphans::default() };
+        let found = Orphans {
+            buckets: names(&["a", "b"]),
+            repositories: names(&["c"]),
+            objects: vec![object("old"), object("older")],
+            ..Orphans::default()
+        };
+        let left = found.shown_in(&shown);
+        assert_eq!((left.buckets, left.repositories.len(), left.objects), (names(&["a"]), 0, vec![object("old")]));
     }
 }

@@ -173,6 +173,7 @@ from_tags! {
     aws_sdk_iam::types::Tag => |t| (t.key(), t.value()),
     aws_sdk_ecr::types::Tag => |t| (t.key(), t.value()),
     aws_sdk_s3::types::Tag => |t| (t.key(), t.value()),
+    aws_sdk_resourcegroupstagging::types::Tag => |t| (t.key(), t.value()),
 }
 
 impl From<&HashMap<String, String>> for Tags {

@@ -10,11 +10,12 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
+use aws_types::SdkConfig;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
-use super::aws::Aws;
+use super::aws;
 use crate::engine::Fault;
 
 /// How long a token is said to be good.
@@ -28,9 +29,10 @@ const CLUSTER: &str = "x-k8s-aws-id";
 ///
 /// # Errors
 /// When there are no credentials to sign with.
-pub async fn eks_token(aws: &Aws, cluster: &str) -> Result<(String, Timestamp), Fault> {
+pub async fn eks_token(sdk: &SdkConfig, cluster: &str) -> Result<(String, Timestamp), Fault> {
+    let region = aws::region(sdk);
     let denied = |why: &dyn std::fmt::Display| Fault::denied(format!("no credentials to sign a token with: {why}"));
-    let provider = aws.sdk.credentials_provider().ok_or_else(|| denied(&"there is no provider"))?;
+    let provider = sdk.credentials_provider().ok_or_else(|| denied(&"there is no provider"))?;
     let credentials = provider.provide_credentials().await.map_err(|why| denied(&why))?;
     let now = SystemTime::now();
     // It dies with the session that signed it.
@@ -40,12 +42,12 @@ pub async fn eks_token(aws: &Aws, cluster: &str) -> Result<(String, Timestamp), 
     settings.expires_in = Some(EXPIRES);
     let identity = credentials.into();
     let params =
-        v4::SigningParams::builder().identity(&identity).region(&aws.region).name("sts").time(now).settings(settings).build();
+        v4::SigningParams::builder().identity(&identity).region(&region).name("sts").time(now).settings(settings).build();
     let fatal = |why: &dyn std::fmt::Display| Fault::fatal(format!("the token could not be signed: {why}"));
     let params = params.map_err(|why| fatal(&why))?.into();
-    let china = if aws.region.starts_with("cn-") { ".cn" } else { "" };
-    let public = || format!("https://sts.{}.amazonaws.com{china}", aws.region);
-    let endpoint = aws.endpoint_url.clone().unwrap_or_else(public);
+    let china = if region.starts_with("cn-") { ".cn" } else { "" };
+    let public = || format!("https://sts.{region}.amazonaws.com{china}");
+    let endpoint = sdk.endpoint_url().map_or_else(public, str::to_owned);
     let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", endpoint.trim_end_matches('/'));
     let headers = [(CLUSTER, cluster)].into_iter();
     let request = SignableRequest::new("GET", &url, headers, SignableBody::Bytes(&[])).map_err(|why| fatal(&why))?;

@@ -5,33 +5,40 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::data::Stored;
 use super::{LOOKING, Session, ended, fault, lock, plan};
-use crate::cli::Ask;
+use crate::cli;
 use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
+use crate::cloud::orphans::Data;
 use crate::cost;
-use crate::engine::{Gate, Outcome, Status, Walk};
+use crate::engine::{Gate, NodeReport, Outcome, Status, Walk};
 use crate::error::Error;
 use crate::report::{self, Reporter, show, words};
 
-pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
+pub(super) async fn run(session: &Session, asked: &cli::Down) -> Result<(), Error> {
     let cloud = session.cloud("down").await?;
-    let (inventory, walk) = everything(session, &cloud).await?;
+    let (inventory, walk) = everything(session, &cloud, asked).await?;
     let orphans = &inventory.orphans;
     let survey = session.look(&walk).await?;
-    let there: Vec<_> = survey.nodes.iter().filter(|seen| !seen.watched && seen.status != Status::Absent).collect();
+    let goes = |seen: &&NodeReport| !seen.watched && is_there(seen);
+    let there: Vec<_> = survey.nodes.iter().filter(goes).collect();
+    let kept = Stored::spared(&cloud, &survey).await;
     let (foreign, ours): (Vec<_>, Vec<_>) = there.into_iter().partition(|seen| matches!(seen.status, Status::Foreign { .. }));
     if !session.json() {
         plan::head(&cloud);
-        show::grouped('-', ours.iter().map(|seen| &*seen.node));
-        if let named @ [_, ..] = &*orphans.words() {
-            show::line(format!("  Among them, of an earlier configuration: {}.", named.join(", ")));
-        }
+        let named = ours.iter().filter(|seen| seen.unwanted.is_none() && seen.status != Status::Absent);
+        show::grouped('-', named.map(|seen| &*seen.node));
+        report::orphans::going(ours.iter().copied().filter(|seen| seen.unwanted.is_some()));
+        show::twins(&survey);
+        kept.iter().for_each(|stored| show::line(format!("  = {} (kept)", stored.line())));
         show::standings(foreign.iter().copied());
-        let models = ours.iter().any(|seen| &*seen.node == "bucket");
+        let models = ours.iter().any(|seen| seen.kind == "bucket");
         let models = if models { ", with the models, images and videos in the bucket" } else { "" };
         let stays = if foreign.is_empty() { String::new() } else { format!("; {} not ours, which stays", foreign.len()) };
-        show::line(format!("{} to delete{models}{stays}.", ours.len()));
+        let only_twins = ours.iter().filter(|seen| seen.status == Status::Absent).count();
+        let count = ours.len() - only_twins + show::count_twins(&survey);
+        show::line(format!("{count} to delete{models}{stays}."));
         if ours.iter().any(|seen| &*seen.node == "cluster") {
             show::line(format!("It costs {} until then.", cost::of(&cloud.config).line(&cloud.aws.region)));
         }
@@ -39,24 +46,25 @@ pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
     let unchanged = if ours.is_empty() { Some(destroy(session, walk).await) } else { None };
     let outcome = match unchanged {
         Some(outcome) if outcome.shut.is_none() => outcome,
-        _ => under_the_lease(session, &cloud, ask).await?,
+        _ => under_the_lease(session, &cloud, asked).await?,
     };
     let ended = ended(&outcome, format!("{} (it goes on from here)", session.again("down")));
+    let former: Vec<&str> = ours.iter().filter(|seen| seen.unwanted.is_some()).map(|seen| &*seen.node).collect();
     let done = |left: &[String]| {
-        let seconds = outcome.took.as_secs_f64();
-        json!({"outcome": outcome, "former": orphans.words(), "untold": orphans.unknown, "left": left, "seconds": seconds})
+        let (unknown, seconds) = (&orphans.unknown, outcome.took.as_secs_f64());
+        json!({"outcome": outcome, "former": former, "kept": kept, "untold": unknown, "left": left, "seconds": seconds})
     };
     if let Err(error) = ended {
         let found = done(error.exists());
         return Err(error.with(found));
     }
     let left: Vec<String> = session
-        .through(&cloud, &inventory)
+        .through(&cloud, &inventory, None)
         .look()
         .await
         .nodes
         .into_iter()
-        .filter(|seen| !matches!(seen.status, Status::Absent | Status::Foreign { .. }))
+        .filter(|seen| is_there(seen) && !matches!(seen.status, Status::Foreign { .. }))
         .map(|seen| format!("{} ({})", seen.node, show::words(&seen.status)))
         .collect();
     if !left.is_empty() {
@@ -66,7 +74,9 @@ pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
     if session.json() {
         show::json(&done(&left));
     } else {
-        show::line(format!("Left of {} in {}: nothing.", cloud.config.name, cloud.aws.region));
+        let nothing = if kept.is_empty() { "nothing." } else { "nothing but what you keep:" };
+        show::line(format!("Left of {} in {}: {nothing}", cloud.config.name, cloud.aws.region));
+        kept.iter().for_each(|stored| show::line(format!("  {}", stored.line())));
         if !orphans.unknown.is_empty() {
             show::line(format!("Of these it cannot be told whether they were ours: {}.", orphans.unknown.join("; ")));
         }
@@ -74,17 +84,25 @@ pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
     Ok(())
 }
 
+/// It is there, if only as a twin, and goes.
+fn is_there(seen: &NodeReport) -> bool {
+    !seen.spared && (seen.status != Status::Absent || !seen.twins.is_empty())
+}
+
 /// All that there is, and a walk through it.
-async fn everything(session: &Session, cloud: &Arc<Cloud>) -> Result<(Inventory, Walk<Cloud>), Error> {
-    let inventory = Inventory::of_all(cloud).await.map_err(|why| fault(&why, LOOKING))?;
-    let walk = session.through(cloud, &inventory);
+async fn everything(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Down) -> Result<(Inventory, Walk<Cloud>), Error> {
+    let mut inventory = Inventory::of_all(cloud).await.map_err(|why| fault(&why, LOOKING))?;
+    if asked.keep_data {
+        inventory.orphans.data = Data::Keep;
+    }
+    let walk = session.through(cloud, &inventory, None);
     Ok((inventory, walk))
 }
 
 /// Asks, takes the lease, and looks again: what was seen before it may have changed. Where there is no bucket of ours for a
 /// lease, it goes without, and stops when somebody else has one.
-async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, ask: &Ask) -> Result<Outcome, Error> {
-    if !ask.yes {
+async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Down) -> Result<Outcome, Error> {
+    if !asked.ask.yes {
         report::confirm("Delete all of it?", &session.cancel).await?;
     }
     let held = match session.bucket(cloud).await? {
@@ -95,10 +113,10 @@ async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, ask: &Ask) -> Re
                 format!("cannot take the lease, since it cannot be told whether the bucket {} is ours: {why}", cloud.bucket());
             return Err(Error::failed(why, session.again("down")));
         }
-        Status::Present | Status::Changing { .. } | Status::Broken { .. } => session.lock(cloud, "down", ask.lock).await?,
+        Status::Present | Status::Changing { .. } | Status::Broken { .. } => session.lock(cloud, "down", asked.ask.lock).await?,
     };
     let walk = async |gate: Gate| {
-        let (_, walk) = everything(session, cloud).await?;
+        let (_, walk) = everything(session, cloud, asked).await?;
         Ok(destroy(session, Walk { gate, ..walk }).await)
     };
     if let Some(held) = held {

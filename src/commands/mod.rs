@@ -1,5 +1,6 @@
 //! One file a command; what all of them begin with is here.
 
+mod data;
 mod down;
 mod infer;
 mod init;
@@ -18,7 +19,7 @@ mod up;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +33,7 @@ use crate::config::{self, Config};
 use crate::deployment;
 use crate::engine::{Events, Failure, Fault, FaultKind, Gate, Graph, Outcome, Report, Walk};
 use crate::error::Error;
-use crate::models::Repository;
+use crate::models::{Checked, Repository};
 use crate::report::{Mode, show, words};
 
 /// Runs one command to its end.
@@ -61,18 +62,19 @@ async fn dispatch(cli: Cli) -> Result<(), Error> {
         mode: Mode::choose(cli.json),
         log: cli.log,
         cancel: CancellationToken::new(),
+        local: OnceLock::new(),
     };
     interrupted(session.cancel.clone());
     match cli.command {
         Command::Init(init) => init::run(&session, init).await,
         Command::Plan => plan::run(&session).await,
-        Command::Up(ask) => up::run(&session, &ask).await,
+        Command::Up(up) => up::run(&session, &up).await,
         Command::PushModels(lock) => push_models::run(&session, lock).await,
         Command::Infer(infer) => infer::run(&session, infer).await,
         Command::Test(test) => test::run(&session, test).await,
         Command::Status(status) => status::run(&session, status).await,
         Command::Logs(logs) => logs::run(&session, logs).await,
-        Command::Down(ask) => down::run(&session, &ask).await,
+        Command::Down(down) => down::run(&session, &down).await,
         Command::Unlock(unlock) => unlock::run(&session, unlock.yes).await,
         Command::Kubeconfig(to) => kubeconfig::run(&session, to.output).await,
         Command::Token => token::run(&session).await,
@@ -119,6 +121,8 @@ struct Session {
     mode: Mode,
     log: Option<PathBuf>,
     cancel: CancellationToken,
+    /// The local models, once a command has read them.
+    local: OnceLock<Arc<Checked>>,
 }
 
 impl Session {
@@ -148,9 +152,9 @@ impl Session {
         Ok(Arc::new(Cloud::new(aws, config)))
     }
 
-    /// A walk through the deployment's graph. To make something, the zones are chosen that are not chosen yet.
-    async fn walk(&self, cloud: &Arc<Cloud>, to_make: bool) -> Result<Walk<Cloud>, Error> {
-        let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await.map_err(|why| fault(&why, LOOKING))?;
+    /// What the graph is made of. To make something, the zones are chosen that are not chosen yet.
+    async fn inventory(&self, cloud: &Arc<Cloud>, to_make: bool) -> Result<Inventory, Error> {
+        let mut inventory = Inventory::read(cloud).await.map_err(|why| fault(&why, LOOKING))?;
         if to_make {
             let mut problems = inventory.machine.problems(&cloud.config);
             problems.extend(inventory.admins.problems(&cloud.aws).await.map_err(|why| fault(&why, "look at access.admins"))?);
@@ -160,12 +164,18 @@ impl Session {
             }
             inventory.choose(&cloud.aws, &cloud.config).await.map_err(|why| fault(&why, LOOKING))?;
         }
-        Ok(self.through(cloud, &inventory))
+        Ok(inventory)
+    }
+
+    /// A walk through the graph that is made of this, to make it or to compare it: the local models are read. They may be
+    /// many gigabytes, and may be on another machine for who only looks.
+    fn to_make(&self, cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
+        self.through(cloud, inventory, Some(self.local(&cloud.config)))
     }
 
     /// A walk through the graph that is made of this.
-    fn through(&self, cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
-        self.over(cloud, deployment::graph(&cloud.config, inventory))
+    fn through(&self, cloud: &Arc<Cloud>, inventory: &Inventory, local: Option<&Arc<Checked>>) -> Walk<Cloud> {
+        self.over(cloud, deployment::graph(&cloud.config, inventory, local))
     }
 
     /// A walk through this graph that may not act yet.
@@ -180,9 +190,14 @@ impl Session {
         if self.cancel.is_cancelled() { Err(Error::unchanged()) } else { Ok(survey) }
     }
 
+    /// The local models, read once and hashed.
+    fn local(&self, config: &Config) -> &Arc<Checked> {
+        self.local.get_or_init(|| Arc::new(Repository::open(&config.models.directory, &config.models.serve)))
+    }
+
     /// The local models, or every problem of them.
     fn models(&self, config: &Config, command: &str) -> Result<Repository, Error> {
-        let repository = Repository::open(&config.models.directory, &config.models.serve).and_then(|repository| {
+        let repository = Checked::clone(self.local(config)).and_then(|repository| {
             let asked = config.pipeline.iter().map(|model| model.model.as_str()).chain(config.proof.model.as_deref());
             repository.has(asked)
         });

@@ -5,41 +5,49 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::Session;
+use super::data::Stored;
 use super::lock::Running;
 use crate::cloud::Cloud;
+use crate::cloud::orphans::Orphans;
 use crate::cost;
 use crate::engine::Report;
 use crate::error::Error;
-use crate::report::show;
+use crate::report::{self, show};
 
 pub(super) async fn run(session: &Session) -> Result<(), Error> {
     let cloud = session.cloud("plan").await?;
-    let survey = session.look(&session.walk(&cloud, true).await?).await?;
+    let inventory = session.inventory(&cloud, true).await?;
+    let survey = session.look(&session.to_make(&cloud, &inventory)).await?;
+    let data = Stored::orphaned(session, &cloud, &survey).await;
     let running = Running::find(&cloud, &survey).await;
     if session.json() {
         let cost = cost::of(&cloud.config);
         show::json(&json!({
             "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
             "nodes": survey.nodes, "warnings": crate::config::warnings(&cloud.config), "dollars_an_hour": cost.total(), "cost": cost,
-            "lease": running.json(),
+            "data": data, "held": inventory.orphans.held, "untold": inventory.orphans.unknown, "lease": running.json(),
         }));
         return Ok(());
     }
-    present(&cloud, &survey);
+    present(&cloud, &inventory.orphans, &survey, &data);
     running.line().into_iter().for_each(show::line);
     Ok(())
 }
 
 /// Account, region, what will happen and its cost.
-pub(super) fn present(cloud: &Arc<Cloud>, survey: &Report) {
+pub(super) fn present(cloud: &Arc<Cloud>, orphans: &Orphans, survey: &Report, data: &[Stored]) {
     head(cloud);
     show::plan(survey);
+    report::orphans::data(&data.iter().map(Stored::line).collect::<Vec<_>>());
+    report::orphans::notes(orphans);
     let changed = |seen: &&crate::engine::NodeReport| &*seen.node == "kube/deployment" && !seen.changes.is_empty();
     if cloud.config.workload.replicas == 1 && survey.nodes.iter().any(|seen| changed(&seen)) {
         show::line("The one pod is replaced: the WebSocket does not answer until the new one is ready.");
     }
     crate::config::warnings(&cloud.config).iter().for_each(|warning| show::line(format!("warning: {warning}")));
-    show::line(format!("It costs {}.", cost::of(&cloud.config).line(&cloud.aws.region)));
+    let left = survey.nodes.iter().any(|seen| seen.unwanted.is_some());
+    let left = if left { " What is left of an earlier configuration is not counted." } else { "" };
+    show::line(format!("It costs {}.{left}", cost::of(&cloud.config).line(&cloud.aws.region)));
 }
 
 /// Which deployment, where, and as whom.

@@ -10,19 +10,21 @@ use crate::cli::Lock;
 use crate::cloud::Cloud;
 use crate::engine::Gate;
 use crate::error::Error;
-use crate::models::{Bucket, Draft, Report, Repository, release};
+use crate::models::{Bucket, Draft, Published, Report, Repository, release};
 use crate::report::{Work, show};
 use crate::resources::kube::serving;
-use tritondeploy_wire::manifest::Manifest;
+use crate::resources::storage::elsewhere;
 
 pub(super) async fn run(session: &Session, lock: Lock) -> Result<(), Error> {
     // Before the first call: it needs no account.
     session.models(&session.config()?, "push-models")?;
     let cloud = session.cloud("push-models").await?;
     let local = session.served(&cloud, "push-models").await?;
-    let released = released(session, &cloud).await?;
-    let report = if Draft::new(&local, Some(&released), &BTreeMap::new()).is_empty() {
-        Report::default()
+    let published = released(session, &cloud).await?;
+    let same = Draft::new(&local, Some(&published), &BTreeMap::new()).is_empty();
+    let report = if same && elsewhere(&cloud, &published.digest).await.is_empty() {
+        // It only looks: at pods that cannot be asked, and at what others put beside the models.
+        push(session, &cloud, &local, &Gate::open()).await?
     } else {
         let held = session.lock(&cloud, "push-models", lock).await?;
         let held = held.ok_or_else(|| nothing(session, &cloud))?;
@@ -32,7 +34,12 @@ pub(super) async fn run(session: &Session, lock: Lock) -> Result<(), Error> {
         show::released(&report);
     }
     if let Err(why) = report.accepted() {
-        let next = format!("mend the model, then {}", session.again("push-models"));
+        let refused = report.pods.iter().any(|pod| !pod.ok);
+        let next = match &report.superseded {
+            Some(_) => format!("{} to release these models instead", session.again("push-models")),
+            None if refused => format!("mend the model, then {}", session.again("push-models")),
+            None => session.again("push-models"),
+        };
         return Err(Error::failed(why.to_string(), next).with(json!(report)));
     }
     if session.json() {
@@ -42,7 +49,7 @@ pub(super) async fn run(session: &Session, lock: Lock) -> Result<(), Error> {
 }
 
 /// The release that is published.
-async fn released(session: &Session, cloud: &Cloud) -> Result<Manifest, Error> {
+async fn released(session: &Session, cloud: &Cloud) -> Result<Published, Error> {
     let name = cloud.bucket();
     let released = Bucket { aws: &cloud.aws, name: &name }.released().await;
     released.map_err(|why| fault(&why, "read the released models"))?.ok_or_else(|| nothing(session, cloud))
@@ -66,11 +73,11 @@ async fn push(session: &Session, cloud: &Cloud, local: &Repository, gate: &Gate)
     let work = Work::start(session.mode, "push-models");
     let progress = |done, total| work.progress("uploading", done, total);
     let released = tokio::select! {
-        released = release(bucket, local, serving(cloud), &stop, progress) => released,
+        released = release(bucket, local, || serving(cloud), &stop, progress) => released,
         never = lost => match never {},
     };
     work.end();
-    let why = "stopped; the former models still answer, and what was uploaded is kept";
+    let why = "stopped; the former models still answer";
     let next = session.again("push-models");
     released.map_err(|fault| match gate.refusal() {
         _ if session.cancel.is_cancelled() => Error::Interrupted { why, exists: Vec::new(), next, found: Box::default() },

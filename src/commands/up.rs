@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::data::{self, Stored};
 use super::{Session, ended, plan};
-use crate::cli::Ask;
+use crate::cli;
 use crate::cloud::Cloud;
-use crate::engine::{NodeReport, Outcome, Report, Status, UpdateMode, Walk};
+use crate::cloud::inventory::Inventory;
+use crate::engine::{NodeReport, Outcome, Removal, Report, Status, UpdateMode, Walk};
 use crate::error::Error;
-use crate::report::{self, Reporter, show};
+use crate::report::{self, Reporter, show, words};
 use crate::resources::registry::gateway_image;
 
-pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
+pub(super) async fn run(session: &Session, asked: &cli::Up) -> Result<(), Error> {
     let config = session.config()?;
     if config.workload.source_ranges.is_empty() && !config.workload.public_without_auth {
         return Err(Error::usage(
@@ -24,17 +26,20 @@ pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
         ));
     }
     let cloud = session.cloud("up").await?;
-    let walk = session.walk(&cloud, true).await?;
+    let inventory = inventory(session, &cloud, asked).await?;
+    let walk = session.to_make(&cloud, &inventory);
     let survey = session.look(&walk).await?;
+    data::check(&survey, &asked.delete_data)?;
     if !session.json() {
-        plan::present(&cloud, &survey);
+        let data = Stored::orphaned(session, &cloud, &survey).await;
+        plan::present(&cloud, &inventory.orphans, &survey, &data);
     }
     preflight(session, &cloud, &survey).await?;
-    let unchanged = if changes_something(&survey) { None } else { Some(apply(session, walk).await) };
+    let unchanged = if changes_something(&survey) { None } else { Some(apply(session, walk, &survey).await) };
     let outcome = match unchanged {
         // Nothing had to be done, or it failed without an act.
         Some(outcome) if outcome.shut.is_none() => outcome,
-        _ => under_the_lease(session, &cloud, ask).await?,
+        _ => under_the_lease(session, &cloud, asked, (&inventory, &survey)).await?,
     };
     let next = format!("{} (it goes on from here), or {}", session.again("up"), session.again("down"));
     let ended = ended(&outcome, next);
@@ -48,35 +53,59 @@ pub(super) async fn run(session: &Session, ask: &Ask) -> Result<(), Error> {
     ended?;
     show::facts(outcome.facts.iter().map(|(_, fact)| fact));
     let changed = outcome.changed;
+    if !outcome.unshown.is_empty() {
+        let again = session.again("up");
+        show::note(&format!(
+            "twins that the plan did not show are left: {}; {again} deletes them",
+            words::brief(&outcome.unshown)
+        ));
+    }
     show::line(if changed == 0 { "Nothing had to be changed.".to_owned() } else { format!("Up, after {changed} changes.") });
     Ok(())
 }
 
-/// Asks, takes the lease, and looks again: what was seen before it may have changed.
-async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, ask: &Ask) -> Result<Outcome, Error> {
-    if !ask.yes {
+/// What the graph is made of, with the data that is to go.
+async fn inventory(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Up) -> Result<Inventory, Error> {
+    let mut inventory = session.inventory(cloud, true).await?;
+    if !asked.delete_data.is_empty() {
+        data::name(&mut inventory, cloud, &asked.delete_data);
+    }
+    Ok(inventory)
+}
+
+/// Asks, takes the lease, and looks again: what was seen before it may have changed. Of twins, and of what an earlier
+/// configuration made, only what was shown is deleted.
+async fn under_the_lease(
+    session: &Session,
+    cloud: &Arc<Cloud>,
+    asked: &cli::Up,
+    (inventory_shown, shown): (&Inventory, &Report),
+) -> Result<Outcome, Error> {
+    if !asked.ask.yes {
         report::confirm("Go on?", &session.cancel).await?;
     }
     let held = loop {
         let made = session.make_bucket(cloud).await?;
         // None: while this one waited, the `down` that held it took the bucket away.
-        let held = session.lock(cloud, "up", ask.lock).await.map_err(|why| why.after(made.then_some("bucket")))?;
+        let held = session.lock(cloud, "up", asked.ask.lock).await.map_err(|why| why.after(made.then_some("bucket")))?;
         if let Some(held) = held {
             break held;
         }
     };
     let walk = async {
-        let walk = session.walk(cloud, true).await?;
-        Ok(apply(session, Walk { gate: held.gate(), ..walk }).await)
+        let mut found = inventory(session, cloud, asked).await?;
+        found.orphans = found.orphans.shown_in(&inventory_shown.orphans);
+        let walk = session.to_make(cloud, &found);
+        Ok(apply(session, Walk { gate: held.gate(), ..walk }, shown).await)
     };
     session.under(&held, walk).await
 }
 
 /// Walks, and draws it.
-async fn apply(session: &Session, mut walk: Walk<Cloud>) -> Outcome {
+async fn apply(session: &Session, mut walk: Walk<Cloud>, shown: &Report) -> Outcome {
     let reporter = Reporter::start(session.mode);
     walk.events = reporter.events();
-    let outcome = walk.up().await;
+    let outcome = walk.up_as_shown(shown).await;
     drop(walk);
     reporter.end().await;
     outcome
@@ -117,5 +146,9 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
 }
 
 fn changes_something(survey: &Report) -> bool {
-    survey.nodes.iter().any(|seen| !seen.changes.is_empty() || (!seen.watched && seen.status != Status::Present))
+    let stays = |seen: &NodeReport| seen.unwanted.as_ref().is_some_and(|unwanted| unwanted.removal == Removal::Never);
+    let changes = |seen: &NodeReport| {
+        !seen.changes.is_empty() || !seen.watched && (seen.status != Status::Present || !seen.twins.is_empty())
+    };
+    survey.nodes.iter().any(|seen| !stays(seen) && changes(seen))
 }

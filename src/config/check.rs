@@ -33,7 +33,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         say(!is_repository(repository), &format!("registry.repository: {repository:?} is no ECR name: {why}"));
     }
     let bucket = config.storage.bucket.as_deref().unwrap_or("bucket");
-    say(!(3..=63).contains(&bucket.len()) || bucket.contains(['/', '_']), "storage.bucket: no S3 bucket name");
+    say(!is_bucket(bucket), "storage.bucket: no S3 bucket name");
     for (key, ranges) in [
         ("workload.source_ranges", &config.workload.source_ranges),
         ("cluster.public_access_cidrs", &config.cluster.public_access_cidrs),
@@ -203,8 +203,13 @@ fn mask(bits: u32) -> u32 {
     u32::MAX.checked_shl(32 - bits).unwrap_or(0)
 }
 
+/// As far as it is said here: S3 knows the rest.
+pub(crate) fn is_bucket(name: &str) -> bool {
+    (3..=63).contains(&name.len()) && !name.contains(['/', '_'])
+}
+
 /// As ECR's API reference has it ("CreateRepository", repositoryName).
-fn is_repository(name: &str) -> bool {
+pub(crate) fn is_repository(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     (2..=256).contains(&name.len()) && name.split(['.', '_', '-', '/']).all(|part| !part.is_empty() && part.chars().all(plain))
 }

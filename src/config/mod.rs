@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use access::Access;
 pub use check::warnings;
+pub(crate) use check::{is_bucket, is_repository};
 pub use load::{checked, load};
 
 /// The whole configuration.

@@ -29,6 +29,9 @@ pub(super) trait Acts<R: Observe>: Send + Sync + 'static {
     fn how(&self, _: &R, _: &Change) -> UpdateMode {
         UpdateMode::Refuse
     }
+    fn why_not(&self, _: &R, _: &Change) -> Option<String> {
+        None
+    }
 }
 
 fn not_meant<R: Observe>() -> Fault {
@@ -53,10 +56,13 @@ impl<R: Resource> Acts<R> for Own {
         resource.update(cx, within, uses, found, changes).await
     }
     async fn delete(&self, resource: &R, cx: &Cx<R::World>, within: &Within<R>, found: &R::Output) -> Result<(), Fault> {
-        resource.delete(cx, within, found).await
+        Resource::delete(resource, cx, within, found).await
     }
     fn how(&self, resource: &R, change: &Change) -> UpdateMode {
         resource.how(change)
+    }
+    fn why_not(&self, resource: &R, change: &Change) -> Option<String> {
+        resource.why_not(change)
     }
 }
 

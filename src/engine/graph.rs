@@ -8,7 +8,7 @@ use super::acts::{Acts, Delete, Own, Update, Watch};
 use super::erased::{AnyNode, Role, Typed};
 use super::id::NodeId;
 use super::inputs::{Given, Inputs, Known};
-use super::resource::{Adjust, Observe, Resource, Sweep};
+use super::resource::{Adjust, Observe, Removal, Resource, Sweep, Unwanted};
 
 /// A typed handle: whoever holds it may use the resource's output.
 pub struct Node<R> {
@@ -70,13 +70,15 @@ impl Inputs for After {
 /// The graph of a deployment.
 pub struct Graph<W> {
     pub(super) nodes: Vec<Box<dyn AnyNode<W>>>,
+    /// What `down` leaves, with all that is within it.
+    spared: Vec<NodeId>,
     /// What `down` deletes after all else.
     pub(super) last: Option<usize>,
 }
 
 impl<W: Send + Sync + 'static> Default for Graph<W> {
     fn default() -> Self {
-        Self { nodes: Vec::new(), last: None }
+        Self { nodes: Vec::new(), spared: Vec::new(), last: None }
     }
 }
 
@@ -143,16 +145,23 @@ impl<W: Send + Sync + 'static> Graph<W> {
         self.insert(name.into(), resource, within, uses, (Role::Swept, Delete))
     }
 
-    /// Adds what an earlier configuration made and this one does not want: `up` and `down` delete it until it is Absent.
-    /// Its output is never known during `up`.
-    pub fn remove<R: Resource<World = W>>(
+    /// Adds what an earlier configuration made and this one does not want: `down` deletes it until it is Absent, and `up`
+    /// as `unwanted` says. What is there and not ours is left alone and not shown. What goes last goes after those that go
+    /// last and name it among their needs; nothing that is wanted may name it. Its output is never known during `up`.
+    pub fn remove<R: Sweep<World = W>>(
         &mut self,
         name: impl Into<String>,
+        unwanted: Unwanted,
         resource: R,
         within: R::Within,
         uses: R::Uses,
     ) -> Node<R> {
-        self.insert(name.into(), resource, within, uses, (Role::Unwanted, Own))
+        self.insert(name.into(), resource, within, uses, (Role::Unwanted(unwanted), Delete))
+    }
+
+    /// `down` leaves this node, and all that is within it.
+    pub fn spare<R>(&mut self, node: &Node<R>) {
+        self.spared.push(node.id);
     }
 
     /// `down` deletes this one when all else is gone, whatever uses it. It must be made from nothing.
@@ -174,7 +183,14 @@ impl<W: Send + Sync + 'static> Graph<W> {
         debug_assert!(self.nodes.iter().all(|n| n.name().as_ref() != name), "two nodes named {name}");
         let id = NodeId(self.nodes.len());
         let name: Arc<str> = name.into();
-        self.nodes.push(Box::new(Typed { name: name.clone(), resource, within, uses, role, acts }));
+        let node = Box::new(Typed { name: name.clone(), resource, within, uses, role, acts });
+        let is_wanted = node.unwanted().is_none() && !node.swept();
+        let mut needs = node.within().into_iter().chain(node.uses());
+        debug_assert!(
+            !is_wanted || needs.all(|NodeId(need)| self.nodes[need].removal() != Some(Removal::Last)),
+            "{name} is wanted, and needs what is deleted after it"
+        );
+        self.nodes.push(node);
         Node { id, name, of: PhantomData }
     }
 
@@ -188,6 +204,17 @@ impl<W: Send + Sync + 'static> Graph<W> {
         self
     }
 
+    /// Which nodes `down` leaves.
+    pub(super) fn spared(&self) -> Vec<bool> {
+        let mut spared = vec![false; self.nodes.len()];
+        for id in 0..self.nodes.len() {
+            // What a node is within was added before it.
+            let within = self.nodes[id].within().into_iter().any(|NodeId(parent)| spared[parent]);
+            spared[id] = within || self.spared.contains(&NodeId(id));
+        }
+        spared
+    }
+
     /// Which nodes this one can be found through: itself, and all that it is within.
     pub(super) fn around(&self, id: usize) -> Vec<bool> {
         let mut around = vec![false; self.nodes.len()];
@@ -195,10 +222,23 @@ impl<W: Send + Sync + 'static> Graph<W> {
         // What a node is within was added before it.
         for id in (0..=id).rev() {
             if around[id] {
-                self.nodes[id].within().into_iter().for_each(|NodeId(parent)| around[parent] = true);
+                let node = &self.nodes[id];
+                node.within().into_iter().chain(node.beside()).for_each(|NodeId(parent)| around[parent] = true);
             }
         }
         around
+    }
+
+    /// Which nodes can be found only through this one.
+    pub(super) fn inside(&self, id: usize) -> Vec<usize> {
+        let mut inside = vec![id];
+        for (at, node) in self.nodes.iter().enumerate().skip(id + 1) {
+            if node.within().iter().any(|NodeId(parent)| inside.contains(parent)) {
+                inside.push(at);
+            }
+        }
+        inside.remove(0);
+        inside
     }
 
     /// Names and kinds in order of creation.

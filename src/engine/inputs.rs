@@ -77,6 +77,10 @@ impl Known {
         self.0.remove(&id);
     }
 
+    pub(super) fn output(&self, id: NodeId) -> Option<&Output> {
+        self.0.get(&id)
+    }
+
     pub(super) fn get<T: Clone + 'static>(&self, id: NodeId) -> Option<T> {
         self.0.get(&id).and_then(|output| output.downcast_ref::<T>()).cloned()
     }
@@ -90,6 +94,10 @@ pub trait Inputs: Clone + Send + Sync + 'static {
     type Givens: Clone + Send + Sync + 'static;
     /// Which nodes are meant.
     fn edges(&self, into: &mut Vec<NodeId>);
+    /// Those of them without which nothing can be found.
+    fn parents(&self, into: &mut Vec<NodeId>) {
+        self.edges(into);
+    }
     /// The values, when all are known.
     fn values(&self, known: &Known) -> Option<Self::Values>;
     /// The values as far as they are known.
@@ -103,6 +111,9 @@ impl<N: Inputs> Inputs for Vec<N> {
     type Givens = Vec<N::Givens>;
     fn edges(&self, into: &mut Vec<NodeId>) {
         self.iter().for_each(|need| need.edges(into));
+    }
+    fn parents(&self, into: &mut Vec<NodeId>) {
+        self.iter().for_each(|need| need.parents(into));
     }
     fn values(&self, known: &Known) -> Option<Self::Values> {
         self.iter().map(|need| need.values(known)).collect()
@@ -121,6 +132,9 @@ impl<N: Inputs> Inputs for Option<N> {
     fn edges(&self, into: &mut Vec<NodeId>) {
         self.iter().for_each(|need| need.edges(into));
     }
+    fn parents(&self, into: &mut Vec<NodeId>) {
+        self.iter().for_each(|need| need.parents(into));
+    }
     fn values(&self, known: &Known) -> Option<Self::Values> {
         match self {
             None => Some(None),
@@ -135,12 +149,36 @@ impl<N: Inputs> Inputs for Option<N> {
     }
 }
 
+/// What something is found beside: it is looked for after that, which tells of several just alike the one that is kept, and is
+/// found without it, too.
+#[derive(Clone)]
+pub struct Beside<N>(pub N);
+
+impl<N: Inputs> Inputs for Beside<N> {
+    type Values = Option<N::Values>;
+    type Givens = Option<N::Values>;
+    fn edges(&self, into: &mut Vec<NodeId>) {
+        self.0.edges(into);
+    }
+    fn parents(&self, _: &mut Vec<NodeId>) {}
+    fn values(&self, known: &Known) -> Option<Self::Values> {
+        Some(self.0.values(known))
+    }
+    fn givens(&self, known: &Known) -> Self::Givens {
+        self.0.values(known)
+    }
+    fn given(values: &Self::Values) -> Self::Givens {
+        values.clone()
+    }
+}
+
 macro_rules! tuple {
     ($($name:ident . $index:tt),*) => {
         impl<$($name: Inputs),*> Inputs for ($($name,)*) {
             type Values = ($($name::Values,)*);
             type Givens = ($($name::Givens,)*);
             fn edges(&self, _into: &mut Vec<NodeId>) { $(self.$index.edges(_into);)* }
+            fn parents(&self, _into: &mut Vec<NodeId>) { $(self.$index.parents(_into);)* }
             fn values(&self, _known: &Known) -> Option<Self::Values> { Some(($(self.$index.values(_known)?,)*)) }
             #[allow(clippy::unused_unit, reason = "the empty tuple is one of the cases")]
             fn givens(&self, _known: &Known) -> Self::Givens { ($(self.$index.givens(_known),)*) }

@@ -41,6 +41,11 @@ pub trait Observe: Send + Sync + Sized + 'static {
         uses: &<Self::Uses as Inputs>::Givens,
     ) -> Self::State;
 
+    /// Whether a difference counts as none: what is there serves what is wanted as it is.
+    fn tolerates(&self, _difference: &Change) -> bool {
+        false
+    }
+
     /// Looks at the object, and changes nothing.
     fn observe(
         &self,
@@ -62,13 +67,19 @@ pub trait Observe: Send + Sync + Sized + 'static {
         async { Vec::new() }
     }
 
+    /// What the service calls this one, where it gives ids: by it one of several just alike is told from the others. Of what
+    /// has a name there is one only (None), and `up` deletes no twin of it.
+    fn id(&self, _found: &Self::Output) -> Option<String> {
+        None
+    }
+
     /// What a user wants to read of it at the end (ids, addresses).
     fn facts(&self, _found: &Self::Output) -> Vec<Fact> {
         Vec::new()
     }
 }
 
-/// What others make and leave behind, and we take away.
+/// What can be taken away: what others make and leave behind, and every [`Resource`].
 pub trait Sweep: Observe {
     /// Asks for the deletion; the walk looks until it is gone.
     fn delete(
@@ -128,12 +139,30 @@ pub trait Resource: Observe {
     fn how(&self, _change: &Change) -> UpdateMode {
         UpdateMode::Refuse
     }
+
+    /// Why a change cannot be made in place, in a user's words; None: there is no more to say than that.
+    fn why_not(&self, _change: &Change) -> Option<String> {
+        None
+    }
+}
+
+impl<R: Resource> Sweep for R {
+    async fn delete(
+        &self,
+        cx: &Cx<Self::World>,
+        within: &<Self::Within as Inputs>::Values,
+        found: &Self::Output,
+    ) -> Result<(), Fault> {
+        Resource::delete(self, cx, within, found).await
+    }
 }
 
 /// What a look found.
 pub enum Observation<R: Observe> {
     /// It is not there.
     Absent,
+    /// It is not there, but others just like it are, which serve a twin of what it belongs to and cannot serve here.
+    Elsewhere(Vec<R::Output>),
     /// Something of that name is there, and is not ours.
     Foreign(String),
     /// It is on its way, up or down.
@@ -156,29 +185,14 @@ pub enum Observation<R: Observe> {
     },
 }
 
-impl<R: Observe> Observation<R> {
-    /// This one and another that is there, too: its twin, or what there is where this one is not (or not ours).
-    #[must_use]
-    pub fn with_twin(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Present(mut found), Self::Present(twin)) => {
-                found.twins.push(twin.output);
-                found.twins.extend(twin.twins);
-                Self::Present(found)
-            }
-            (Self::Absent | Self::Foreign(_), twin @ Self::Present(_)) => twin,
-            (seen, _) => seen,
-        }
-    }
-}
-
 /// An object that was found.
 pub struct Found<R: Observe> {
     /// What others may use.
     pub output: R::Output,
     /// Its state, to be compared with what is wanted.
     pub actual: R::State,
-    /// Others just like it, made by an answer that was lost or for an earlier configuration.
+    /// Others just like it, made by an answer that was lost or by another run at the same time. Which of them is kept is the
+    /// same at every look: [`Observe::id`] tells them apart.
     pub twins: Vec<R::Output>,
 }
 
@@ -199,6 +213,34 @@ pub enum Remedy {
     Recreate,
     /// Only the user can help.
     User,
+}
+
+/// Something that an earlier configuration made and this one does not want.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unwanted {
+    /// What the configuration said once, for a user.
+    pub why: Arc<str>,
+    /// When `up` deletes it; `down` does in any case.
+    pub removal: Removal,
+}
+
+impl Unwanted {
+    /// Not wanted for this reason.
+    pub fn new(removal: Removal, why: impl Into<Arc<str>>) -> Self {
+        Self { why: why.into(), removal }
+    }
+}
+
+/// When `up` deletes what is not wanted any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Removal {
+    /// As soon as what it needs is there.
+    Early,
+    /// Once everything that is wanted is as wanted.
+    Last,
+    /// Not at all.
+    Never,
 }
 
 /// How a change can be made.

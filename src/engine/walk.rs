@@ -13,6 +13,8 @@ mod run;
 mod snapshot;
 mod task;
 mod timing;
+mod tree;
+mod twins;
 mod up;
 
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use gate::Gate;
 
-use super::{Change, Events, Fact, Graph, Remedy, UpdateMode};
+use super::{Change, Events, Fact, Graph, Remedy, Unwanted, UpdateMode};
 
 /// A way through a graph.
 pub struct Walk<W> {
@@ -61,16 +63,52 @@ pub struct NodeReport {
     pub status: Status,
     /// What differs from what is wanted, and how it could be changed; empty unless Present.
     pub changes: Vec<(Change, UpdateMode)>,
+    /// An earlier configuration made it, and this one does not want it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unwanted: Option<Unwanted>,
+    /// `down` leaves it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub spared: bool,
     /// Why `up` would not begin: this must be put right first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
-    /// Others just like it, made by an answer that was lost or by another run at the same time: what a user reads of each.
+    /// Others just like it, made by an answer that was lost or by another run at the same time: `up` deletes them last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub twins: Vec<Vec<Fact>>,
+    pub twins: Vec<Twin>,
     /// What a user reads of it.
     pub facts: Vec<Fact>,
     /// Why it changes or is broken.
     pub evidence: Vec<String>,
+}
+
+/// Another one just like a node's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Twin {
+    /// What the service calls it; none: it has a name, is of an earlier configuration, and `up` leaves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What the service calls the one that is kept, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    /// What a user reads of it.
+    pub facts: Vec<Fact>,
+    /// What is in it, and goes with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Held>,
+}
+
+/// Something in a twin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// The node whose twin it is.
+    pub node: Arc<str>,
+    /// Its kind.
+    pub kind: &'static str,
+    /// What the service calls it, where it gives ids and they can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What a user reads of it.
+    pub facts: Vec<Fact>,
 }
 
 /// The node's status.
@@ -131,8 +169,11 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// Not tried because of troubles.
     pub blocked: Vec<Arc<str>>,
-    /// Nodes that exist now (up: in whatever state; down: what is left).
+    /// Nodes that exist now (up: in whatever state; down: what is left), and their twins as `NODE (ID)`.
     pub exists: Vec<Arc<str>>,
+    /// Twins that the shown plan did not have, and that `up` left for that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unshown: Vec<Arc<str>>,
     /// Nodes of which nobody knows: their last look failed, or none was made.
     #[serde(rename = "untold")]
     pub unknown: Vec<Arc<str>>,
@@ -171,11 +212,17 @@ impl<W: Send + Sync + 'static> Walk<W> {
     }
 
     /// Brings everything to what is wanted. Before the first change everything is looked at, and
-    /// what is foreign, denied or cannot be changed in place is refused.
+    /// what is foreign, denied or cannot be changed in place is refused. When all that is wanted stands, the twins go that this
+    /// first look found.
     ///
     /// Dropping the future is like a crash: the next `up` or `down` goes on from what is there.
     pub async fn up(&self) -> Outcome {
-        up::up(self).await
+        up::up(self, None).await
+    }
+
+    /// The same, but of twins only those go that the user was shown.
+    pub async fn up_as_shown(&self, shown: &Report) -> Outcome {
+        up::up(self, Some(shown)).await
     }
 
     /// Takes everything away, in reverse order, and looks until it is gone. What others make is

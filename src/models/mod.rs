@@ -2,13 +2,18 @@
 
 mod bucket;
 mod check;
+mod cleanup;
 mod onnx;
 mod pbtxt;
+mod pods;
 mod release;
 mod repository;
+mod retry;
 mod rollout;
 
-pub use bucket::Bucket;
-pub use release::{Difference, Draft, Upload};
-pub use repository::{Local, LocalFile, Problem, Repository};
-pub use rollout::{Report, Rolled, release};
+pub use bucket::{Bucket, Publication};
+pub use cleanup::Strangers;
+pub use pods::{Pod, Rolled, Served, served};
+pub use release::{Difference, Draft, Published, Upload};
+pub use repository::{Checked, Local, LocalFile, Problem, Repository};
+pub use rollout::{Report, release};

@@ -18,6 +18,9 @@ pub struct Repository {
     pub models: BTreeMap<String, Local>,
 }
 
+/// A local repository, or every problem of it.
+pub type Checked = Result<Repository, Vec<Problem>>;
+
 /// One model on this machine.
 #[derive(Clone, Debug)]
 pub struct Local {
@@ -64,7 +67,7 @@ impl Repository {
     ///
     /// # Errors
     /// Every problem found, not only the first.
-    pub fn open(directory: &Path, serve: &[String]) -> Result<Self, Vec<Problem>> {
+    pub fn open(directory: &Path, serve: &[String]) -> Checked {
         let names = if serve.is_empty() { model_folders(directory)? } else { serve.to_vec() };
         let mut repository = Self::default();
         let mut problems = Vec::new();

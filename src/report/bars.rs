@@ -95,7 +95,8 @@ impl Bars {
     }
 
     fn step(&self) {
-        if let Some(all) = &self.all {
+        // Twins are no nodes of the graph.
+        if let Some(all) = self.all.as_ref().filter(|all| all.length().is_none_or(|most| all.position() < most)) {
             all.inc(1);
         }
     }

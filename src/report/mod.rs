@@ -11,6 +11,7 @@ pub mod checks;
 mod json;
 mod lines;
 mod logs;
+pub mod orphans;
 pub mod show;
 pub mod videos;
 pub mod words;

@@ -5,8 +5,8 @@ use std::io::IsTerminal;
 
 use serde::Serialize;
 
-use super::words;
-use crate::engine::{Change, Fact, NodeReport, Remedy, Report, Status, UpdateMode};
+use super::{orphans, words};
+use crate::engine::{Change, Fact, NodeReport, Remedy, Report, Status, Twin, UpdateMode};
 use crate::models;
 
 /// One JSON object, at the end of a command.
@@ -36,9 +36,10 @@ pub fn plan(survey: &Report) {
         .map(|seen| &*seen.node)
         .collect();
     grouped('+', absent.iter().copied());
-    let gone: Vec<&str> = survey.nodes.iter().filter(goes).map(|seen| &*seen.node).collect();
-    grouped('-', gone.iter().copied());
-    for seen in &survey.nodes {
+    let gone: Vec<&NodeReport> = survey.nodes.iter().filter(goes).collect();
+    orphans::going(gone.iter().copied());
+    twins(survey);
+    for seen in survey.nodes.iter().filter(|seen| !(orphans::stays(seen) && seen.status == Status::Present)) {
         match &seen.status {
             Status::Absent => {}
             Status::Present if seen.changes.is_empty() || goes(&seen) => {}
@@ -65,25 +66,39 @@ pub fn plan(survey: &Report) {
     for (node, why) in survey.nodes.iter().filter_map(|seen| Some((&seen.node, seen.refused.as_ref()?))) {
         outln!("  ! {node}: `up` will refuse: {}", words::harmless(why));
     }
-    twins(survey);
     let anew = if anew == 0 { String::new() } else { format!(", {anew} to make anew") };
     let other = if other == 0 { String::new() } else { format!(", {other} to look at") };
-    let gone = if gone.is_empty() { String::new() } else { format!(", {} to delete", gone.len()) };
+    let gone = gone.len() + count_twins(survey);
+    let gone = if gone == 0 { String::new() } else { format!(", {gone} to delete") };
     outln!("{} to create, {change} to change{anew}{gone}{other}.", absent.len());
 }
 
-/// What is there more than once, and billed more than once.
+/// What is there more than once, is billed more than once, and goes: with what is in it.
 pub fn twins(survey: &Report) {
-    for seen in survey.nodes.iter().filter(|seen| !seen.twins.is_empty()) {
-        let ids = seen.twins.iter().map(|facts| facts.iter().map(|fact| fact.value.as_str()).collect::<Vec<_>>().join(", "));
-        let ids: Vec<String> = ids.filter(|ids| !ids.is_empty()).collect();
-        let ids = if ids.is_empty() { String::new() } else { format!(" ({})", ids.join("; ")) };
-        let count = seen.twins.len();
-        outln!(
-            "  ! {}: {count} more with the same tags{ids}: `down` takes them too; an answer was lost, or two ran `up` at once",
-            seen.node
-        );
+    for (seen, twin) in survey.nodes.iter().flat_map(|seen| seen.twins.iter().map(move |twin| (seen, twin))) {
+        outln!("  - {}", words::harmless(&described(&seen.node, twin)));
     }
+}
+
+/// How many things go as twins, with all that is in them.
+#[must_use]
+pub fn count_twins(survey: &Report) -> usize {
+    survey.nodes.iter().flat_map(|seen| &seen.twins).map(|twin| 1 + twin.holds.len()).sum()
+}
+
+fn described(node: &str, twin: &Twin) -> String {
+    let named = |node: &str, id: Option<&String>, facts: &[Fact]| {
+        let facts = facts.iter().map(|fact| &fact.value).filter(|value| Some(*value) != id);
+        let all: Vec<&str> = id.into_iter().chain(facts).map(String::as_str).collect();
+        if all.is_empty() { node.to_owned() } else { format!("{node} ({})", all.join(", ")) }
+    };
+    let why = match &twin.kept {
+        Some(kept) => format!("another one just like it, kept: {kept}"),
+        None => "it serves a twin, and cannot serve here".to_owned(),
+    };
+    let holds: Vec<String> = twin.holds.iter().map(|held| named(&held.node, held.id.as_ref(), &[])).collect();
+    let holds = if holds.is_empty() { String::new() } else { format!("; with {}", holds.join(", ")) };
+    format!("{}: {why}{holds}", named(node, twin.id.as_ref(), &twin.facts))
 }
 
 /// Names with a sign before them; those of a kind on one line.
@@ -145,9 +160,6 @@ pub fn standings<'a>(seen: impl IntoIterator<Item = &'a NodeReport>) {
     let mut alike: Vec<(String, Vec<&NodeReport>)> = Vec::new();
     for seen in seen {
         let words = match seen.status {
-            Status::Present if seen.changes.iter().any(|(change, _)| change.removes()) => {
-                "not in the configuration any more".to_owned()
-            }
             Status::Present => "differs from the configuration".to_owned(),
             // The same of all, whatever the request.
             Status::Unknown { ref why, .. } => words(&Status::Unknown { why: why.clone(), request_id: None }),
@@ -162,7 +174,7 @@ pub fn standings<'a>(seen: impl IntoIterator<Item = &'a NodeReport>) {
     for (words, members) in &alike {
         let names: Vec<&str> = members.iter().map(|seen| &*seen.node).collect();
         outln!("  {}: {}", words::brief(&names), words::harmless(words));
-        let changes = members.iter().flat_map(|seen| &seen.changes).filter(|(change, _)| !change.removes());
+        let changes = members.iter().flat_map(|seen| &seen.changes);
         changes.for_each(|(change, how)| outln!("      {}", changed(change, *how)));
         let evidence = members.iter().flat_map(|seen| &seen.evidence);
         let new = evidence.filter(|line| !words.contains(line.as_str()) && told.insert(line.as_str()));
@@ -215,6 +227,10 @@ fn without_digest(value: &str) -> &str {
 pub fn released(report: &models::Report) {
     if report.changed.is_empty() && report.removed.is_empty() {
         outln!("Nothing differs from what is released.");
+        let again = report.pods.iter().filter(|pod| pod.ok).map(|pod| pod.pod.as_str()).collect::<Vec<_>>().join(", ");
+        if !again.is_empty() {
+            outln!("Released again to {again}: another release was served there.");
+        }
     }
     for pod in &report.pods {
         for model in &pod.models {
@@ -231,11 +247,18 @@ pub fn released(report: &models::Report) {
         }
     }
     report.removed.iter().for_each(|name| outln!("  {name}: no longer served"));
+    if let Some(strangers) = &report.strangers {
+        outln!("Left under models/, since no release has put it there: {}", words::harmless(&strangers.to_string()));
+    }
+    if let Some(why) = &report.not_cleaned_up {
+        outln!("What no release needs any more is still in the bucket, and goes with the next release: {}", words::harmless(why));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Held;
 
     #[test]
     fn a_change_is_told_in_words() {
@@ -247,6 +270,21 @@ mod tests {
         assert_eq!(told(json!(null), json!("a"), UpdateMode::InPlace), "f: nothing -> \"a\"");
         assert_eq!(told(json!(1), json!(2), UpdateMode::Refuse), "f: 1 -> 2  (cannot be changed)");
         assert!(told(json!(1), json!("x".repeat(5000)), UpdateMode::InPlace).ends_with("xxx... (5002 bytes)"));
+    }
+
+    #[test]
+    fn a_twin_is_told_with_what_is_kept_and_what_goes_with_it() {
+        let fact = |value: &str| Fact { key: "x", value: value.to_owned() };
+        let held = Held { node: "nat-gateway".into(), kind: "nat-gateway", id: Some("nat-2".to_owned()), facts: Vec::new() };
+        let id = |id: &str| Some(id.to_owned());
+        let facts = vec![fact("vpc-b"), fact("10.0.0.0/20")];
+        let vpc = Twin { id: id("vpc-b"), kept: id("vpc-a"), facts, holds: vec![held] };
+        assert_eq!(
+            described("vpc", &vpc),
+            "vpc (vpc-b, 10.0.0.0/20): another one just like it, kept: vpc-a; with nat-gateway (nat-2)"
+        );
+        let gateway = Twin { id: id("igw-b"), kept: None, facts: Vec::new(), holds: Vec::new() };
+        assert_eq!(described("internet-gateway", &gateway), "internet-gateway (igw-b): it serves a twin, and cannot serve here");
     }
 
     #[test]

@@ -156,7 +156,7 @@ async fn a_principal_that_iam_does_not_know_is_told_before_anything_is_made() {
     let account = &boss.aws.account;
     let (nobody, pathless) = (format!("arn:aws:iam::{account}:role/nobody"), format!("arn:aws:iam::{account}:user/alice"));
     let cloud = local.cloud(listing(&boss.config, &[&alice, &nobody, &pathless])).await;
-    let inventory = tritondeploy::cloud::inventory::Inventory::read(&cloud.aws, &cloud.config).await.unwrap();
+    let inventory = tritondeploy::cloud::inventory::Inventory::read(&cloud).await.unwrap();
     let problems = inventory.admins.problems(&cloud.aws).await.unwrap();
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].contains("knows no") && problems[0].contains("role/nobody"), "{problems:?}");

@@ -10,7 +10,7 @@ use crate::{down, up};
 use tritondeploy_support::local_aws::LocalAws;
 
 /// The program, with a state folder of its own.
-fn run(local: &LocalAws, folder: &Path, args: &[&str]) -> Output {
+pub(crate) fn run(local: &LocalAws, folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tritondeploy"));
     command.args(args).current_dir(folder).env("XDG_STATE_HOME", folder.join("state"));
     command.env("AWS_ENDPOINT_URL", format!("http://{}", local.host)).env("AWS_REGION", "us-east-1");
@@ -18,7 +18,7 @@ fn run(local: &LocalAws, folder: &Path, args: &[&str]) -> Output {
     command.env("AWS_EC2_METADATA_DISABLED", "true").output().expect("it runs")
 }
 
-fn out(output: &Output) -> &str {
+pub(crate) fn out(output: &Output) -> &str {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::str::from_utf8(&output.stdout).expect("text")
 }

@@ -15,8 +15,11 @@ mod lease;
 mod life;
 mod nodes;
 mod operator;
+mod releases;
 mod tags;
 mod token;
+mod twins;
+mod zones;
 
 use std::sync::Arc;
 
@@ -27,14 +30,14 @@ use tritondeploy::deployment::graph;
 use tritondeploy::engine::{Event, Events, Gate, Outcome, Walk};
 
 pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
-    let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await.expect("an inventory");
+    let mut inventory = Inventory::read(cloud).await.expect("an inventory");
     inventory.choose(&cloud.aws, &cloud.config).await.expect("zones");
     through(cloud, &inventory)
 }
 
 /// All of the deployment but what needs Kubernetes, models or Docker.
-fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
-    let graph = graph(&cloud.config, inventory).up_to("tags/nodes");
+pub(crate) fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
+    let graph = graph(&cloud.config, inventory, None).up_to("tags/nodes");
     let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {

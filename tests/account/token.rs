@@ -1,5 +1,6 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,7 +26,7 @@ fn shown(local: &LocalAws, token: &str, cluster: &str) -> (bool, String) {
 async fn a_token_says_who_we_are_to_one_cluster_only() {
     let local = LocalAws::start(600);
     let cloud = local.cloud(Config::default()).await;
-    let (token, until) = eks_token(&cloud.aws, "blue").await.unwrap();
+    let (token, until) = eks_token(&cloud.aws.sdk, "blue").await.unwrap();
     assert!(token.len() <= 4096, "{} bytes", token.len());
     let seconds = until.as_second() - jiff::Timestamp::now().as_second();
     assert!((13 * 60..=14 * 60).contains(&seconds), "good for {seconds} s");
@@ -34,4 +35,23 @@ async fn a_token_says_who_we_are_to_one_cluster_only() {
     assert!(accepted && answer.contains(&cloud.aws.caller), "{answer}");
     let (accepted, answer) = shown(&local, &token, "green");
     assert!(!accepted && !answer.contains(&cloud.aws.caller), "{answer}");
+}
+
+/// kubectl asks every few minutes, and waits for the answer.
+#[test]
+fn a_token_with_static_credentials_is_made_without_a_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = Command::new(env!("CARGO_BIN_EXE_tritondeploy"))
+        .args(["token", "--name", "blue", "--region", "eu-west-1"])
+        .current_dir(folder.path())
+        .env_clear()
+        // Nobody is there.
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert!(told["status"]["token"].as_str().unwrap().starts_with("k8s-aws-v1."), "{told}");
 }

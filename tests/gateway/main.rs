@@ -71,6 +71,7 @@ async fn models_are_synced_loaded_released_and_taken_back() {
     assert!(!world.repository().join("densenet_onnx/1").exists());
     assert!(!world.repository().join("efficientnet_lite0").exists());
     let second = world.release().1;
+    assert_eq!(second["releasing"], false, "{second}");
 
     // A model that does not load, and a new one beside it: Triton's reason, and everything as before.
     let mut broken = files.clone();
@@ -107,11 +108,16 @@ async fn models_are_synced_loaded_released_and_taken_back() {
     let mut wrong = files.clone();
     wrong.extend(numberless("newcomer"));
     world.publish("release/fourth.json", &wrong).await;
-    // Of two at once, one is refused.
-    let mut answers = std::thread::scope(|scope| {
+    // Of two at once, one is refused; while the other one goes on, what is on disk may change soon.
+    let (mut answers, releasing) = std::thread::scope(|scope| {
         let asked = [(); 2].map(|()| scope.spawn(|| world.post("release/fourth.json")));
-        asked.map(|a| a.join().unwrap())
+        let mut releasing = false;
+        while !asked.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            releasing |= world.release().1["releasing"] == true;
+        }
+        (asked.map(|a| a.join().unwrap()), releasing)
     });
+    assert!(releasing, "a release went on, and nobody was told");
     answers.sort_by_key(|a| a.0);
     let [(status, report), (refused, _)] = answers;
     assert_eq!(refused, 409);

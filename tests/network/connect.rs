@@ -85,7 +85,7 @@ async fn credentials_that_expire_are_said_to_have_expired_before_and_during_a_wa
     assert!(matches!(refused, ConnectError::Refused(_)), "{refused}");
     assert!(refused.to_string().contains("have expired"), "{refused}");
     let cloud = Arc::new(Cloud::new(aws, at(&local.host)));
-    let graph = graph(&cloud.config, &Inventory::default()).up_to("s3-endpoint");
+    let graph = graph(&cloud.config, &Inventory::default(), None).up_to("s3-endpoint");
     let walk = Walk {
         graph: Arc::new(graph),
         world: cloud,

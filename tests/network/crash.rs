@@ -1,8 +1,8 @@
 use tritondeploy::config::Config;
 
-use crate::lossy::{Line, Lost};
 use crate::{down, up, walk};
 use tritondeploy_support::local_aws::LocalAws;
+use tritondeploy_support::lossy::{Line, Lost};
 
 /// Lets `up` run until its `call`-th mutating call, which is `lost`, and kills it there.
 async fn killed(local: &LocalAws, call: usize, lost: Lost) {

@@ -7,7 +7,7 @@ mod connect;
 mod crash;
 mod leftovers;
 mod life;
-mod lossy;
+mod twins;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -26,9 +26,9 @@ pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
 }
 
 pub(crate) async fn walk_and_listen(cloud: &Arc<Cloud>, said: &Said) -> Walk<Cloud> {
-    let mut inventory = Inventory::read(&cloud.aws, &cloud.config).await.expect("an inventory");
+    let mut inventory = Inventory::read(cloud).await.expect("an inventory");
     inventory.choose(&cloud.aws, &cloud.config).await.expect("zones");
-    let graph = graph(&cloud.config, &inventory).up_to("s3-endpoint");
+    let graph = graph(&cloud.config, &inventory, None).up_to("s3-endpoint");
     let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     let said = said.clone();
     tokio::spawn(async move {

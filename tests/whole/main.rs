@@ -10,5 +10,6 @@ mod crashes;
 mod interrupts;
 mod looking;
 mod main_job;
+mod renamed;
 mod sandbox;
 mod user;

@@ -1,12 +1,13 @@
 //! The main job, from nothing to a classified photo and back to nothing.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::looking;
-use crate::sandbox::{Sandbox, root};
-use crate::user::User;
+use crate::sandbox::{Sandbox, USER, root};
+use crate::user::{Ran, User};
 
 #[test]
 fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
@@ -40,6 +41,7 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     what_was_changed_by_hand_is_told_and_put_back(&user);
     a_changed_model_is_pushed_and_answers(&user);
     a_broken_model_is_refused_and_the_former_still_answers(&user);
+    a_pod_that_serves_what_nobody_published_is_told_and_served_the_release_again(&sandbox, &user);
 
     let down = user.does(&["down", "--yes", "--json"]).json();
     assert_eq!(down["left"], Value::Array(Vec::new()));
@@ -228,11 +230,16 @@ fn what_was_changed_by_hand_is_told_and_put_back(user: &User) {
 
 /// What kubectl answers with the user's kubeconfig, as JSON.
 pub fn kubectl(user: &User, args: &[&str]) -> Value {
-    let config = user.path("kubeconfig");
-    let all = [&["kubectl", "--kubeconfig", config.to_str().unwrap()], args].concat();
-    let ran = user.other(crate::sandbox::cache().join("bin/cluster"), &all);
+    let ran = with_kubectl(user, args);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     serde_json::from_str(&ran.out).unwrap()
+}
+
+/// How kubectl ends with the user's kubeconfig.
+pub fn with_kubectl(user: &User, args: &[&str]) -> Ran {
+    let config = user.path("kubeconfig");
+    let all = [&["kubectl", "--kubeconfig", config.to_str().unwrap()], args].concat();
+    user.other(crate::sandbox::cache().join("bin/cluster"), &all)
 }
 
 fn kubectl_works_with_our_kubeconfig(user: &User) {
@@ -297,4 +304,45 @@ fn a_broken_model_is_refused_and_the_former_still_answers(user: &User) {
     std::fs::write(&path, &good).unwrap();
     let again = user.does(&["push-models", "--json"]).json();
     assert_eq!(again["changed"], serde_json::json!([]), "{again}");
+}
+
+/// Killed between the answer of the pod and the publication; then the old files are put back.
+fn a_draft_is_left_in_the_pod(sandbox: &Sandbox, user: &User) {
+    let path = user.path("models/efficientnet_lite0/1/model.onnx");
+    let good = std::fs::read(&path).unwrap();
+    append_a_name(&path);
+    // The draft, the weights, and what is published.
+    sandbox.ask("POST", &format!("hold?nth=3&when=before&who={USER}&action=s3:PutObject"));
+    let mut push = user.start(&["push-models"]);
+    let begun = Instant::now();
+    while sandbox.ask("GET", "hold")["held"].is_null() {
+        assert!(push.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(120), "it did not come to publish");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    push.kill().unwrap();
+    push.wait().unwrap();
+    sandbox.ask("POST", "release");
+    std::fs::write(&path, &good).unwrap();
+}
+
+fn a_pod_that_serves_what_nobody_published_is_told_and_served_the_release_again(sandbox: &Sandbox, user: &User) {
+    let pods = kubectl(user, &["get", "pods", "-n", "triton", "-o", "json"]);
+    let pod = pods["items"][0]["metadata"]["name"].as_str().unwrap();
+
+    a_draft_is_left_in_the_pod(sandbox, user);
+    let status = user.run(&["status"]);
+    assert_eq!(status.code, Some(1), "{}", status.out);
+    assert!(status.out.contains(&format!("the pod {pod} serves the release ")), "{}", status.out);
+    assert!(status.err.contains("models/served") && status.err.contains("tritondeploy up"), "{}", status.err);
+    let plan = user.does(&["plan"]).out;
+    assert!(plan.contains("~ models") && plan.contains(&format!("pods_with_another_release: [\"{pod}\"] -> []")), "{plan}");
+    let again = user.does(&["push-models", "--json"]).json();
+    assert_eq!((&again["changed"], &again["pods"][0]["pod"]), (&serde_json::json!([]), &pod.into()), "{again}");
+    assert_eq!(user.does(&["status", "--json"]).json()["healthy"], true);
+
+    a_draft_is_left_in_the_pod(sandbox, user);
+    let up = user.does(&["up", "--yes", "--json"]).json();
+    assert_eq!(up["outcome"]["changed"], 1, "{up}");
+    assert_eq!(user.does(&["status", "--json"]).json()["healthy"], true);
+    a_photo_of_ones_own_is_classified(user);
 }

@@ -19,7 +19,7 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tritondeploy_wire::echo::Quoted;
 
@@ -34,8 +34,8 @@ pub struct Admin {
     mirror: Arc<Mirror>,
     /// Held by whoever changes models.
     turn: Arc<Mutex<()>>,
-    /// Held by a release from its first byte to its answer.
-    releasing: Arc<Mutex<()>>,
+    /// One permit, held by a release from its first byte to its answer.
+    releasing: Arc<Semaphore>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,7 +48,7 @@ impl Admin {
     /// `turn` is shared with the loader.
     #[must_use]
     pub fn new(triton: Triton, mirror: Arc<Mirror>, turn: Arc<Mutex<()>>) -> Self {
-        Self { triton, mirror, turn, releasing: Arc::default() }
+        Self { triton, mirror, turn, releasing: Arc::new(Semaphore::new(1)) }
     }
 
     /// Serves until `stop`; a release in progress is finished.
@@ -81,7 +81,7 @@ async fn post(State(admin): State<Admin>, wanted: Result<Json<Wanted>, JsonRejec
         Ok(Json(wanted)) => wanted,
         Err(e) => return error(e.status(), &format!("no JSON of the form {{\"manifest\":\"KEY\"}}: {}", Quoted(&e.body_text()))),
     };
-    let Ok(releasing) = admin.releasing.clone().try_lock_owned() else {
+    let Ok(releasing) = admin.releasing.clone().try_acquire_owned() else {
         return error(StatusCode::CONFLICT, &"another release is in progress; try again when it has ended");
     };
     // A task of its own: an asker that goes away must not leave half a release.

@@ -22,6 +22,8 @@ pub(super) struct Current {
     digest: Option<String>,
     models: BTreeMap<String, Seen>,
     ready: bool,
+    /// A release is in progress: what is on disk may be another one soon.
+    releasing: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,6 +66,8 @@ enum Action {
 impl Admin {
     /// What is on disk and what Triton does with it.
     pub(super) async fn current(&self) -> Result<Current, triton::Error> {
+        // Asked before the disk: a release that ends in between is then seen with its digest.
+        let releasing = self.releasing.available_permits() == 0;
         let index = self.triton.index().await?;
         let release = self.mirror.current();
         let mut models = BTreeMap::new();
@@ -72,7 +76,7 @@ impl Admin {
             models.insert(name.clone(), Seen { digest: model.digest.clone(), version, state: state.as_str(), reason });
         }
         let ready = release.is_some() && models.values().all(|m| m.state == State::Ready.as_str());
-        Ok(Current { digest: release.map(|r| r.digest.clone()), models, ready })
+        Ok(Current { digest: release.map(|r| r.digest.clone()), models, ready, releasing })
     }
 
     /// Makes the release of a manifest the current one, or leaves everything as it was.

@@ -1,7 +1,8 @@
 //! The release manifest: which files, with which content, are the models of this deployment.
 //!
 //! tritondeploy writes it last, at `release/manifest.json`; the gateway's sync reads it and mirrors just
-//! these files. An object lies at its `key`, else at `models/NAME/PATH`.
+//! these files. An object lies at its `key`, else at `models/NAME/PATH`. Which release wrote an object, and from which
+//! release a draft was made, is for tritondeploy: the gateway does not read it.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,19 @@ pub struct Manifest {
     pub version: u32,
     /// By model name.
     pub models: BTreeMap<String, Model>,
+    /// Which release this is; None where the manifest was written by something else than tritondeploy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Origin>,
+}
+
+/// Which release a manifest is, and which one it replaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Random, so that no two releases have the same text.
+    pub id: String,
+    /// SHA-256 (hex) of the text of the manifest that was published when this one was drafted; None: none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
 }
 
 /// One model.
@@ -38,6 +52,9 @@ pub struct File {
     /// The object's key in the bucket, where it is not `models/NAME/PATH`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The id of the release that wrote the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
 }
 
 /// A manifest that must not be followed.

@@ -172,11 +172,17 @@ def update_cluster_config(sandbox: Sandbox, call: Call) -> dict[str, Any]:
 
 def _change_endpoint(cluster: Cluster, config: dict[str, Any]) -> updates.Change:
     if "subnetIds" in config or "securityGroupIds" in config:
+        if {"endpointPublicAccess", "endpointPrivateAccess", "publicAccessCidrs"} & set(config):
+            message = "Only one type of update can be allowed."
+            raise AwsError("InvalidParameterException", message, clusterName=cluster.name)
         subnets = config.get("subnetIds", cluster.subnets)
         groups = config.get("securityGroupIds", cluster.security_groups)
+        network.check_move(cluster, subnets)
 
         def move() -> None:
             cluster.subnets, cluster.security_groups = list(subnets), list(groups)
+            network.delete_interfaces(cluster)
+            network.create_interfaces(cluster)
 
         return "VpcConfigUpdate", [("Subnets", ",".join(subnets)), ("SecurityGroups", ",".join(groups))], move
     public = config.get("endpointPublicAccess", cluster.public)

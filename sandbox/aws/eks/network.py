@@ -43,6 +43,25 @@ def check_subnets(region: str, cluster: str, subnets: list[str]) -> str:
     return found[0].vpc_id
 
 
+def check_move(cluster: Cluster, subnets: list[str]) -> None:
+    """EKS keeps the zones of a cluster for ever (API reference, UpdateClusterConfig)."""
+    if check_subnets(cluster.region, cluster.name, subnets) != cluster.vpc:
+        raise AwsError("InvalidParameterException", "Subnets specified must be in the same VPC", clusterName=cluster.name)
+    now, wanted = _zones(cluster.region, cluster.subnets), _zones(cluster.region, subnets)
+    if now != wanted:
+        raise AwsError(
+            "InvalidParameterException",
+            f"Provided subnets belong to the AZs '{','.join(sorted(wanted))}'. But they should belong to the exact set "
+            f"of AZs '{','.join(sorted(now))}' in which subnets were provided during cluster creation.",
+            clusterName=cluster.name,
+        )
+
+
+def _zones(region: str, subnets: list[str]) -> set[str]:
+    by_zone = backends.ec2(region).subnets
+    return {zone for zone, there in by_zone.items() if any(subnet in there for subnet in subnets)}
+
+
 def create_security_group(cluster: Cluster) -> None:
     ec2 = backends.ec2(cluster.region)
     name = f"eks-cluster-sg-{cluster.name}-{new_id(10)}"
@@ -71,11 +90,15 @@ def create_interfaces(cluster: Cluster) -> None:
         cluster.interfaces.append(made.id)
 
 
+def delete_interfaces(cluster: Cluster) -> None:
+    for interface in cluster.interfaces:
+        backends.ec2(cluster.region).enis.pop(interface, None)
+    cluster.interfaces.clear()
+
+
 def delete_all(cluster: Cluster) -> None:
     ec2 = backends.ec2(cluster.region)
-    for interface in cluster.interfaces:
-        ec2.enis.pop(interface, None)
-    cluster.interfaces.clear()
+    delete_interfaces(cluster)
     group = ec2.get_security_group_from_id(cluster.security_group)
     # As on AWS, a group that somebody still uses stays, and holds the VPC.
     if group and not any(group in interface.group_set for interface in ec2.enis.values()):

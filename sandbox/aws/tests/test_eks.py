@@ -171,6 +171,29 @@ class Clusters(Account):
         self.assertEqual(shown["Status"], "available")
         ec2.delete_network_interface(NetworkInterfaceId=left)
 
+    def test_the_zones_of_a_cluster_stay_what_they_were(self) -> None:
+        self.create(resourcesVpcConfig={"subnetIds": self.network.private})
+        self.until(lambda: self.cluster()["status"] == "ACTIVE")
+        ec2 = self.network.ec2
+        made = ec2.create_subnet(VpcId=self.network.vpc, CidrBlock="192.168.8.0/24", AvailabilityZone="us-east-1c")
+        third = made["Subnet"]["SubnetId"]
+
+        def update(**config: Any) -> Any:
+            return self.eks.update_cluster_config(name="c", resourcesVpcConfig=config)
+
+        code, private, public = "InvalidParameterException", self.network.private, self.network.public
+        for subnets in ([*private, third], [private[0], third]):
+            message = self.refused(code, update, subnetIds=subnets)
+            self.assertIn("exact set of AZs 'us-east-1a,us-east-1b'", message)
+        self.assertIn("two different AZs", self.refused(code, update, subnetIds=private[:1]))
+        message = self.refused(code, update, subnetIds=public, endpointPrivateAccess=True)
+        self.assertEqual(message, "Only one type of update can be allowed.")
+        update(subnetIds=public)
+        self.until(lambda: self.cluster()["status"] == "ACTIVE")
+        self.assertEqual(self.cluster()["resourcesVpcConfig"]["subnetIds"], public)
+        ec2.delete_subnet(SubnetId=third)
+        self.delete_cluster()
+
     def test_a_node_group_without_its_add_ons_fails_and_says_why(self) -> None:
         self.create()
         self.until(lambda: self.cluster()["status"] == "ACTIVE")

@@ -11,7 +11,7 @@ use crate::report::{show, words};
 
 /// The deployment's WebSocket, where there is one. Nothing is looked at but the way to it.
 pub(in crate::commands) async fn of(session: &Session, cloud: &Arc<Cloud>) -> Result<String, Error> {
-    let seen = session.through(cloud, &Inventory::default()).look_at("balancer").await;
+    let seen = session.through(cloud, &Inventory::default(), None).look_at("balancer").await;
     if session.cancel.is_cancelled() {
         return Err(Error::unchanged());
     }

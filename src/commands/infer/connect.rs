@@ -103,7 +103,13 @@ mod tests {
             let Command::Infer(infer) = Cli::parse_from(line.split(' ')).command else { panic!("{line}") };
             let (config, cancel) = ("tritondeploy.toml".into(), CancellationToken::new());
             let region = Some("eu-west-1".to_owned());
-            told(&Session { config, name: None, region, mode: Mode::Json, log: None, cancel }, &infer, &why).next().to_owned()
+            told(
+                &Session { config, name: None, region, mode: Mode::Json, log: None, cancel, local: std::sync::OnceLock::new() },
+                &infer,
+                &why,
+            )
+            .next()
+            .to_owned()
         };
         let (ours, any) = ("tritondeploy infer a.jpg", "tritondeploy infer a.jpg --url ws://h/it's");
         let otherwise = || Unreached::Otherwise("refused".to_owned());

@@ -13,14 +13,16 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use self::report::Known;
+use super::data::Stored;
 use super::lock::Running;
 use super::{Session, plan};
 use crate::cli;
 use crate::cloud::Cloud;
-use crate::engine::{Change, NodeReport, Report, Status};
+use crate::cloud::orphans::Orphans;
+use crate::engine::{Change, NodeReport, Removal, Report, Status};
 use crate::error::Error;
 use crate::replace;
-use crate::report::{show, words};
+use crate::report::{self as tell, show, words};
 
 pub(super) async fn run(session: &Session, status: cli::Status) -> Result<(), Error> {
     // A configuration that cannot be read is nothing to report on.
@@ -33,10 +35,11 @@ pub(super) async fn run(session: &Session, status: cli::Status) -> Result<(), Er
         replace::check("--report", file, "report.md")?;
     }
     let cloud = session.cloud("status").await;
-    let survey = match &cloud {
+    let seen = match &cloud {
         Ok(cloud) => survey(session, cloud).await,
         Err(why) => Err(Error::failed(why.to_string(), "")),
     };
+    let survey = seen.as_ref().map(|(survey, _)| survey);
     if session.cancel.is_cancelled() {
         return Err(Error::unchanged());
     }
@@ -45,7 +48,7 @@ pub(super) async fn run(session: &Session, status: cli::Status) -> Result<(), Er
         let known = Known {
             config: cloud.as_ref().map_or(&config, |cloud| &cloud.config),
             cloud: cloud.as_ref().map(|cloud| &**cloud).map_err(told),
-            survey: survey.as_ref().map_err(told),
+            survey: survey.map_err(told),
             cluster: match &cloud {
                 Ok(cloud) => tokio::select! {
                     biased;
@@ -54,22 +57,23 @@ pub(super) async fn run(session: &Session, status: cli::Status) -> Result<(), Er
                 },
                 Err(why) => Err(why.to_string()),
             },
-            health: survey.as_ref().map_or_else(|_| "unknown".to_owned(), in_words),
+            health: survey.map_or_else(|_| "unknown".to_owned(), in_words),
         };
         written(session, file, &report::text(&known))?;
     }
-    let (cloud, survey) = (cloud?, survey?);
-    let running = Running::find(&cloud, &survey).await;
-    show(session, &cloud, &survey, &running, file)
+    let (cloud, seen) = (cloud?, seen?);
+    let running = Running::find(&cloud, &seen.0).await;
+    show(session, &cloud, &seen, &running, file).await
 }
 
 /// Looks at everything; without what others made in our VPC, which is left behind only once the cluster that it serves
 /// is gone.
-async fn survey(session: &Session, cloud: &Arc<Cloud>) -> Result<Report, Error> {
-    let mut survey = session.look(&session.walk(cloud, false).await?).await?;
+async fn survey(session: &Session, cloud: &Arc<Cloud>) -> Result<(Report, Orphans), Error> {
+    let inventory = session.inventory(cloud, false).await?;
+    let mut survey = session.look(&session.through(cloud, &inventory, None)).await?;
     let serves = survey.nodes.iter().any(|seen| &*seen.node == "cluster" && seen.status != Status::Absent);
     survey.nodes.retain(|seen| seen.kind != "leftovers" || (!serves && seen.status != Status::Absent));
-    Ok(survey)
+    Ok((survey, inventory.orphans))
 }
 
 /// The report into its file, or to standard output.
@@ -89,7 +93,7 @@ fn written(session: &Session, file: &Path, text: &str) -> Result<(), Error> {
 /// Nothing of what we make exists.
 fn nothing(survey: &Report) -> bool {
     let mut made = survey.nodes.iter().filter(|seen| !seen.watched);
-    made.all(|seen| matches!(seen.status, Status::Absent | Status::Foreign { .. }))
+    made.all(|seen| matches!(seen.status, Status::Absent | Status::Foreign { .. }) && seen.twins.is_empty())
 }
 
 fn in_words(survey: &Report) -> String {
@@ -101,15 +105,22 @@ fn in_words(survey: &Report) -> String {
     }
 }
 
-fn show(session: &Session, cloud: &Arc<Cloud>, survey: &Report, running: &Running, file: Option<&Path>) -> Result<(), Error> {
+async fn show(
+    session: &Session,
+    cloud: &Arc<Cloud>,
+    (survey, orphans): &(Report, Orphans),
+    running: &Running,
+    file: Option<&Path>,
+) -> Result<(), Error> {
     let made = survey.nodes.iter().filter(|seen| !seen.watched);
     let nothing = nothing(survey);
-    let facts = || survey.nodes.iter().flat_map(|seen| &seen.facts);
+    let facts = || survey.nodes.iter().filter(|seen| seen.unwanted.is_none()).flat_map(|seen| &seen.facts);
+    let data = Stored::orphaned(session, cloud, survey).await;
     let health = Health::of(survey);
     let mut found = json!({
         "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
         "healthy": health.good(), "exists": !nothing, "drift": health.drift(), "facts": show::facts_json(facts()),
-        "nodes": survey.nodes, "lease": running.json(),
+        "nodes": survey.nodes, "data": data, "held": orphans.held, "untold": orphans.unknown, "lease": running.json(),
     });
     if let Some(file) = file {
         found["report"] = json!(file);
@@ -124,12 +135,14 @@ fn show(session: &Session, cloud: &Arc<Cloud>, survey: &Report, running: &Runnin
         } else {
             show::standings(health.wrong.iter().chain(&health.drifted).copied());
             show::twins(survey);
+            tell::orphans::left(survey);
+            tell::orphans::data(&data.iter().map(Stored::line).collect::<Vec<_>>());
             show::facts(facts());
         }
+        tell::orphans::notes(orphans);
     }
     if !nothing && !health.good() {
-        let next = if health.wrong.is_empty() { " (it puts back what differs)" } else { "" };
-        return Err(Error::failed(health.words(), format!("{}{next}", session.again("up"))).with(found));
+        return Err(Error::failed(health.words(), health.next(session)).with(found));
     }
     if session.json() {
         show::json(&found);
@@ -145,23 +158,48 @@ struct Health<'a> {
     wrong: Vec<&'a NodeReport>,
     /// There, and not as configured.
     drifted: Vec<&'a NodeReport>,
+    /// There more than once.
+    twins: Vec<&'a NodeReport>,
+    /// Of an earlier configuration.
+    left: Vec<&'a NodeReport>,
 }
 
 impl<'a> Health<'a> {
     fn of(survey: &'a Report) -> Self {
-        let (mut wrong, mut drifted) = (Vec::new(), Vec::new());
+        let (mut wrong, mut drifted, mut left) = (Vec::new(), Vec::new(), Vec::new());
         for seen in &survey.nodes {
-            if seen.status != Status::Present || seen.kind == "leftovers" {
+            if seen.unwanted.is_some() {
+                left.push(seen);
+            } else if seen.status != Status::Present || seen.kind == "leftovers" {
                 wrong.push(seen);
             } else if changes(seen).next().is_some() {
                 drifted.push(seen);
             }
         }
-        Self { wrong, drifted }
+        let twins = survey.nodes.iter().filter(|seen| !seen.twins.is_empty()).collect();
+        Self { wrong, drifted, twins, left }
     }
 
     fn good(&self) -> bool {
-        self.wrong.is_empty() && self.drifted.is_empty()
+        self.wrong.is_empty() && self.drifted.is_empty() && self.twins.is_empty() && self.left.is_empty()
+    }
+
+    /// What to type next. Data alone is not deleted by a mere `up`.
+    fn next(&self, session: &Session) -> String {
+        let stays = |seen: &&NodeReport| seen.unwanted.as_ref().is_some_and(|unwanted| unwanted.removal == Removal::Never);
+        let only_left = self.wrong.is_empty() && self.drifted.is_empty() && self.twins.is_empty();
+        if only_left && self.left.iter().all(stays) {
+            let flags = self.left.iter().map(|seen| format!(" --delete-data {}", seen.node)).collect::<String>();
+            let keep = "or keep it for good: take its tag tritondeploy:deployment off";
+            return format!("{} (with all that is in it), {keep}", session.again(&format!("up{flags}")));
+        }
+        let next = match (self.wrong.is_empty(), self.drifted.is_empty(), self.left.is_empty()) {
+            (false, ..) => "",
+            (true, true, true) => " (it deletes the twins)",
+            (true, _, true) => " (it puts back what differs)",
+            (true, ..) => " (it puts back what differs, and deletes what is left but data)",
+        };
+        format!("{}{next}", session.again("up"))
     }
 
     /// Each field that differs, for scripts.
@@ -170,14 +208,16 @@ impl<'a> Health<'a> {
             let node = seen.node.clone();
             changes(seen).map(move |change| json!({"node": node, "field": change.field, "from": change.from, "to": change.to}))
         };
-        self.drifted.iter().flat_map(one).collect()
+        self.drifted.iter().chain(&self.left).flat_map(one).collect()
     }
 
     fn words(&self) -> String {
         let names = |seen: &[&NodeReport]| words::brief(&seen.iter().map(|seen| &*seen.node).collect::<Vec<_>>());
         let wrong = (!self.wrong.is_empty()).then(|| format!("not healthy: {}", names(&self.wrong)));
         let drifted = (!self.drifted.is_empty()).then(|| format!("not as configured: {}", names(&self.drifted)));
-        wrong.into_iter().chain(drifted).collect::<Vec<_>>().join("; ")
+        let twins = (!self.twins.is_empty()).then(|| format!("there more than once, and billed so: {}", names(&self.twins)));
+        let left = (!self.left.is_empty()).then(|| format!("left of an earlier configuration: {}", names(&self.left)));
+        wrong.into_iter().chain(drifted).chain(twins).chain(left).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -189,7 +229,7 @@ fn changes(seen: &NodeReport) -> impl Iterator<Item = &Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::UpdateMode;
+    use crate::engine::{Twin, Unwanted, UpdateMode};
 
     fn seen(node: &str, status: Status, to: Option<Value>) -> NodeReport {
         let change = |to| (Change { field: "spec.replicas".to_owned(), from: json!(1), to }, UpdateMode::InPlace);
@@ -199,6 +239,8 @@ mod tests {
             watched: false,
             status,
             changes: to.map(change).into_iter().collect(),
+            unwanted: None,
+            spared: false,
             refused: None,
             twins: Vec::new(),
             facts: Vec::new(),
@@ -216,6 +258,25 @@ mod tests {
         let told = json!({"node": "kube/deployment", "field": "spec.replicas", "from": 1, "to": 2});
         assert_eq!(health.drift(), [told]);
         assert!(Health::of(&Report { nodes: vec![fine] }).good());
+    }
+
+    #[test]
+    fn what_is_there_more_than_once_is_not_healthy() {
+        let twin = Twin { id: Some("vpc-b".to_owned()), kept: Some("vpc-a".to_owned()), facts: Vec::new(), holds: Vec::new() };
+        let survey = Report { nodes: vec![NodeReport { twins: vec![twin], ..seen("vpc", Status::Present, None) }] };
+        let health = Health::of(&survey);
+        assert_eq!((health.good(), &*health.words()), (false, "there more than once, and billed so: vpc"));
+        assert!(!nothing(&Report { nodes: vec![NodeReport { status: Status::Absent, ..survey.nodes[0].clone() }] }));
+    }
+
+    #[test]
+    fn what_is_left_of_an_earlier_configuration_is_not_healthy_and_is_named() {
+        let unwanted = |removal| Some(Unwanted::new(removal, "storage.bucket was a"));
+        let bucket = NodeReport { unwanted: unwanted(Removal::Never), ..seen("bucket/a", Status::Present, None) };
+        let survey = Report { nodes: vec![seen("vpc", Status::Present, None), bucket] };
+        let health = Health::of(&survey);
+        assert!(!health.good());
+        assert_eq!(health.words(), "left of an earlier configuration: bucket/a");
     }
 
     #[test]

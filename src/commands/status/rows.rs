@@ -138,8 +138,11 @@ pub(super) fn warnings(events: &[Event]) -> Vec<Vec<String>> {
 pub(super) fn part(seen: &NodeReport) -> Vec<String> {
     let differs: Vec<String> = seen.changes.iter().map(|(change, _)| change.field.clone()).collect();
     let stands = match &seen.status {
-        Status::Present if seen.changes.is_empty() => "ready".to_owned(),
-        Status::Present => "ready, not as configured".to_owned(),
+        Status::Present if seen.changes.is_empty() && seen.unwanted.is_none() => "ready".to_owned(),
+        Status::Present => match &seen.unwanted {
+            Some(unwanted) => format!("not in the configuration any more: {}", unwanted.why),
+            None => "ready, not as configured".to_owned(),
+        },
         status => show::words(status),
     };
     vec![seen.node.to_string(), stands, differs.join(", "), seen.evidence.join("; ")]

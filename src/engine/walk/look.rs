@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::refusal::refusals;
 use super::snapshot::{Lookup, Snapshot, changes};
-use super::{NodeReport, Report, Status, Walk, probe, timing};
+use super::{NodeReport, Report, Status, Twin, Walk, probe, timing, tree};
 use crate::erased::{AnyNode, AnyObservation};
 use crate::id::NodeId;
-use crate::{Action, Cx, Event, Known};
+use crate::{Action, Cx, Event, Known, Removal};
 
 /// How to look.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,18 +38,23 @@ async fn view_of<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim, wanted: &[b
     let nodes = &walk.graph.nodes;
     let known = Mutex::new(Known::default());
     let looked: Vec<watch::Sender<Option<Lookup>>> = nodes.iter().map(|_| watch::Sender::new(None)).collect();
+    let spared = walk.graph.spared();
     let mut parent = vec![false; nodes.len()];
     nodes.iter().flat_map(|node| node.within()).for_each(|NodeId(id)| parent[id] = true);
     let one = |id: usize| {
-        let (known, looked, parent) = (&known, &looked, &parent);
+        let (known, looked, parent, spared) = (&known, &looked, &parent, &spared);
         async move {
             let node = nodes[id].as_ref();
             let parents = parents(looked, &node.within()).await;
+            for NodeId(before) in node.beside() {
+                drop(looked[before].subscribe().wait_for(Option::is_some).await);
+            }
             let told = match parents {
                 _ if walk.cancel.is_cancelled() || !wanted[id] => Lookup::No,
                 Some(told) => told,
                 None if aim == Aim::Down && node.made_by_others() && !parent[id] => Lookup::No,
-                None if aim == Aim::Up && node.swept() => Lookup::No,
+                None if aim == Aim::Down && spared[id] => Lookup::No,
+                None if aim == Aim::Up && (node.swept() || node.removal() == Some(Removal::Never)) => Lookup::No,
                 None => {
                     let snapshot = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     let settle = aim == Aim::Down && parent[id];
@@ -83,7 +89,10 @@ async fn parents(looked: &[watch::Sender<Option<Lookup>>], within: &[NodeId]) ->
         let mut told = looked[parent].subscribe();
         let told = told.wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
         match told {
-            Some(Lookup::Saw(AnyObservation::Absent | AnyObservation::Foreign(_)) | Lookup::NoParent) => absent = true,
+            Some(
+                Lookup::Saw(AnyObservation::Absent | AnyObservation::Elsewhere(_) | AnyObservation::Foreign(_))
+                | Lookup::NoParent,
+            ) => absent = true,
             Some(Lookup::Saw(AnyObservation::Changing { found: None, .. }) | Lookup::Fault(_)) => {
                 unknown.get_or_insert(Lookup::Parent(parent));
             }
@@ -141,6 +150,7 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
     let snapshot = view_of(walk, Aim::Once, wanted).await;
     let refused: HashMap<usize, String> = refusals(walk, &snapshot).into_iter().collect();
     let Snapshot { looked, known } = snapshot;
+    let spared = walk.graph.spared();
     let name = |id: usize| walk.graph.nodes[id].name().clone();
     let one = async |(id, looked): (usize, Lookup)| {
         let node = walk.graph.nodes[id].as_ref();
@@ -150,6 +160,8 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
             watched: node.made_by_others() || node.swept(),
             status: status(&looked, name),
             changes: Vec::new(),
+            unwanted: node.unwanted().cloned(),
+            spared: spared[id],
             refused: refused.get(&id).cloned(),
             twins: Vec::new(),
             facts: Vec::new(),
@@ -160,20 +172,47 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
         match &sight {
             AnyObservation::Present(found) | AnyObservation::Changing { found: Some(found), .. } => {
                 report.facts = node.facts(&found.output);
-                report.twins = found.twins.iter().map(|twin| node.facts(twin)).collect();
             }
             _ => {}
         }
+        report.twins = twins(walk, id, &sight, &known).await;
         if matches!(sight, AnyObservation::Changing { .. } | AnyObservation::Broken { .. }) {
             report.evidence = evidence(node, &probe::cx(walk, node), &known).await;
         }
         report
     };
     let mut nodes = join_all(looked.into_iter().enumerate().map(one)).await;
-    // What is not wanted and is gone is no matter any more.
-    let mut unwanted = walk.graph.nodes.iter().map(|node| node.unwanted());
-    nodes.retain(|seen| !(unwanted.next().unwrap_or(false) && seen.status == Status::Absent));
+    // What is not wanted, and is gone or not ours, is no matter any more.
+    let is_matter = |seen: &NodeReport| !matches!(seen.status, Status::Absent | Status::Foreign { .. });
+    nodes.retain(|seen| seen.unwanted.is_none() || is_matter(seen));
     Report { nodes }
+}
+
+/// The twins of a node, with what is in them.
+async fn twins<W: Send + Sync + 'static>(walk: &Walk<W>, id: usize, sight: &AnyObservation, known: &Known) -> Vec<Twin> {
+    let (graph, node) = (&*walk.graph, walk.graph.nodes[id].as_ref());
+    let kept = match sight {
+        AnyObservation::Present(found) | AnyObservation::Changing { found: Some(found), .. } => node.id(&found.output),
+        _ => None,
+    };
+    let mut twins = Vec::new();
+    for twin in sight.twins() {
+        let trees = tree::grow(graph, vec![(id, twin.clone())], known, |id, known| look_at(walk, id, known)).await;
+        twins.push(Twin { id: node.id(twin), kept: kept.clone(), facts: node.facts(twin), holds: tree::held(graph, &trees) });
+    }
+    twins
+}
+
+/// One node as it is, by what is known.
+pub(super) fn look_at<W: Send + Sync + 'static>(walk: &Walk<W>, id: usize, known: Known) -> BoxFuture<'_, Lookup> {
+    async move {
+        tokio::select! {
+            biased;
+            () = walk.cancel.cancelled() => Lookup::No,
+            told = tell(walk, walk.graph.nodes[id].as_ref(), &known, false, Aim::Once) => told,
+        }
+    }
+    .boxed()
 }
 
 async fn evidence<W>(node: &dyn AnyNode<W>, cx: &Cx<W>, known: &Known) -> Vec<String> {
@@ -183,7 +222,7 @@ async fn evidence<W>(node: &dyn AnyNode<W>, cx: &Cx<W>, known: &Known) -> Vec<St
 
 fn status(looked: &Lookup, name: impl Fn(usize) -> Arc<str>) -> Status {
     match looked {
-        Lookup::Saw(AnyObservation::Absent) | Lookup::NoParent => Status::Absent,
+        Lookup::Saw(AnyObservation::Absent | AnyObservation::Elsewhere(_)) | Lookup::NoParent => Status::Absent,
         Lookup::Saw(AnyObservation::Present(_)) => Status::Present,
         Lookup::Saw(AnyObservation::Foreign(why)) => Status::Foreign { why: why.clone() },
         Lookup::Saw(AnyObservation::Changing { why, .. }) => Status::Changing { why: why.clone() },

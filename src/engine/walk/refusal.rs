@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Walk;
 use super::snapshot::{Lookup, Snapshot, changes};
-use crate::erased::AnyObservation;
+use crate::erased::{AnyNode, AnyObservation};
 use crate::id::NodeId;
 use crate::inputs::KNOWN_AFTER;
 use crate::{Change, FaultKind, UpdateMode};
@@ -19,12 +19,14 @@ pub(super) fn refusals<W: Send + Sync + 'static>(walk: &Walk<W>, seen: &Snapshot
         let needs_stand = node.within().into_iter().chain(node.uses()).all(|NodeId(need)| stands[need]);
         let mut as_wanted = matches!(looked, Lookup::Saw(AnyObservation::Present(_))) || node.swept();
         match looked {
+            // What is not wanted any more keeps nothing from being made.
+            _ if node.unwanted().is_some() => {}
             Lookup::Saw(AnyObservation::Foreign(why)) => refusals.push((id, format!("not ours: {why}"))),
             Lookup::Saw(sight) if !node.watched() => {
                 let changes = changes(node, &walk.world, &seen.known, sight);
                 as_wanted &= changes.is_empty();
                 let certain = changes.into_iter().filter(|(change, _)| differs_anyway(&change.from, &change.to));
-                if let Some(why) = unchangeable(certain) {
+                if let Some(why) = unchangeable(node, certain) {
                     refusals.push((id, why));
                 }
             }
@@ -59,19 +61,18 @@ fn differs_anyway(from: &Value, wanted: &Value) -> bool {
 }
 
 /// Why these changes cannot be made, if one of them cannot.
-pub(super) fn unchangeable(changes: impl Iterator<Item = (Change, UpdateMode)>) -> Option<String> {
-    let whys: Vec<String> = changes
-        .filter_map(|(Change { field, from, to }, how)| match how {
-            UpdateMode::InPlace => None,
-            UpdateMode::Refuse => Some(format!("{field} is {from}, wanted is {}, and that cannot be changed", shown(&to))),
-            UpdateMode::Replace => {
-                let to = shown(&to);
-                Some(format!(
-                    "{field} is {from}, wanted is {to}, and that takes a new one in its place, which `up` does not make"
-                ))
-            }
-        })
-        .collect();
+pub(super) fn unchangeable<W>(node: &dyn AnyNode<W>, changes: impl Iterator<Item = (Change, UpdateMode)>) -> Option<String> {
+    let one = |(change, how): (Change, UpdateMode)| {
+        let why = match (node.why_not(&change), how) {
+            (_, UpdateMode::InPlace) => return None,
+            (Some(why), _) => why,
+            (None, UpdateMode::Refuse) => "that cannot be changed".to_owned(),
+            (None, UpdateMode::Replace) => "that takes a new one in its place, which `up` does not make".to_owned(),
+        };
+        let Change { field, from, to } = change;
+        Some(format!("{field} is {from}, wanted is {}, and {why}", shown(&to)))
+    };
+    let whys: Vec<String> = changes.filter_map(one).collect();
     (!whys.is_empty()).then(|| whys.join("; "))
 }
 

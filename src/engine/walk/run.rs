@@ -1,16 +1,19 @@
 //! What the nodes of one walk share: who waits for whom, what is known, what came of it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::snapshot::Snapshot;
+use super::tree::Tree;
 use super::{Failure, Outcome, Walk};
 use crate::erased::AnyNode;
 use crate::fault::Origin;
 use crate::id::NodeId;
-use crate::{Event, Fact, Fault, Known};
+use crate::inputs::Output;
+use crate::{Event, Fact, Fault, Known, Removal};
 
 /// What came of a node.
 #[derive(Clone, Debug)]
@@ -49,6 +52,8 @@ pub(super) struct Run<'a, W> {
     pub(super) walk: &'a Walk<W>,
     name: &'static str,
     begun: Instant,
+    /// Those with which this walk does nothing.
+    passed_by: Vec<bool>,
     state: Mutex<RunState>,
     /// Why the gate stopped it, where it was not the user.
     shut: OnceLock<Arc<str>>,
@@ -66,15 +71,37 @@ pub(super) struct RunState {
     pub(super) acted: Vec<Option<Instant>>,
     pub(super) failures: Vec<Option<Failure>>,
     pub(super) blocked: Vec<bool>,
+    /// Others just like each node, as last seen.
+    pub(super) twins: Vec<Vec<Output>>,
+    /// A creation of it had no answer, so that there may be a twin.
+    pub(super) lost: Vec<bool>,
+    /// What came of twins, and what is in them.
+    pub(super) deleting: Deleting,
     pub(super) facts: Vec<Vec<Fact>>,
     pub(super) changed: usize,
+}
+
+/// What came of twins that are deleted, by what they are called.
+#[derive(Default)]
+pub(super) struct Deleting {
+    pub(super) exists: BTreeSet<Arc<str>>,
+    pub(super) failures: Vec<Failure>,
+    pub(super) blocked: Vec<Arc<str>>,
+    pub(super) unshown: Vec<Arc<str>>,
+    pub(super) interrupted: bool,
 }
 
 impl<'a, W: Send + Sync + 'static> Run<'a, W> {
     pub(super) fn begin(walk: &'a Walk<W>, name: &'static str) -> Self {
         let nodes = walk.graph.nodes.len();
         walk.events.send(Event::Began { walk: name, nodes });
+        let spared = walk.graph.spared();
+        let passed_by = walk.graph.nodes.iter().zip(spared).map(|(node, spared)| match name {
+            "up" => node.made_by_others() || node.swept() || node.removal() == Some(Removal::Never),
+            _ => node.made_by_others() || spared,
+        });
         Self {
+            passed_by: passed_by.collect(),
             walk,
             name,
             begun: Instant::now(),
@@ -84,6 +111,8 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
                 acted: vec![None; nodes],
                 failures: vec![None; nodes],
                 blocked: vec![false; nodes],
+                twins: vec![Vec::new(); nodes],
+                lost: vec![false; nodes],
                 facts: vec![Vec::new(); nodes],
                 ..RunState::default()
             }),
@@ -134,6 +163,21 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
         inputs
     }
 
+    /// Nothing is done with it in this walk.
+    pub(super) fn passes_by(&self, id: usize) -> bool {
+        self.passed_by[id]
+    }
+
+    /// What a node waits for during `up`: its inputs, but for those that go last; and what goes last itself, for all that
+    /// does not, and for those of its kind that need it.
+    pub(super) fn before(&self, id: usize) -> Vec<usize> {
+        let goes_last = |other: usize| self.node(other).removal() == Some(Removal::Last);
+        if !goes_last(id) {
+            return self.inputs(id).into_iter().filter(|other| !goes_last(*other)).collect();
+        }
+        (0..self.len()).filter(|other| !goes_last(*other) || self.inputs(*other).contains(&id)).collect()
+    }
+
     /// For each node, what its deletion waits for.
     pub(super) fn dependents(&self) -> Vec<Vec<usize>> {
         let mut dependents = vec![Vec::new(); self.len()];
@@ -173,6 +217,17 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
         }
     }
 
+    /// Every node is where it should be.
+    pub(super) fn stands(&self) -> bool {
+        self.completions.iter().all(|completion| matches!(*completion.borrow(), Some(Completion::Done { .. })))
+    }
+
+    /// What a twin of this node is called.
+    pub(super) fn twin(&self, id: usize, output: &Output) -> Arc<str> {
+        let node = self.node(id);
+        node.id(output).map_or_else(|| node.name().clone(), |twin| format!("{} ({twin})", node.name()).into())
+    }
+
     pub(super) fn block(&self, id: usize, causes: &[usize]) {
         self.state().blocked[id] = true;
         let node = self.node(id);
@@ -181,15 +236,25 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
     }
 
     pub(super) fn failure(&self, id: usize, reason: Reason) {
-        let node = self.node(id);
+        let failure = self.told(id, self.node(id).name(), reason);
+        self.state().failures[id] = Some(failure);
+    }
+
+    /// A twin of this node, or something in one, is not gone.
+    pub(super) fn twin_failure(&self, id: usize, called: &Arc<str>, reason: Reason) {
+        let failure = self.told(id, called, reason);
+        self.state().deleting.failures.push(failure);
+    }
+
+    fn told(&self, id: usize, called: &Arc<str>, reason: Reason) -> Failure {
         let Reason { why, origin, evidence } = reason;
         let (code, request_id) = match origin.map(|origin| *origin) {
             Some(Origin { code, request_id, .. }) => (Some(code).filter(|code| !code.is_empty()), request_id),
             None => (None, None),
         };
-        let failure = Failure { node: node.name().clone(), kind: node.kind(), why, code, request_id, evidence };
+        let failure = Failure { node: called.clone(), kind: self.node(id).kind(), why, code, request_id, evidence };
         self.walk.events.send(Event::Failed(failure.clone()));
-        self.state().failures[id] = Some(failure);
+        failure
     }
 
     /// Notes what the first look found.
@@ -197,10 +262,16 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
         let mut state = self.state();
         state.known = seen.known.clone();
         for (id, looked) in seen.looked.iter().enumerate() {
-            let passed_by = self.node(id).made_by_others() || (self.name == "up" && self.node(id).swept());
-            state.exists[id] = !passed_by && looked.there();
-            state.unknown[id] = !passed_by && looked.unknown();
+            state.exists[id] = !self.passed_by[id] && looked.there();
+            state.unknown[id] = !self.passed_by[id] && looked.unknown();
+            state.twins[id] = looked.twins().to_vec();
         }
+    }
+
+    /// Notes what is in twins.
+    pub(super) fn note_trees(&self, trees: &[Tree]) {
+        let called = |tree: &Tree| tree.held.iter().map(|(id, _)| tree.called(&self.walk.graph, *id)).collect::<Vec<_>>();
+        self.state().deleting.exists.extend(trees.iter().flat_map(called));
     }
 
     pub(super) fn say(&self, id: usize, line: String) {
@@ -221,19 +292,26 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
     }
 
     pub(super) fn end(self) -> Outcome {
-        let names = |of: Vec<bool>| -> Vec<Arc<str>> {
+        let names = |of: Vec<bool>, twins: Vec<Arc<str>>| -> Vec<Arc<str>> {
             let nodes = self.walk.graph.nodes.iter().zip(of);
-            nodes.filter(|(_, is)| *is).map(|(node, _)| node.name().clone()).collect()
+            nodes.filter(|(_, is)| *is).map(|(node, _)| node.name().clone()).chain(twins).collect()
         };
+        let mut twins = std::mem::take(&mut self.state().deleting);
+        let seen = std::mem::take(&mut self.state().twins);
+        for (id, seen) in seen.iter().enumerate() {
+            twins.exists.extend(seen.iter().map(|twin| self.twin(id, twin)));
+        }
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         let facts = self.walk.graph.nodes.iter().zip(state.facts);
-        let undone = self.completions.iter().any(|completion| matches!(*completion.borrow(), Some(Completion::Interrupted)));
+        let undone = twins.interrupted
+            || self.completions.iter().any(|completion| matches!(*completion.borrow(), Some(Completion::Interrupted)));
         let shut = self.shut.into_inner().filter(|_| undone);
         let outcome = Outcome {
-            failures: state.failures.into_iter().flatten().collect(),
-            blocked: names(state.blocked),
-            exists: names(state.exists),
-            unknown: names(state.unknown),
+            failures: state.failures.into_iter().flatten().chain(twins.failures).collect(),
+            blocked: names(state.blocked, twins.blocked),
+            exists: names(state.exists, twins.exists.into_iter().collect()),
+            unshown: twins.unshown,
+            unknown: names(state.unknown, Vec::new()),
             changed: state.changed,
             interrupted: undone && shut.is_none(),
             shut,

@@ -1,7 +1,8 @@
 //! What a look at everything found, with its types still on.
 
 use crate::erased::{AnyNode, AnyObservation};
-use crate::{Change, Fault, Known, UpdateMode, differences};
+use crate::inputs::Output;
+use crate::{Change, Fault, Known, Removal, UpdateMode};
 
 /// What a first look found out about a node.
 #[derive(Clone)]
@@ -24,9 +25,14 @@ impl Lookup {
         matches!(self, Self::Parent(_) | Self::Fault(_) | Self::No)
     }
 
-    /// Something is there, in whatever state.
+    /// Others just like it.
+    pub(super) fn twins(&self) -> &[Output] {
+        if let Self::Saw(sight) = self { sight.twins() } else { &[] }
+    }
+
+    /// Something is there, in whatever state, if only a twin.
     pub(super) fn there(&self) -> bool {
-        matches!(self, Self::Saw(AnyObservation::Present(_) | AnyObservation::Changing { .. } | AnyObservation::Broken { .. }))
+        matches!(self, Self::Saw(sight) if !matches!(sight, AnyObservation::Absent | AnyObservation::Foreign(_)))
     }
 }
 
@@ -40,13 +46,13 @@ pub(super) struct Snapshot {
 /// What is only watched is not compared.
 pub(super) fn changes<W>(node: &dyn AnyNode<W>, world: &W, known: &Known, sight: &AnyObservation) -> Vec<(Change, UpdateMode)> {
     match sight {
-        AnyObservation::Present(_) if node.unwanted() => vec![(Change::removal(), UpdateMode::InPlace)],
-        AnyObservation::Present(found) if !node.watched() && !node.swept() => {
-            differences(&node.wanted(world, known), &found.actual)
-                .into_iter()
-                .map(|change| (change.clone(), node.how(&change)))
-                .collect()
-        }
+        AnyObservation::Present(_) if node.removal() == Some(Removal::Never) => Vec::new(),
+        AnyObservation::Present(_) if node.unwanted().is_some() => vec![(Change::removal(), UpdateMode::InPlace)],
+        AnyObservation::Present(found) if !node.watched() && !node.swept() => node
+            .differences(&node.wanted(world, known), &found.actual)
+            .into_iter()
+            .map(|change| (change.clone(), node.how(&change)))
+            .collect(),
         _ => Vec::new(),
     }
 }

@@ -1,5 +1,8 @@
 //! One node's way through a walk: its looks, its calls, and its patience.
 
+mod twin;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -10,6 +13,8 @@ use super::timing;
 use crate::erased::{AnyNode, AnyObservation};
 use crate::inputs::Output;
 use crate::{Action, Change, Cx, Event, Fault, FaultKind, Known};
+
+pub(super) use twin::Twinned;
 
 /// Why a node's task ended before its time.
 pub(super) enum Stop {
@@ -38,6 +43,10 @@ pub(super) struct NodeTask<'a, W> {
     pub(super) since: Instant,
     /// What its waiting is for.
     pub(super) doing: Action,
+    /// What it is called in what is told.
+    called_as: Arc<str>,
+    /// It is of a twin, so that it says nothing of the node's own.
+    pub(super) twin: Option<Twinned>,
     cx: Cx<W>,
     begun: Instant,
     /// Calls of the same kind that failed in a row, and since when.
@@ -64,6 +73,8 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             did: None,
             since: Instant::now(),
             doing: Action::Watch,
+            called_as: node.name().clone(),
+            twin: None,
             cx: cx(run.walk, node),
             begun: Instant::now(),
             failing: None,
@@ -86,7 +97,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         if doing == Action::Create {
             self.cx.token = token();
         }
-        let node = self.node.name().clone();
+        let node = self.called_as.clone();
         self.run.walk.events.send(Event::Started { node, kind: self.node.kind(), doing });
     }
 
@@ -112,9 +123,12 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     }
 
     fn seen(&self, sight: &AnyObservation) {
-        let exists =
-            matches!(sight, AnyObservation::Changing { .. } | AnyObservation::Present(_) | AnyObservation::Broken { .. });
         let mut state = self.run.state();
+        match &self.twin {
+            Some(Twinned::Within(_)) => return,
+            Some(Twinned::Own) | None => state.twins[self.id] = sight.twins().to_vec(),
+        }
+        let exists = !matches!(sight, AnyObservation::Absent | AnyObservation::Foreign(_));
         state.exists[self.id] = (exists || self.made) && !self.node.made_by_others();
         state.unknown[self.id] = false;
     }
@@ -135,6 +149,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             Act::Update(output, changes) => self.node.update(&self.cx, &self.known, output, changes),
             Act::Delete(output) => self.node.delete(&self.cx, &self.known, output),
         };
+        let creates = made == Some(true);
         let answer = match timeout(limit, call).await {
             Ok(answer) => answer,
             Err(_) => Err(Fault::unsure(format!("within {}", words(limit)))),
@@ -154,13 +169,15 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
                 self.run.state().acted[self.id] = Some(now);
             }
             Err(fault) if self.run.cancelled() && fault.kind != FaultKind::Unsure => {
-                self.run.say(self.id, format!("stopped: {fault}"));
+                self.say(format!("stopped: {fault}"));
                 return Err(Stop::Interrupted);
             }
             Err(_) => {}
         }
         if answer.as_ref().map_or_else(|fault| fault.kind == FaultKind::Unsure, |()| true) {
-            self.run.state().changed += 1;
+            let mut state = self.run.state();
+            state.changed += 1;
+            state.lost[self.id] |= creates && answer.is_err();
         }
         if self.made {
             self.run.state().exists[self.id] = true;
@@ -186,7 +203,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         if quietly {
             self.tell(&why);
         } else {
-            let node = self.node.name().clone();
+            let node = self.called_as.clone();
             self.run.walk.events.send(Event::Retrying { node, kind: self.node.kind(), why, wait });
         }
         self.sleep(wait).await
@@ -222,7 +239,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     fn tell(&mut self, why: &str) {
         if self.told.as_deref() != Some(why) {
             self.told = Some(why.to_owned());
-            let (node, kind, doing) = (self.node.name().clone(), self.node.kind(), self.doing);
+            let (node, kind, doing) = (self.called_as.clone(), self.node.kind(), self.doing);
             self.run.walk.events.send(Event::Waiting { node, kind, doing, why: why.to_owned() });
         }
     }
@@ -247,7 +264,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         let called = self.called.unwrap_or(self.since);
         while called.elapsed() < timing::HIDDEN {
             match look(self.node, &self.cx, &self.known).await {
-                Some(Ok(AnyObservation::Absent)) => {}
+                Some(Ok(AnyObservation::Absent | AnyObservation::Elsewhere(_))) => {}
                 Some(Err(fault)) if fault.may_pass() => {}
                 Some(Ok(_)) => {
                     self.run.state().exists[self.id] = true;
@@ -261,12 +278,19 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         state.unknown[self.id] = !state.exists[self.id];
     }
 
+    /// A line worth reading.
+    pub(super) fn say(&self, line: String) {
+        self.run.walk.events.send(Event::Said { node: self.called_as.clone(), line });
+    }
+
     /// Tells that the node is where it should be.
     pub(super) fn finished(&self, output: Option<&Output>) {
         let facts = output.map(|output| self.node.facts(output)).unwrap_or_default();
-        self.run.state().facts[self.id].clone_from(&facts);
+        if self.twin.is_none() {
+            self.run.state().facts[self.id].clone_from(&facts);
+        }
         self.run.walk.events.send(Event::Finished {
-            node: self.node.name().clone(),
+            node: self.called_as.clone(),
             kind: self.node.kind(),
             did: self.did,
             took: self.begun.elapsed(),

@@ -4,40 +4,52 @@ use futures::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::down::delete_until_gone;
+use super::down::{Doomed, delete_until_gone};
 use super::look::{Aim, view};
 use super::refusal::{refusals, unchangeable};
 use super::run::{Completion, Run};
 use super::snapshot::Lookup;
 use super::task::{Act, NodeTask, Stop};
-use super::{Outcome, Walk, timing};
+use super::twins::{self, Shown};
+use super::{Outcome, Report, Walk, timing};
 use crate::erased::{AnyObservation, Finding};
 use crate::id::NodeId;
 use crate::inputs::Output;
-use crate::{Action, Change, Fault, FaultKind, Remedy, differences};
+use crate::{Action, Change, Fault, FaultKind, Remedy};
 
 /// No sane object needs more steps than this to be configured.
 const MOST_UPDATES: usize = 20;
 
-pub(super) async fn up<W: Send + Sync + 'static>(walk: &Walk<W>) -> Outcome {
+/// Of twins only those go that are in what was `shown`; none: in the first look.
+pub(super) async fn up<W: Send + Sync + 'static>(walk: &Walk<W>, shown: Option<&Report>) -> Outcome {
     let run = Run::begin(walk, "up");
-    run.run(apply_all(&run)).await;
+    run.run(async {
+        if let Some(seen_at_first) = apply_all(&run).await {
+            twins::destroy(&run, &shown.map_or(seen_at_first, Shown::by)).await;
+        }
+    })
+    .await;
     run.end()
 }
 
-async fn apply_all<W: Send + Sync + 'static>(run: &Run<'_, W>) {
+/// None: nothing was begun.
+async fn apply_all<W: Send + Sync + 'static>(run: &Run<'_, W>) -> Option<Shown> {
     let seen = view(run.walk, Aim::Up).await;
     run.note(&seen);
     let refusals = if run.cancelled() { Vec::new() } else { refusals(run.walk, &seen) };
     if !refusals.is_empty() {
-        return refusals.into_iter().for_each(|(id, why)| run.failure(id, why.into()));
+        refusals.into_iter().for_each(|(id, why)| run.failure(id, why.into()));
+        return None;
     }
+    let shown = Shown::at_first(&run.walk.graph, &seen);
     join_all(seen.looked.into_iter().enumerate().map(|(id, looked)| apply_node(run, id, looked))).await;
+    Some(shown)
 }
 
 /// One node, from its needs to its fate.
 async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looked: Lookup) {
-    let inputs = run.wait_for(&run.inputs(id)).await;
+    let removal = run.node(id).removal();
+    let inputs = run.wait_for(&run.before(id)).await;
     let needs_acted = match inputs {
         Completion::Done { acted } => acted,
         Completion::Stopped(by) => {
@@ -46,10 +58,10 @@ async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looke
         }
         Completion::Interrupted => return run.settle(id, Completion::Interrupted),
     };
-    if run.node(id).swept() {
+    if run.passes_by(id) && !run.node(id).made_by_others() {
         return run.settle(id, Completion::Done { acted: needs_acted });
     }
-    if run.node(id).unwanted() {
+    if removal.is_some() {
         return run.settle(id, destroy_orphan(run, id).await);
     }
     let mut apply = Apply {
@@ -92,7 +104,7 @@ async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looke
 async fn destroy_orphan<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize) -> Completion {
     let mut task = NodeTask::new(run, id);
     task.doing = Action::Delete;
-    match delete_until_gone(&mut task).await {
+    match delete_until_gone(&mut task, Doomed::All).await {
         Ok(()) => {
             task.finished(None);
             Completion::Done { acted: task.did.is_some() }
@@ -132,9 +144,9 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
                 Some(sight) => sight,
                 None => self.task.look().await?,
             };
-            self.seen |= !matches!(sight, AnyObservation::Absent);
+            self.seen |= !matches!(sight, AnyObservation::Absent | AnyObservation::Elsewhere(_));
             match sight {
-                AnyObservation::Absent => self.absent().await?,
+                AnyObservation::Absent | AnyObservation::Elsewhere(_) => self.absent().await?,
                 AnyObservation::Foreign(why) => return Err(self.task.failed(format!("not ours: {why}")).await),
                 AnyObservation::Changing { why, .. } => {
                     self.task.did.get_or_insert(Action::Watch);
@@ -199,8 +211,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
     /// True: it is as wanted.
     async fn present(&mut self, wanted: &Value, found: &Finding) -> Result<bool, Stop> {
         let task = &mut self.task;
-        // Twins (`found.twins`) are left for the sweep by tag.
-        let changes = differences(wanted, &found.actual);
+        let changes = task.node.differences(wanted, &found.actual);
         if changes.is_empty() || task.node.watched() {
             return Ok(true);
         }
@@ -208,7 +219,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         let acted = task.did.is_some_and(|did| did != Action::Watch);
         let settling = acted && task.since.elapsed() < timing::SETTLE;
         let how = changes.iter().map(|change| (change.clone(), task.node.how(change)));
-        if let Some(why) = unchangeable(how) {
+        if let Some(why) = unchangeable(task.node, how) {
             // A new thing may show its fields one after another.
             if settling {
                 task.wait(&format!("not settled yet: {fields}")).await?;
@@ -258,8 +269,9 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         }
         match task.call(Act::Delete(output)).await? {
             Err(fault) if fault.kind != FaultKind::Unsure => task.retry_or_fail(fault, false).await,
-            Ok(()) | Err(_) => {
-                self.asked += 1;
+            answer => {
+                self.asked += u32::from(answer.is_ok());
+                task.last_fault = answer.err().or(task.last_fault.take());
                 self.deleted = Some(Instant::now());
                 (self.created, self.unsure) = (false, None);
                 Ok(())

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use aws_sdk_eks::types::{AuthenticationMode, ClusterStatus, CreateAccessConfigRequest, VpcConfigRequest};
 use serde::Serialize;
+use serde_json::Value;
 
-use super::{ABSENT, issues, sorted};
+use super::{ABSENT, is_within, issues, sorted};
 use crate::cloud::aws::OrFault;
 use crate::cloud::cluster::ClusterOutput;
+use crate::cloud::orphans;
 use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Action, After, Change, Fact, Fault, Found, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
@@ -23,6 +25,8 @@ pub struct Cluster {
     version: Option<String>,
     /// Who may reach the public API endpoint.
     cidrs: Vec<String>,
+    /// Subnets that the configuration has no more.
+    dropped: Vec<orphans::Subnet>,
 }
 
 impl Cluster {
@@ -31,7 +35,13 @@ impl Cluster {
     pub fn new(config: &crate::config::Cluster) -> Self {
         let mut cidrs = config.public_access_cidrs.clone();
         cidrs.sort_unstable();
-        Self { version: config.version.clone(), cidrs }
+        Self { version: config.version.clone(), cidrs, dropped: Vec::new() }
+    }
+
+    /// Where the configuration has dropped these subnets.
+    #[must_use]
+    pub fn without(self, dropped: &[orphans::Subnet]) -> Self {
+        Self { dropped: dropped.to_vec(), ..self }
     }
 
     fn access(&self) -> VpcConfigRequest {
@@ -74,6 +84,11 @@ impl Observe for Cluster {
             authentication_mode: AuthenticationMode::Api.as_str().to_owned(),
             tags: cloud.wanted_tags(),
         }
+    }
+
+    /// EKS keeps the zones of a cluster for ever, so that subnets of further zones serve nodes and balancers alone.
+    fn tolerates(&self, difference: &Change) -> bool {
+        difference.field == "subnets" && is_within(&difference.from, &difference.to)
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
@@ -187,5 +202,18 @@ impl Resource for Cluster {
             _ if is_of_tags(change) => UpdateMode::InPlace,
             _ => UpdateMode::Replace,
         }
+    }
+
+    fn why_not(&self, change: &Change) -> Option<String> {
+        let ids: Vec<&str> = change.from.as_array()?.iter().filter_map(Value::as_str).collect();
+        let is_its = |subnet: &&orphans::Subnet| change.field == "subnets" && ids.contains(&subnet.id.as_str());
+        let lost: Vec<String> = self
+            .dropped
+            .iter()
+            .filter(is_its)
+            .map(|subnet| format!("{} ({} in {})", subnet.id, subnet.cidr, subnet.zone))
+            .collect();
+        let why = "EKS keeps the zones of a cluster's control plane for ever; put back into [network], private and public";
+        (!lost.is_empty()).then(|| format!("{why}: {}", lost.join(", ")))
     }
 }

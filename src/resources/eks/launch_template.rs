@@ -143,7 +143,7 @@ impl Observe for LaunchTemplate {
         if found.is_empty() {
             found.extend(self.by_name(cx).await?);
         }
-        found.sort_by_key(|template| template.launch_template_name() != Some(&name));
+        found.sort_by_key(|template| (template.launch_template_name() != Some(&name), template.launch_template_id.clone()));
         let mut found = found.into_iter();
         let Some(template) = found.next() else { return Ok(Observation::Absent) };
         let tags = Tags::from(template.tags());
@@ -166,6 +166,10 @@ impl Observe for LaunchTemplate {
             output,
             twins,
         }))
+    }
+
+    fn id(&self, template: &Template) -> Option<String> {
+        Some(template.id.clone())
     }
 }
 

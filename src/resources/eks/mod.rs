@@ -17,6 +17,8 @@ pub use launch_template::{LaunchTemplate, Template};
 pub use node_group::{Group, NodeGroup};
 pub use node_tags::NodeTags;
 
+use serde_json::Value;
+
 use crate::engine::Given;
 
 /// What EKS answers about something that is not there.
@@ -42,4 +44,26 @@ use issues;
 fn sorted(mut ids: Vec<Given<String>>) -> Vec<Given<String>> {
     ids.sort_by(|a, b| a.known().cmp(&b.known()));
     ids
+}
+
+/// Whether there are ids, and all of them are among the wanted ones; these may not all be known yet.
+fn is_within(ids: &Value, wanted: &Value) -> bool {
+    let (ids, wanted) = (ids.as_array().map_or(&[][..], Vec::as_slice), wanted.as_array().map_or(&[][..], Vec::as_slice));
+    !ids.is_empty() && ids.iter().all(|id| wanted.contains(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_within_the_wanted_ones_whatever_is_not_known_of_these() {
+        let later = json!({"known after": "subnet/private-2"});
+        assert!(is_within(&json!(["a", "b"]), &json!(["a", "b", later])));
+        assert!(!is_within(&json!(["a", "b"]), &json!(["a", later])));
+        assert!(!is_within(&json!(["a", "b", "c"]), &json!(["a", "b"])));
+        assert!(!is_within(&json!([]), &json!(["a"])));
+    }
 }

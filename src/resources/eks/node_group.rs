@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::ClusterOutput;
 use super::cluster::Cluster;
 use super::launch_template::{LaunchTemplate, Template};
-use super::{ABSENT, issues, sorted};
+use super::{ABSENT, is_within, issues, sorted};
 use crate::cloud::aws::OrFault;
 use crate::cloud::machine::Machine;
 use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
@@ -159,6 +159,11 @@ impl Observe for NodeGroup {
             update: told(&updates()),
             tags: cloud.wanted_tags(),
         }
+    }
+
+    /// EKS cannot change the subnets of a group. One that was made before there were more of them is as good as before.
+    fn tolerates(&self, difference: &Change) -> bool {
+        difference.field == "subnets" && is_within(&difference.from, &difference.to)
     }
 
     async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Observation<Self>, Fault> {

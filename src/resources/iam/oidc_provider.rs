@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
+use crate::engine::{Beside, Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
 use crate::resources::eks::{Cluster, ClusterOutput};
 
 pub struct OidcProvider;
@@ -42,16 +42,17 @@ fn without_scheme(url: &str) -> String {
 impl Observe for OidcProvider {
     type World = Cloud;
     const KIND: &'static str = "oidc-provider";
-    type Within = ();
+    /// Found by its tags wherever it is; of several the cluster tells which one serves.
+    type Within = Beside<Node<Cluster>>;
     type Uses = Node<Cluster>;
     type State = State;
     type Output = Provider;
 
-    fn want(&self, cloud: &Cloud, (): &(), cluster: &Given<ClusterOutput>) -> State {
+    fn want(&self, cloud: &Cloud, _: &Option<ClusterOutput>, cluster: &Given<ClusterOutput>) -> State {
         State { issuer: cluster.map(|cluster| without_scheme(&cluster.issuer)), for_sts: true, tags: cloud.wanted_tags() }
     }
 
-    async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
+    async fn observe(&self, cx: &Cx, cluster: &Option<ClusterOutput>) -> Result<Observation<Self>, Fault> {
         let ours = cx.world.tags(&cx.node);
         let iam = &cx.world.aws.iam;
         let answer = iam.list_open_id_connect_providers().send().await.fault()?;
@@ -73,22 +74,35 @@ impl Observe for OidcProvider {
             let state = State { issuer: Given::Known(issuer.clone()), for_sts, tags };
             found.push((Provider { arn, issuer }, state));
         }
+        let issuer = cluster.as_ref().map(|cluster| without_scheme(&cluster.issuer));
+        found.sort_by_key(|(provider, _)| (issuer.as_ref().is_some_and(|ours| provider.issuer != *ours), provider.arn.clone()));
         let mut found = found.into_iter();
         let Some((output, actual)) = found.next() else { return Ok(Observation::Absent) };
         Ok(Observation::Present(Found { output, actual, twins: found.map(|(twin, _)| twin).collect() }))
     }
+
+    fn id(&self, provider: &Provider) -> Option<String> {
+        Some(provider.arn.clone())
+    }
 }
 
 impl Resource for OidcProvider {
-    async fn create(&self, cx: &Cx, (): &(), cluster: &ClusterOutput) -> Result<(), Fault> {
+    async fn create(&self, cx: &Cx, _: &Option<ClusterOutput>, cluster: &ClusterOutput) -> Result<(), Fault> {
         let call = cx.world.aws.iam.create_open_id_connect_provider().url(&cluster.issuer).client_id_list(AUDIENCE);
         call.set_tags(Some(cx.world.tags(&cx.node).iam())).send().await.fault().map(drop)
     }
 
     /// Its issuer is for ever: one of another cluster goes, and the walk makes the right one.
-    async fn update(&self, cx: &Cx, (): &(), _: &ClusterOutput, provider: &Provider, changes: &[Change]) -> Result<(), Fault> {
+    async fn update(
+        &self,
+        cx: &Cx,
+        _: &Option<ClusterOutput>,
+        _: &ClusterOutput,
+        provider: &Provider,
+        changes: &[Change],
+    ) -> Result<(), Fault> {
         if changes.iter().any(|change| change.field == "issuer") {
-            return self.delete(cx, &(), provider).await;
+            return self.delete(cx, &None, provider).await;
         }
         set::provider(&cx.world.aws, &provider.arn, &steps(changes)).await?;
         if changes.iter().all(is_of_tags) {
@@ -98,7 +112,7 @@ impl Resource for OidcProvider {
         call.open_id_connect_provider_arn(&provider.arn).client_id(AUDIENCE).send().await.fault().map(drop)
     }
 
-    async fn delete(&self, cx: &Cx, (): &(), provider: &Provider) -> Result<(), Fault> {
+    async fn delete(&self, cx: &Cx, _: &Option<ClusterOutput>, provider: &Provider) -> Result<(), Fault> {
         let call = cx.world.aws.iam.delete_open_id_connect_provider().open_id_connect_provider_arn(&provider.arn);
         call.send().await.fault_or_absent(&["NoSuchEntity"]).map(drop)
     }

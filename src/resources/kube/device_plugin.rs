@@ -16,6 +16,9 @@ pub struct DevicePlugin {
 }
 
 impl DevicePlugin {
+    /// Its name in the namespace kube-system.
+    pub const NAME: &'static str = "nvidia-device-plugin";
+
     /// Whether nodes of this AMI type need it: those without GPUs have another one.
     #[must_use]
     pub fn is_needed(ami_type: &str) -> bool {
@@ -35,7 +38,7 @@ impl Object for DevicePlugin {
     }
 
     fn name(&self) -> &str {
-        "nvidia-device-plugin"
+        Self::NAME
     }
 
     fn place(cluster: &ClusterOutput) -> Place<'_> {

@@ -79,6 +79,8 @@ pub(super) fn region(config: &Config) -> String {
 }
 
 impl GatewayConfig {
+    /// The name of the ConfigMap that it lies in.
+    pub const MAP: &str = "gateway";
     /// Where the pod finds [`Self::roots`]: in the folder of its configuration.
     const ROOTS: &str = "/etc/gateway/ca.pem";
     /// The pod's admin port, on its loopback only.

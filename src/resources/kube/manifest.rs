@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-/// Label: the deployment whose object it is.
-pub(super) const DEPLOYMENT: &str = "tritondeploy/deployment";
+use crate::cloud::kube::LABEL as DEPLOYMENT;
+
 /// Annotation: a hash of the manifest as we applied it.
 const MANIFEST: &str = "tritondeploy/manifest";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";

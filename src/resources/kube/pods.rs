@@ -30,14 +30,26 @@ pub async fn running(client: &Client, namespace: &str, app: &str) -> Result<Vec<
     Ok(pods.into_iter().filter(gateway_runs).filter_map(|pod| pod.metadata.name).collect())
 }
 
-/// The admin ports of the deployment's running gateways; none where no cluster answers or no pod runs yet.
+/// The admin ports of the deployment's running gateways, to release to them; none where no cluster answers or no pod runs yet.
 ///
 /// # Errors
 /// When EKS or Kubernetes does not tell.
 pub async fn serving(cloud: &Cloud) -> Result<Vec<Serving>, Fault> {
     let Some(cluster) = ClusterOutput::find(&cloud.aws, &cloud.config.name).await? else { return Ok(Vec::new()) };
     // A model may load for minutes before a byte of the answer comes: how long to wait is the caller's matter.
-    let client = cloud.kube.patient(&cloud.aws, &cluster).await?;
+    admin_ports(cloud, cloud.kube.patient(&cloud.aws, &cluster).await?).await
+}
+
+/// The same, to ask them for what they tell at once.
+///
+/// # Errors
+/// As [`serving`].
+pub async fn telling(cloud: &Cloud) -> Result<Vec<Serving>, Fault> {
+    let Some(cluster) = ClusterOutput::find(&cloud.aws, &cloud.config.name).await? else { return Ok(Vec::new()) };
+    admin_ports(cloud, cloud.kube.client(&cloud.aws, &cluster).await?).await
+}
+
+async fn admin_ports(cloud: &Cloud, client: Client) -> Result<Vec<Serving>, Fault> {
     let workload = &cloud.config.workload;
     let pods = running(&client, &workload.namespace, &workload.service).await?;
     let port = |pod: String| Serving::new(client.clone(), &workload.namespace, &pod, GatewayConfig::ADMIN_PORT);

@@ -26,12 +26,12 @@ pub struct State;
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
-async fn client(cx: &Cx, deployment: &DeploymentOutput) -> Result<Client, Fault> {
+pub(super) async fn client(cx: &Cx, deployment: &DeploymentOutput) -> Result<Client, Fault> {
     cx.world.kube.client(&cx.world.aws, &deployment.namespace.cluster).await
 }
 
 /// How far the rollout is; None: it is done.
-fn unfinished(deployment: &Api1) -> Option<String> {
+pub(super) fn unfinished(deployment: &Api1) -> Option<String> {
     let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let status = deployment.status.clone().unwrap_or_default();
     if status.observed_generation < deployment.metadata.generation {
@@ -48,7 +48,7 @@ fn unfinished(deployment: &Api1) -> Option<String> {
 }
 
 /// The pods of the newest template: what older ones suffer from is no matter any more.
-async fn newest(client: &Client, deployment: &Api1, place: &DeploymentOutput) -> Result<Vec<Pod>, Fault> {
+pub(super) async fn newest(client: &Client, deployment: &Api1, place: &DeploymentOutput) -> Result<Vec<Pod>, Fault> {
     let namespace = &place.namespace.name;
     let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), namespace);
     let params = ListParams::default().labels(&format!("app.kubernetes.io/name={}", place.name));

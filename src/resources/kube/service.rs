@@ -56,7 +56,7 @@ fn tags(config: &Config, node: &str) -> String {
 }
 
 /// What a Service of the cluster opens.
-fn open(service: &DynamicObject) -> Vec<Exposed> {
+pub(super) fn open(service: &DynamicObject) -> Vec<Exposed> {
     let ports = service.data["spec"]["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
     let is_there = |open: &Exposed| ports.iter().any(|port| port["port"] == open.port());
     Exposed::ALL.into_iter().filter(is_there).collect()

@@ -26,7 +26,7 @@ pub use vpc::{Network, Vpc};
 
 use crate::engine::{Found, Resource};
 
-/// The first of them is the one; the others are its twins, made by an answer that was lost.
+/// The first of them is the one that is kept; the others are its twins, made by an answer that was lost or by another run.
 fn first_of<R: Resource>(all: impl IntoIterator<Item = (R::Output, R::State)>) -> Option<Found<R>> {
     let mut all = all.into_iter();
     let (output, actual) = all.next()?;

@@ -50,24 +50,19 @@ impl Observe for NatGateway {
         let gateways = cx.world.aws.ec2.describe_nat_gateways().set_filter(Some(ours));
         let gateways = gateways.filter(filter("vpc-id", &vpc.id)).into_paginator().items();
         let mut gateways = gateways.send().try_collect().await.fault()?;
-        // `deleted` ones are ghosts; of the others the most alive counts.
-        gateways.retain(|gateway| gateway.state() != Some(&NatGatewayState::Deleted));
-        gateways.sort_by_key(|gateway| (rank(gateway.state()), gateway.nat_gateway_id.clone()));
+        kept_first(&mut gateways);
         let Some(gateway) = gateways.first() else { return Ok(Observation::Absent) };
         let output = Nat { id: gateway.nat_gateway_id().unwrap_or_default().to_owned() };
+        let address = gateway.nat_gateway_addresses().iter().find_map(|address| address.allocation_id());
+        let actual = State {
+            subnet: Given::Known(gateway.subnet_id().unwrap_or_default().to_owned()),
+            address: Given::Known(address.unwrap_or_default().to_owned()),
+            tags: cx.world.tagged(gateway.tags()),
+        };
+        let twins = gateways.iter().skip(1).filter(|twin| rank(twin.state()) < rank(Some(&NatGatewayState::Failed)));
+        let twins = twins.map(|twin| Nat { id: twin.nat_gateway_id().unwrap_or_default().to_owned() }).collect::<Vec<_>>();
         match gateway.state() {
-            Some(NatGatewayState::Available) => {
-                let address = gateway.nat_gateway_addresses().iter().find_map(|address| address.allocation_id());
-                let actual = State {
-                    subnet: Given::Known(gateway.subnet_id().unwrap_or_default().to_owned()),
-                    address: Given::Known(address.unwrap_or_default().to_owned()),
-                    tags: cx.world.tagged(gateway.tags()),
-                };
-                let alive = |state: Option<&NatGatewayState>| rank(state) < rank(Some(&NatGatewayState::Failed));
-                let twins = gateways.iter().skip(1).filter(|twin| alive(twin.state()));
-                let twins = twins.map(|twin| Nat { id: twin.nat_gateway_id().unwrap_or_default().to_owned() });
-                Ok(Observation::Present(Found { output, actual, twins: twins.collect() }))
-            }
+            Some(NatGatewayState::Available) => Ok(Observation::Present(Found { output, actual, twins })),
             Some(NatGatewayState::Failed) => {
                 let why = [gateway.failure_code(), gateway.failure_message()];
                 let why = why.into_iter().flatten().collect::<Vec<_>>().join(": ");
@@ -75,13 +70,18 @@ impl Observe for NatGateway {
             }
             state => {
                 let why = state.map_or("in no known state", NatGatewayState::as_str).to_owned();
-                Ok(Observation::Changing { why, found: None })
+                let found = (!twins.is_empty()).then_some(Found { output, actual, twins });
+                Ok(Observation::Changing { why, found })
             }
         }
     }
 
     fn patience(&self, _: Action) -> Duration {
         Duration::from_secs(600)
+    }
+
+    fn id(&self, nat: &Nat) -> Option<String> {
+        Some(nat.id.clone())
     }
 
     async fn evidence(&self, cx: &Cx, vpc: &Network) -> Vec<String> {
@@ -118,11 +118,18 @@ impl Resource for NatGateway {
     }
 }
 
-/// How much alive a NAT gateway in this state is: less is more.
+/// The one that is kept first: one that lives, else the one that has most life left; of equals the lowest id. `deleted` ones
+/// are ghosts, and are left out.
+pub(super) fn kept_first(gateways: &mut Vec<aws_sdk_ec2::types::NatGateway>) {
+    gateways.retain(|gateway| gateway.state() != Some(&NatGatewayState::Deleted));
+    gateways.sort_by_key(|gateway| (rank(gateway.state()), gateway.nat_gateway_id.clone()));
+}
+
+/// How much alive a NAT gateway in this state is: less is more. One that comes counts as there, so that the same one is kept
+/// before and after.
 fn rank(state: Option<&NatGatewayState>) -> u8 {
     match state {
-        Some(NatGatewayState::Available) => 0,
-        Some(NatGatewayState::Pending) => 1,
+        Some(NatGatewayState::Available | NatGatewayState::Pending) => 1,
         Some(NatGatewayState::Deleting) => 2,
         Some(NatGatewayState::Failed) => 3,
         _ => 4,

@@ -15,20 +15,20 @@ const DESTINATION: &str = "0.0.0.0/0";
 /// What a route may lead to.
 pub trait Gateway: Resource<World = Cloud> {
     /// The gateway's id.
-    fn id(output: &Self::Output) -> String;
+    fn gateway_id(output: &Self::Output) -> String;
     /// Whether it is a NAT gateway: EC2 wants it under another name.
     const NAT: bool;
 }
 
 impl Gateway for InternetGateway {
-    fn id(gateway: &GatewayOutput) -> String {
+    fn gateway_id(gateway: &GatewayOutput) -> String {
         gateway.id.clone()
     }
     const NAT: bool = false;
 }
 
 impl Gateway for NatGateway {
-    fn id(nat: &Nat) -> String {
+    fn gateway_id(nat: &Nat) -> String {
         nat.id.clone()
     }
     const NAT: bool = true;
@@ -62,7 +62,7 @@ impl<G: Gateway> Observe for Route<G> {
     type Output = ();
 
     fn want(&self, _: &Cloud, _: &Given<String>, gateway: &Given<G::Output>) -> State {
-        State { gateway: gateway.map(G::id) }
+        State { gateway: gateway.map(G::gateway_id) }
     }
 
     async fn observe(&self, cx: &Cx, table: &String) -> Result<Observation<Self>, Fault> {
@@ -83,14 +83,14 @@ impl<G: Gateway> Observe for Route<G> {
 impl<G: Gateway> Resource for Route<G> {
     async fn create(&self, cx: &Cx, table: &String, gateway: &G::Output) -> Result<(), Fault> {
         let call = cx.world.aws.ec2.create_route().route_table_id(table).destination_cidr_block(DESTINATION);
-        let id = G::id(gateway);
+        let id = G::gateway_id(gateway);
         let call = if G::NAT { call.nat_gateway_id(id) } else { call.gateway_id(id) };
         call.send().await.fault_or_absent(&["RouteAlreadyExists"]).map(drop)
     }
 
     async fn update(&self, cx: &Cx, table: &String, gateway: &G::Output, (): &(), _: &[Change]) -> Result<(), Fault> {
         let call = cx.world.aws.ec2.replace_route().route_table_id(table).destination_cidr_block(DESTINATION);
-        let id = G::id(gateway);
+        let id = G::gateway_id(gateway);
         let call = if G::NAT { call.nat_gateway_id(id) } else { call.gateway_id(id) };
         call.send().await.fault().map(drop)
     }

@@ -1,5 +1,7 @@
 //! A route table; its routes and associations are resources of their own.
 
+use std::cmp::Reverse;
+
 use aws_sdk_ec2::types::ResourceType;
 use serde::Serialize;
 
@@ -36,13 +38,17 @@ impl Observe for RouteTable {
         let tables = cx.world.aws.ec2.describe_route_tables().set_filters(Some(ours));
         let tables = tables.filters(filter("vpc-id", &vpc.id)).into_paginator().items();
         let mut tables = tables.send().try_collect().await.fault()?;
-        // Of twins the one that subnets were given to.
-        tables.sort_by_key(|table| (table.associations().is_empty(), table.route_table_id.clone()));
+        // Of twins the one that most subnets were given to.
+        tables.sort_by_key(|table| (Reverse(table.associations().len()), table.route_table_id.clone()));
         let found = first_of(tables.into_iter().map(|table| {
             let tags = cx.world.tagged(table.tags());
             (table.route_table_id.unwrap_or_default(), State { tags })
         }));
         Ok(found.map_or(Observation::Absent, Observation::Present))
+    }
+
+    fn id(&self, table: &String) -> Option<String> {
+        Some(table.clone())
     }
 }
 

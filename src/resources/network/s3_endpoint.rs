@@ -3,6 +3,8 @@
 //!
 //! It has no policy: one would have to allow the buckets of ECR's layers too.
 
+use std::cmp::Reverse;
+
 use aws_sdk_ec2::operation::delete_vpc_endpoints::DeleteVpcEndpointsOutput;
 use aws_sdk_ec2::types::{ResourceType, State as Code, VpcEndpointType};
 use serde::Serialize;
@@ -46,8 +48,11 @@ impl Observe for S3Endpoint {
         let endpoints = endpoints.filters(filter("vpc-id", &vpc.id)).into_paginator().items();
         let mut endpoints = endpoints.send().try_collect().await.fault()?;
         endpoints.retain(|endpoint| endpoint.state() != Some(&Code::Deleted));
-        // Of twins the one with routes.
-        endpoints.sort_by_key(|endpoint| (endpoint.route_table_ids().is_empty(), endpoint.vpc_endpoint_id.clone()));
+        // Of twins one that lives, and has most routes.
+        endpoints.sort_by_key(|endpoint| {
+            let dying = endpoint.state() == Some(&Code::Deleting);
+            (dying, Reverse(endpoint.route_table_ids().len()), endpoint.vpc_endpoint_id.clone())
+        });
         let Some(endpoint) = endpoints.first() else { return Ok(Observation::Absent) };
         match endpoint.state() {
             Some(state @ (Code::Pending | Code::PendingAcceptance | Code::Deleting)) => {
@@ -66,6 +71,10 @@ impl Observe for S3Endpoint {
             (endpoint.vpc_endpoint_id.unwrap_or_default(), State { route_tables: sorted(tables.collect()), tags })
         }));
         Ok(found.map_or(Observation::Absent, Observation::Present))
+    }
+
+    fn id(&self, endpoint: &String) -> Option<String> {
+        Some(endpoint.clone())
     }
 }
 

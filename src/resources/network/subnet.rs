@@ -69,10 +69,14 @@ impl Observe for Subnet {
         let subnets = cx.world.aws.ec2.describe_subnets().set_filters(Some(ours));
         let subnets = subnets.filters(filter("vpc-id", &vpc.id)).into_paginator().items();
         let mut subnets = subnets.send().try_collect().await.fault()?;
-        if subnets.iter().any(|subnet| subnet.state() == Some(&SubnetState::Pending)) {
+        // Of twins the one of the right range and zone.
+        let is_other = |subnet: &aws_sdk_ec2::types::Subnet| {
+            (subnet.cidr_block(), subnet.availability_zone()) != (Some(&self.cidr), Some(&self.zone))
+        };
+        subnets.sort_by(|a, b| (is_other(a), &a.subnet_id).cmp(&(is_other(b), &b.subnet_id)));
+        if subnets.first().is_some_and(|subnet| subnet.state() == Some(&SubnetState::Pending)) {
             return Ok(Observation::Changing { why: "pending".to_owned(), found: None });
         }
-        subnets.sort_by(|a, b| a.subnet_id.cmp(&b.subnet_id));
         let found = first_of(subnets.into_iter().map(|subnet| {
             let actual = State {
                 cidr: subnet.cidr_block().unwrap_or_default().to_owned(),
@@ -88,6 +92,10 @@ impl Observe for Subnet {
     /// Interfaces of a balancer or of the control plane go some minutes after their owner.
     fn patience(&self, _: crate::engine::Action) -> std::time::Duration {
         std::time::Duration::from_secs(600)
+    }
+
+    fn id(&self, subnet: &String) -> Option<String> {
+        Some(subnet.clone())
     }
 
     fn facts(&self, subnet: &String) -> Vec<Fact> {

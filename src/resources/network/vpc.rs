@@ -2,15 +2,14 @@
 //!
 //! EKS wants DNS support and DNS host names in it (EKS guide, "Amazon EKS networking requirements").
 
-use std::collections::BTreeMap;
-
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, VpcAttributeName, VpcState};
 use futures::future::try_join;
 use serde::Serialize;
 
 use super::holders::{Place, held};
 use crate::cloud::aws::OrFault;
-use crate::cloud::tags::{Tagged, Tags, filter, set, steps};
+use crate::cloud::kept::kept_first;
+use crate::cloud::tags::{Tagged, Tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fact, Fault, Found, Observation, Observe, Resource, UpdateMode};
 
@@ -40,6 +39,8 @@ pub struct State {
 pub struct Network {
     pub id: String,
     pub cidr: String,
+    /// The ids of its twins; what is found outside of VPCs and serves one of them does not serve here.
+    pub twins: Vec<String>,
 }
 
 impl Observe for Vpc {
@@ -58,13 +59,16 @@ impl Observe for Vpc {
         let ours = cx.world.tags(&cx.node).filters();
         let vpcs = cx.world.aws.ec2.describe_vpcs().set_filters(Some(ours));
         let vpcs = vpcs.into_paginator().items().send().try_collect().await.fault()?;
-        let pending = vpcs.iter().any(|vpc| vpc.state() == Some(&VpcState::Pending));
-        let tag = |vpc: &aws_sdk_ec2::types::Vpc| Some((vpc.vpc_id.clone()?, Tags::from(vpc.tags())));
-        let mut tags: BTreeMap<String, Tags> = vpcs.iter().filter_map(tag).collect();
-        let vpcs =
-            vpcs.into_iter().map(|vpc| Network { id: vpc.vpc_id.unwrap_or_default(), cidr: vpc.cidr_block.unwrap_or_default() });
-        let mut networks = with_children_first(cx, vpcs.collect()).await?.into_iter();
-        let Some(network) = networks.next() else { return Ok(Observation::Absent) };
+        let ids = vpcs.iter().filter_map(|vpc| vpc.vpc_id.clone()).collect();
+        let ids = kept_first(&cx.world.aws, &cx.world.config, ids).await?;
+        let Some((kept, twins)) = ids.split_first() else { return Ok(Observation::Absent) };
+        let found = |id: &String| vpcs.iter().find(|vpc| vpc.vpc_id() == Some(id));
+        let network = |id: &String, twins: &[String]| {
+            let cidr = found(id).and_then(|vpc| vpc.cidr_block()).unwrap_or_default().to_owned();
+            Network { id: id.clone(), cidr, twins: twins.to_vec() }
+        };
+        let pending = found(kept).is_some_and(|vpc| vpc.state() == Some(&VpcState::Pending));
+        let (twins, network) = (twins.iter().map(|twin| network(twin, &[])).collect(), network(kept, twins));
         if pending {
             return Ok(Observation::Changing { why: "pending".to_owned(), found: None });
         }
@@ -73,13 +77,13 @@ impl Observe for Vpc {
             attribute(cx, &network.id, VpcAttributeName::EnableDnsHostnames),
         )
         .await?;
-        let actual = State {
-            cidr: network.cidr.clone(),
-            dns_support,
-            dns_hostnames,
-            tags: cx.world.tagged(tags.remove(&network.id).unwrap_or_default()),
-        };
-        Ok(Observation::Present(Found { output: network, actual, twins: networks.collect() }))
+        let tags = cx.world.tagged(found(kept).map(|vpc| Tags::from(vpc.tags())).unwrap_or_default());
+        let actual = State { cidr: network.cidr.clone(), dns_support, dns_hostnames, tags };
+        Ok(Observation::Present(Found { output: network, actual, twins }))
+    }
+
+    fn id(&self, vpc: &Network) -> Option<String> {
+        Some(vpc.id.clone())
     }
 
     fn facts(&self, vpc: &Network) -> Vec<Fact> {
@@ -125,20 +129,4 @@ async fn attribute(cx: &Cx, vpc: &str, name: VpcAttributeName) -> Result<bool, F
     let answer = call.send().await.fault()?;
     let on = |value: Option<AttributeBooleanValue>| value.and_then(|value| value.value).unwrap_or_default();
     Ok(on(answer.enable_dns_support) || on(answer.enable_dns_hostnames))
-}
-
-/// Where an answer was lost there may be two: the one that things were made in, else the lowest id.
-async fn with_children_first(cx: &Cx, mut vpcs: Vec<Network>) -> Result<Vec<Network>, Fault> {
-    vpcs.sort_by(|a, b| a.id.cmp(&b.id));
-    if vpcs.len() < 2 {
-        return Ok(vpcs);
-    }
-    let mut counted = Vec::new();
-    for vpc in vpcs {
-        let subnets = cx.world.aws.ec2.describe_subnets().filters(filter("vpc-id", &vpc.id));
-        let subnets = subnets.into_paginator().items().send().try_collect().await.fault()?;
-        counted.push((subnets.len(), vpc));
-    }
-    counted.sort_by_key(|(subnets, _)| std::cmp::Reverse(*subnets));
-    Ok(counted.into_iter().map(|(_, vpc)| vpc).collect())
 }

@@ -8,16 +8,26 @@ use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fact, Fault, Found, Observation, Observe, Resource, UpdateMode};
 
 pub struct Repository {
-    orphans: Vec<String>,
+    /// None: the configured one.
+    name: Option<String>,
 }
 
 impl Repository {
-    /// The configured one, and others of ours that go with it.
+    /// The configured one.
     #[must_use]
-    pub fn with_orphans(orphans: &[String]) -> Self {
-        Self { orphans: orphans.to_vec() }
+    pub fn configured() -> Self {
+        Self { name: None }
+    }
+
+    /// One of another name, which an earlier configuration had.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        Self { name: Some(name.to_owned()) }
     }
 }
+
+/// The tag of every repository of ours, whatever its node is called.
+const NODE: &str = "repository";
 
 #[derive(Serialize)]
 pub struct State {
@@ -50,11 +60,8 @@ impl Observe for Repository {
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
-        let mut seen = look(cx, &cx.world.config.repository()).await?;
-        for name in &self.orphans {
-            seen = seen.with_twin(look(cx, name).await?);
-        }
-        Ok(seen)
+        let configured = || cx.world.config.repository();
+        look(cx, &self.name.clone().unwrap_or_else(configured)).await
     }
 
     fn facts(&self, repository: &RepositoryOutput) -> Vec<Fact> {
@@ -65,7 +72,7 @@ impl Observe for Repository {
 impl Resource for Repository {
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
         let call = cx.world.aws.ecr.create_repository().repository_name(cx.world.config.repository());
-        call.set_tags(Some(cx.world.tags(&cx.node).ecr())).send().await.fault().map(drop)
+        call.set_tags(Some(cx.world.tags(NODE).ecr())).send().await.fault().map(drop)
     }
 
     async fn update(&self, cx: &Cx, (): &(), (): &(), found: &RepositoryOutput, changes: &[Change]) -> Result<(), Fault> {
@@ -93,7 +100,7 @@ async fn look(cx: &Cx, name: &str) -> Result<Observation<Repository>, Fault> {
     let tags = ecr.list_tags_for_resource().resource_arn(&arn).send().await.fault_or_absent(&ABSENT)?;
     let Some(tags) = tags else { return Ok(Observation::Absent) };
     let tags = Tags::from(tags.tags());
-    if !tags.same_owner(&cx.world.tags(&cx.node)) {
+    if !tags.same_owner(&cx.world.tags(NODE)) {
         return Ok(Observation::Foreign(format!("there is a repository {name}; {}", tags.owner())));
     }
     let uri = repository.repository_uri.unwrap_or_default();

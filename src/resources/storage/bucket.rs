@@ -22,16 +22,26 @@ use crate::cloud::{Cloud, Cx, lease};
 use crate::engine::{Action, Change, Fact, Fault, Found, Observation, Observe, Resource, UpdateMode};
 
 pub struct Bucket {
-    orphans: Vec<String>,
+    /// None: the configured one.
+    name: Option<String>,
 }
 
 impl Bucket {
-    /// The configured one, and others of ours that go with it.
+    /// The configured one.
     #[must_use]
-    pub fn with_orphans(orphans: &[String]) -> Self {
-        Self { orphans: orphans.to_vec() }
+    pub fn configured() -> Self {
+        Self { name: None }
+    }
+
+    /// One of another name, which an earlier configuration had.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        Self { name: Some(name.to_owned()) }
     }
 }
+
+/// The tag of every bucket of ours, whatever its node is called.
+const NODE: &str = "bucket";
 
 #[derive(Serialize)]
 pub struct State {
@@ -59,11 +69,8 @@ impl Observe for Bucket {
     }
 
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
-        let mut seen = look(cx, &cx.world.bucket()).await?;
-        for name in &self.orphans {
-            seen = seen.with_twin(look(cx, name).await?);
-        }
-        Ok(seen)
+        let configured = || cx.world.bucket();
+        look(cx, &self.name.clone().unwrap_or_else(configured)).await
     }
 
     fn patience(&self, doing: Action) -> Duration {
@@ -78,7 +85,7 @@ impl Observe for Bucket {
 impl Resource for Bucket {
     async fn create(&self, cx: &Cx, (): &(), (): &()) -> Result<(), Fault> {
         let region = cx.world.aws.region.as_str();
-        let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(cx.world.tags(&cx.node).s3()));
+        let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(cx.world.tags(NODE).s3()));
         // us-east-1 is where a bucket is without a word of it; S3 refuses the word.
         if region != "us-east-1" {
             configuration = configuration.location_constraint(BucketLocationConstraint::from(region));
@@ -135,7 +142,7 @@ async fn look(cx: &Cx, name: &str) -> Result<Observation<Bucket>, Fault> {
             _ => return Err(error).fault(),
         },
     };
-    if !tags.same_owner(&cx.world.tags(&cx.node)) {
+    if !tags.same_owner(&cx.world.tags(NODE)) {
         return Ok(Observation::Foreign(format!("there is a bucket {name}; {}", tags.owner())));
     }
     let block = s3.get_public_access_block().bucket(name).expected_bucket_owner(account).send().await;

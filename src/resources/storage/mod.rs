@@ -5,5 +5,5 @@ mod models;
 pub mod photo;
 
 pub use bucket::Bucket;
-pub use models::Models;
+pub use models::{Models, elsewhere};
 pub use photo::{ProofImage, ProofImageOutput};

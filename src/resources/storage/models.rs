@@ -4,46 +4,66 @@
 //! `push-models` does it, so that on failure the former version still answers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::bucket::Bucket;
+use crate::cloud::kube::Serving;
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Action, Change, Fact, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
-use crate::models::{self, Repository};
-use crate::resources::kube::serving;
+use crate::models::{self, Checked, Repository, Strangers, served};
+use crate::resources::kube::{serving, telling};
+
+/// A Kubernetes API that does not list the pods in this time is one that cannot be asked.
+const TELLS: Duration = Duration::from_secs(8);
 
 /// The model repository of the configuration, as released.
 pub struct Models {
-    local: Result<Repository, String>,
+    local: Option<Arc<Checked>>,
 }
 
 impl Models {
-    /// Reads the local repository; what is wrong with it is told when it is needed.
+    /// Without the local repository it can be looked at and deleted, and nothing of it is compared. What is wrong with
+    /// the local one is told when it is needed.
     #[must_use]
-    pub fn new(directory: &std::path::Path, serve: &[String]) -> Self {
-        let local = Repository::open(directory, serve);
-        let told = |problems: Vec<models::Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        Self { local: local.map_err(told) }
+    pub fn new(local: Option<Arc<Checked>>) -> Self {
+        Self { local }
     }
 
     fn local(&self) -> Result<&Repository, Fault> {
-        self.local.as_ref().map_err(|why| Fault::fatal(format!("the model repository is not in order: {why}")))
+        let told = |problems: &Vec<models::Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        match self.local.as_deref() {
+            Some(Ok(local)) => Ok(local),
+            Some(Err(why)) => Err(Fault::fatal(format!("the model repository is not in order: {}", told(why)))),
+            None => Err(Fault::fatal("the local model repository was not read")),
+        }
     }
 }
 
 #[derive(Serialize)]
 pub struct State {
-    /// Digest by model; null where the local repository cannot be read, so that `status` and `down` need none.
+    /// Digest by model; null where the local repository was not read, or cannot be.
     models: Option<BTreeMap<String, String>>,
     /// How many: a removed model differs too.
     count: Option<usize>,
+    /// Pods that serve another release than the published one: one that nobody published, or a former one.
+    pods_with_another_release: Option<Vec<String>>,
+}
+
+/// What is released.
+#[derive(Clone)]
+pub struct Released {
+    models: Vec<String>,
+    strangers: Strangers,
 }
 
 impl State {
-    fn of(models: BTreeMap<String, String>) -> Self {
-        Self { count: Some(models.len()), models: Some(models) }
+    fn of(models: BTreeMap<String, String>, pods: Vec<String>) -> Self {
+        Self { count: Some(models.len()), models: Some(models), pods_with_another_release: Some(pods) }
     }
 }
 
@@ -54,19 +74,25 @@ impl Observe for Models {
     type Within = Node<Bucket>;
     type Uses = ();
     type State = State;
-    /// Model names with their digests.
-    type Output = BTreeMap<String, String>;
+    type Output = Released;
 
     fn want(&self, _: &Cloud, _: &Given<String>, (): &()) -> State {
         let digests = |local: &Repository| local.models.iter().map(|(name, model)| (name.clone(), model.digest())).collect();
-        self.local.as_ref().map_or(State { models: None, count: None }, |local| State::of(digests(local)))
+        match self.local() {
+            Ok(local) => State::of(digests(local), Vec::new()),
+            Err(_) => State { models: None, count: None, pods_with_another_release: None },
+        }
     }
 
     async fn observe(&self, cx: &Cx, bucket: &String) -> Result<Observation<Self>, Fault> {
         let bucket = models::Bucket { aws: &cx.world.aws, name: bucket };
-        let Some(manifest) = bucket.released().await? else { return Ok(Observation::Absent) };
-        let models: BTreeMap<String, String> = manifest.models.into_iter().map(|(name, model)| (name, model.digest)).collect();
-        Ok(Observation::Present(Found::one(models.clone(), State::of(models))))
+        let Some(published) = bucket.released().await? else { return Ok(Observation::Absent) };
+        let pods = if self.local.is_some() { elsewhere(&cx.world, &published.digest).await } else { Vec::new() };
+        let strangers = bucket.strangers(&published.manifest).await?;
+        let models: BTreeMap<String, String> =
+            published.manifest.models.into_iter().map(|(name, model)| (name, model.digest)).collect();
+        let released = Released { models: models.keys().cloned().collect(), strangers };
+        Ok(Observation::Present(Found::one(released, State::of(models, pods))))
     }
 
     /// Gigabytes over a slow line.
@@ -74,8 +100,11 @@ impl Observe for Models {
         if doing == Action::Delete { Duration::from_secs(120) } else { Duration::from_secs(3600) }
     }
 
-    fn facts(&self, output: &Self::Output) -> Vec<Fact> {
-        vec![Fact { key: "models", value: output.keys().cloned().collect::<Vec<_>>().join(", ") }]
+    fn facts(&self, released: &Released) -> Vec<Fact> {
+        let models = Fact { key: "models", value: released.models.join(", ") };
+        let strangers = &released.strangers;
+        let left = (strangers.count > 0).then(|| Fact { key: "not_released", value: strangers.to_string() });
+        std::iter::once(models).chain(left).collect()
     }
 }
 
@@ -101,7 +130,23 @@ impl Models {
     async fn release(&self, cx: &Cx, bucket: &str) -> Result<(), Fault> {
         let bucket = models::Bucket { aws: &cx.world.aws, name: bucket };
         let progress = |done, total| cx.progress("uploading", done, total);
-        let report = models::release(bucket, self.local()?, serving(&cx.world), &cx.cancel, progress).await?;
+        let report = models::release(bucket, self.local()?, || serving(&cx.world), &cx.cancel, progress).await?;
+        if let Some(why) = &report.not_cleaned_up {
+            cx.say(format!("what no release needs any more is still in the bucket, and goes with the next release: {why}"));
+        }
         report.accepted().map(drop)
     }
+}
+
+/// Pods that serve another release than this. Of pods that cannot be asked nothing is said here: this node is made before
+/// the pods, and must not wait for one that may be mended only after it. `models/served` tells of them.
+pub async fn elsewhere(cloud: &Cloud, published: &str) -> Vec<String> {
+    let Ok(Ok(pods)) = timeout(TELLS, telling(cloud)).await else { return Vec::new() };
+    let one = |pod: Serving| async move {
+        let told = served(&pod).await.ok()?;
+        (!told.releasing && told.differs(published).is_some()).then(|| pod.name().to_owned())
+    };
+    let mut names: Vec<String> = join_all(pods.into_iter().map(one)).await.into_iter().flatten().collect();
+    names.sort();
+    names
 }

@@ -10,14 +10,16 @@ pub struct Leftovers {
     prefix: String,
 }
 
-impl Leftovers {
+impl Default for Leftovers {
     /// For a Triton that this process starts.
-    pub fn new() -> Self {
+    fn default() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Self { prefix: format!("tritondeploy-triton-{}-{number}-", std::process::id()) }
     }
+}
 
+impl Leftovers {
     /// What Triton is told: a backend that is written in Python asks under its own name.
     pub fn arguments(&self) -> [String; 2] {
         ["python", "onnxruntime"].map(|backend| format!("--backend-config={backend},shm-region-prefix-name={}", self.prefix))
@@ -57,7 +59,7 @@ mod tests {
 
     #[test]
     fn what_is_ours_goes_and_what_is_not_stays() {
-        let leftovers = Leftovers::new();
+        let leftovers = Leftovers::default();
         let (ours, others) = (format!("/dev/shm/{}x", leftovers.prefix), format!("/dev/shm/bench-other-{}", std::process::id()));
         fs::write(&ours, "x").unwrap();
         fs::write(&others, "x").unwrap();

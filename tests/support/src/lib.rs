@@ -7,6 +7,8 @@ pub mod leftovers;
 #[cfg(feature = "world")]
 pub mod local_aws;
 #[cfg(feature = "world")]
+pub mod lossy;
+#[cfg(feature = "world")]
 pub mod metrics;
 pub mod triton;
 #[cfg(feature = "world")]

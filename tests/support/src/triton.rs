@@ -18,7 +18,7 @@ impl Process {
     /// Starts it for a model repository, at its ports for HTTP, gRPC and metrics. What it says goes to a file.
     pub fn start(repository: &Path, ports: [u16; 3], more: &[&str], log: PathBuf) -> Self {
         let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|folder| folder.join("sandbox").exists()).unwrap();
-        let (leftovers, said) = (Leftovers::new(), File::create(&log).unwrap());
+        let (leftovers, said) = (Leftovers::default(), File::create(&log).unwrap());
         let mut command = Command::new(checkout.join("sandbox/triton/local"));
         command.arg("-r").arg(repository).args(more);
         for (option, port) in ["-p", "-g", "-m"].into_iter().zip(ports) {

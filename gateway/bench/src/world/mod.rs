@@ -126,7 +126,7 @@ impl World {
         for (name, object) in contents.more {
             fs::write(images.join(name), object).doing("writing an object")?;
         }
-        let leftovers = Leftovers::new();
+        let leftovers = Leftovers::default();
         let triton = start_triton(&programs.triton, &repository, ports, folder.path(), &leftovers)?;
         let this = std::env::current_exe().doing("finding this program")?;
         let arguments = ["objects".to_owned(), ports.objects.to_string(), folder.path().join("objects").display().to_string()];

@@ -1,6 +1,7 @@
 //! A model of a cloud: it knows its own rules, takes its time, hides what is new, throttles,
 //! loses answers, breaks things, and can stop the world at any call.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub struct State {
     pub longest_gap: Duration,
     /// The answers of creations that make something are lost.
     pub lose: bool,
+    /// So many deletions get lost on their way.
+    pub lose_deletions: usize,
     /// When each was first asked for.
     asked: BTreeMap<usize, Instant>,
     in_flight: usize,
@@ -90,10 +93,17 @@ impl Cloud {
 
     /// Puts an object there without a walk, ready since a while; for the beginning of a story.
     pub fn put(&self, at: usize, parents: &[usize], used: &[usize], size: u64) -> u64 {
-        let now = Instant::now();
-        let mut state = self.state();
+        let state = self.state();
         let ids = |list: &[usize]| list.iter().map(|&p| state.things.iter().find(|t| t.at == p).unwrap().id).collect();
         let (parents, from) = (ids(parents), ids(used));
+        drop(state);
+        self.put_in(at, parents, from, size)
+    }
+
+    /// The same, in these and made from these.
+    pub fn put_in(&self, at: usize, parents: Vec<u64>, from: Vec<u64>, size: u64) -> u64 {
+        let now = Instant::now();
+        let mut state = self.state();
         state.next += 1;
         let id = state.next;
         let taken = (0..self.specs[at].steps).map(|step| (step.to_string(), true)).collect();
@@ -190,7 +200,9 @@ impl Cloud {
             }
             let mine = |t: &&Thing| t.at == at && t.parents == parents && t.seen_from <= now;
             let mut found: Vec<&Thing> = state.things.iter().filter(mine).collect();
-            found.sort_by_key(|t| (t.ends.is_some(), t.id));
+            // The one with most that hangs from it is kept.
+            let hangs = |id| state.things.iter().filter(|t| t.parents.contains(&id) || t.from.contains(&id)).count();
+            found.sort_by_key(|t| (t.ends.is_some(), Reverse(hangs(t.id)), t.id));
             let Some((&thing, twins)) = found.split_first() else { return Ok(Observation::Absent) };
             let seen = Found {
                 output: thing.id,
@@ -230,7 +242,7 @@ impl Cloud {
                     state.violations.push(format!("{what} before {} works", name(need)));
                 }
             }
-            if let Some(twin) = state.things.iter().find(|t| t.at == at) {
+            if let Some(twin) = state.things.iter().find(|t| t.at == at && t.parents == parents) {
                 if spec.tokens && twin.token == token {
                     return Ok(());
                 }
@@ -291,6 +303,10 @@ impl Cloud {
         let (spec, now) = (&self.specs[at], Instant::now());
         let what = format!("delete {}", name(at));
         self.call(Some(what.clone()), |state| {
+            if state.lose_deletions > 0 {
+                state.lose_deletions -= 1;
+                return Err(Fault::unsure("connection reset".to_owned()));
+            }
             if spec.delete_fatal {
                 return Err(Fault::fatal("cannot be deleted".to_owned()));
             }
@@ -300,10 +316,12 @@ impl Cloud {
             }
             let in_the_way = |other: usize| self.specs[other].needs().any(|need| need == at);
             let recreated = thing.breaks.is_some();
+            let is_only = state.things.iter().filter(|t| t.at == at).count() == 1;
             let there = |t: &&Thing| {
                 let spec = &self.specs[t.at];
                 let goes_along = spec.ends_with_parent && (spec.look_denied || spec.delete_fatal);
-                in_the_way(t.at) && t.seen_from <= now && !goes_along
+                let hangs = t.parents.contains(&id) || t.from.contains(&id) || (is_only && in_the_way(t.at));
+                hangs && t.seen_from <= now && !goes_along
             };
             if let Some(other) = state.things.iter().find(there)
                 && !recreated

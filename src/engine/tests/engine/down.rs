@@ -181,3 +181,28 @@ fn a_look_that_is_not_answered_is_told_while_it_is_tried_again() {
         assert!(events.iter().filter(retries).count() > 5, "{events:?}");
     });
 }
+
+#[test]
+fn deletions_that_get_lost_on_their_way_do_not_count_as_accepted() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new()]);
+        cloud.put(0, &[], &[], 0);
+        cloud.state().lose_deletions = 5;
+        let outcome = walk(&cloud).down().await;
+        assert!(outcome.ok() && cloud.state().things.is_empty(), "{outcome:?}");
+        assert_eq!(cloud.state().mutations.len(), 6);
+    });
+}
+
+#[test]
+fn deletions_that_never_have_an_answer_end_with_patience() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| s.patience = 200)]);
+        cloud.put(0, &[], &[], 0);
+        cloud.state().lose_deletions = usize::MAX;
+        let outcome = walk(&cloud).down().await;
+        assert_eq!((names(&outcome.exists), outcome.failures.len()), (vec!["object-0"], 1));
+        assert!(outcome.failures[0].why.contains("connection reset"), "{outcome:?}");
+        assert!((200..230).contains(&outcome.took.as_secs()), "{:?}", outcome.took);
+    });
+}

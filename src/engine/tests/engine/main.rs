@@ -12,6 +12,8 @@ mod gate;
 mod object;
 mod properties;
 mod spec;
+mod twins;
+mod unwanted;
 mod up;
 
 use std::future::Future;

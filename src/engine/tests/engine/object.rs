@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tritondeploy_engine::{
-    Action, Adjust, After, Change, Cx, Fact, Fault, Given, Graph, Inputs, Node, Observation, Observe, Resource, Sweep, UpdateMode,
+    Action, Adjust, After, Change, Cx, Fact, Fault, Given, Graph, Inputs, Node, Observation, Observe, Removal, Resource,
+    Unwanted, UpdateMode,
 };
 
 use crate::cloud::Cloud;
@@ -64,6 +65,11 @@ impl<const ENDS: bool> Observe for Object<ENDS> {
         vec![format!("evidence of {}", self.at)]
     }
 
+    /// Of what has a name there is one.
+    fn id(&self, found: &u64) -> Option<String> {
+        (!self.spec.named).then(|| found.to_string())
+    }
+
     fn facts(&self, found: &u64) -> Vec<Fact> {
         vec![Fact { key: "id", value: found.to_string() }]
     }
@@ -96,12 +102,6 @@ impl<const ENDS: bool> Resource for Object<ENDS> {
 
     fn how(&self, change: &Change) -> UpdateMode {
         if self.spec.rigid && !change.field.starts_with("steps") { UpdateMode::Refuse } else { UpdateMode::InPlace }
-    }
-}
-
-impl<const ENDS: bool> Sweep for Object<ENDS> {
-    async fn delete(&self, cx: &Cx<Cloud>, _: &<Others as Inputs>::Values, found: &u64) -> Result<(), Fault> {
-        cx.world.delete(self.at, *found).await
     }
 }
 
@@ -171,11 +171,14 @@ fn add<const ENDS: bool>(
     uses: (Others, After),
 ) -> Node<Object<ENDS>> {
     let name = name(object.at);
+    let why = |removal| Unwanted::new(removal, "it was asked for once");
     match object.spec.role {
         Role::Made => graph.add(name, object, within, uses),
         Role::Watched => graph.watch(name, object, within, uses),
         Role::Adjusted => graph.adjust(name, object, within, uses),
         Role::Swept => graph.sweep(name, object, within, uses),
-        Role::Unwanted => graph.remove(name, object, within, uses),
+        Role::Unwanted => graph.remove(name, why(Removal::Early), object, within, uses),
+        Role::Last => graph.remove(name, why(Removal::Last), object, within, uses),
+        Role::Never => graph.remove(name, why(Removal::Never), object, within, uses),
     }
 }

@@ -47,9 +47,6 @@ fn spec() -> impl Strategy<Value = (Spec, [Vec<Index>; 3])> {
             _ => Fate::Well,
         };
         let role = if role == 0 { Role::Watched } else { Role::Made };
-        // A service that hides what it has and honours neither names nor tokens makes twins after
-        // a lost answer, which no walk can tell.
-        let tokens = tokens || !named;
         let spec = Spec {
             making,
             changing,
@@ -317,5 +314,79 @@ fn what_is_not_ours_is_refused_before_the_first_change() {
         prop_assert_eq!(outcome.changed, 0);
         prop_assert!(cloud.state().mutations.is_empty());
         Ok(())
+    });
+}
+
+/// Some of them are of services without names and tokens, which hide what is new for longer than a walk waits for it.
+fn nameless(case: &mut Case) {
+    for (at, spec) in case.specs.iter_mut().enumerate().filter(|(_, spec)| spec.role == Role::Made) {
+        if (case.seed >> (at % 60)) & 1 == 0 {
+            (spec.named, spec.tokens, spec.fate) = (false, false, Fate::Well);
+        }
+    }
+}
+
+/// Looks, acts on what was shown, and again, as a user does who is told of twins: then there is one of each.
+async fn up_as_shown_to_one_of_each(case: &Case, cloud: &Arc<Cloud>) -> Result<(), TestCaseError> {
+    cloud.rest();
+    cloud.state().violations.clear();
+    for _ in 0..2 {
+        tokio::time::sleep(LONG_HIDDEN).await;
+        let plan = walk(cloud).look().await;
+        went_well(&walk(cloud).up_as_shown(&plan).await)?;
+    }
+    prop_assert!(cloud.state().violations.is_empty(), "{:?}", cloud.state().violations);
+    prop_assert_eq!(cloud.count(), case.wanted());
+    let before = cloud.state().mutations.len();
+    went_well(&walk(cloud).up().await)?;
+    prop_assert_eq!(cloud.state().mutations.len(), before);
+    Ok(())
+}
+
+/// Longer than anything is hidden in these.
+const LONG_HIDDEN: Duration = Duration::from_secs(70);
+
+#[test]
+fn what_answers_that_get_lost_made_twice_is_one_of_each_after_the_next_up() {
+    let twice = std::cell::Cell::new(0);
+    walks(1, async |mut case, _| {
+        nameless(&mut case);
+        for spec in case.specs.iter_mut().filter(|spec| !spec.named && !spec.tokens) {
+            spec.hidden += 35;
+        }
+        case.weather.lost = case.weather.lost.max(15);
+        let cloud = case.cloud();
+        let _ = walk(&cloud).up().await;
+        twice.set(twice.get() + usize::from(cloud.count().into_iter().any(|count| count > 1)));
+        up_as_shown_to_one_of_each(&case, &cloud).await
+    });
+    assert!(twice.get() >= 3, "answers made twins in {} cases only", twice.get());
+}
+
+#[test]
+fn what_two_ups_at_once_made_is_one_of_each_after_the_next_up() {
+    let twice = std::cell::Cell::new(0);
+    walks(1, async |mut case, _| {
+        nameless(&mut case);
+        let cloud = case.cloud();
+        let (one, other) = (walk(&cloud), walk(&cloud));
+        drop(tokio::join!(one.up(), other.up()));
+        twice.set(twice.get() + usize::from(cloud.count().into_iter().any(|count| count > 1)));
+        up_as_shown_to_one_of_each(&case, &cloud).await
+    });
+    assert!(twice.get() >= 3, "two at once made twins in {} cases only", twice.get());
+}
+
+#[test]
+fn down_leaves_nothing_of_what_two_ups_at_once_made() {
+    walks(2, async |mut case, _| {
+        nameless(&mut case);
+        let cloud = case.cloud();
+        let (one, other) = (walk(&cloud), walk(&cloud));
+        drop(tokio::join!(one.up(), other.up()));
+        tokio::time::sleep(LONG_HIDDEN).await;
+        cloud.rest();
+        cloud.state().violations.clear();
+        down(&cloud).await
     });
 }

@@ -14,7 +14,12 @@ pub enum Role {
     Watched,
     Adjusted,
     Swept,
+    /// `up` deletes it as soon as what it needs is there.
     Unwanted,
+    /// `up` deletes it once all that is wanted stands.
+    Last,
+    /// `up` leaves it.
+    Never,
 }
 
 /// What goes wrong with an object by itself.
@@ -98,6 +103,11 @@ impl fmt::Debug for Spec {
 impl Spec {
     pub fn new() -> Self {
         Self { named: true, tokens: true, ..Self::default() }
+    }
+
+    /// Of a service without names and client tokens, so that two just alike can come about.
+    pub fn nameless() -> Self {
+        Self { named: false, tokens: false, ..Self::default() }
     }
 
     pub fn within(mut self, parents: impl Into<Vec<usize>>) -> Self {

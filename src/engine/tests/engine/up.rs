@@ -414,15 +414,3 @@ fn what_may_have_been_made_before_the_user_stopped_is_told_also_after_a_while_of
         assert!(outcome.interrupted && names(&outcome.exists) == ["object-0"], "{outcome:?}");
     });
 }
-
-#[test]
-fn a_twin_is_shown_by_a_look() {
-    virtually(1, async {
-        let cloud = cloud(vec![Spec::new()]);
-        let (_, twin) = (cloud.put(0, &[], &[], 0), cloud.put(0, &[], &[], 0));
-        let node = walk(&cloud).look().await.nodes.remove(0);
-        assert_eq!(node.status, Status::Present);
-        let told: Vec<&str> = node.twins.iter().flatten().map(|fact| fact.value.as_str()).collect();
-        assert_eq!(told, [twin.to_string()]);
-    });
-}

@@ -9,22 +9,26 @@ use tokio::sync::Notify;
 
 /// What gets lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lost {
+pub enum Lost {
     /// AWS never sees the call.
     Call,
     /// AWS does it, and its answer never arrives.
     Answer,
+    /// S3 answers that another conditional write is going on, and does not do it.
+    Conflict,
 }
 
+const CONFLICT: &str = "<Error><Code>ConditionalRequestConflict</Code><Message>At the same time</Message></Error>";
+
 /// The line, and what is still to go wrong on it.
-pub(crate) struct Line {
-    pub(crate) host: String,
+pub struct Line {
+    pub host: String,
     faults: Arc<Faults>,
 }
 
 #[derive(Default)]
 struct Faults {
-    /// The first call of each of these EC2 actions is lost.
+    /// The first call of each of these is lost: an EC2 action, or method and key of an object ("PUT release/manifest.json").
     actions: Vec<(String, Lost)>,
     done: Mutex<HashSet<String>>,
     /// At this mutating call the line is cut for good.
@@ -34,17 +38,17 @@ struct Faults {
 }
 
 impl Line {
-    pub(crate) async fn losing(upstream: &str, lost: &[(&str, Lost)]) -> Self {
+    pub async fn losing(upstream: &str, lost: &[(&str, Lost)]) -> Self {
         let actions = lost.iter().map(|(action, lost)| ((*action).to_owned(), *lost)).collect();
         Self::with(upstream, Faults { actions, ..Faults::default() }).await
     }
 
-    pub(crate) async fn cut_at(upstream: &str, call: usize, lost: Lost) -> Self {
+    pub async fn cut_at(upstream: &str, call: usize, lost: Lost) -> Self {
         Self::with(upstream, Faults { cut: Some((call, lost)), ..Faults::default() }).await
     }
 
     /// Returns when the line is cut.
-    pub(crate) async fn until_cut(&self) {
+    pub async fn until_cut(&self) {
         self.faults.cut_now.notified().await;
     }
 
@@ -74,6 +78,10 @@ impl Faults {
                 _ => {}
             }
         }
+        self.first(action)
+    }
+
+    fn first(&self, action: &str) -> Option<Lost> {
         let lost = self.actions.iter().find(|(lost, _)| lost == action).map(|(_, lost)| *lost);
         lost.filter(|_| self.done.lock().expect("the list").insert(action.to_owned()))
     }
@@ -84,7 +92,13 @@ async fn serve(mut client: TcpStream, upstream: &str, faults: &Faults) {
     let Some(request) = request(&mut client).await else { return };
     let text = String::from_utf8_lossy(&request).into_owned();
     let action = text.split_once("Action=").map_or("", |(_, action)| action.split('&').next().unwrap_or(""));
-    let lost = faults.strike(action);
+    let lost = if action.is_empty() { faults.first(&object(&text)) } else { faults.strike(action) };
+    if lost == Some(Lost::Conflict) {
+        let length = CONFLICT.len();
+        let head = format!("HTTP/1.1 409 Conflict\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        let _ = client.write_all((head + CONFLICT).as_bytes()).await;
+        return;
+    }
     if lost != Some(Lost::Call) {
         let mut server = TcpStream::connect(upstream).await.expect("the local AWS");
         server.write_all(&request).await.expect("forwarded");
@@ -98,6 +112,14 @@ async fn serve(mut client: TcpStream, upstream: &str, faults: &Faults) {
         faults.cut_now.notify_one();
         std::future::pending::<()>().await;
     }
+}
+
+/// Method and key of an object: `PUT /BUCKET/KEY?x-id=... HTTP/1.1`.
+fn object(request: &str) -> String {
+    let mut line = request.lines().next().unwrap_or_default().split(' ');
+    let (method, path) = (line.next().unwrap_or_default(), line.next().unwrap_or_default());
+    let key = path.trim_start_matches('/').split_once('/').map_or("", |(_, key)| key.split('?').next().unwrap_or(""));
+    format!("{method} {key}")
 }
 
 async fn request(client: &mut TcpStream) -> Option<Vec<u8>> {
