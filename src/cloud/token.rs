@@ -56,5 +56,6 @@ pub async fn eks_token(sdk: &SdkConfig, cluster: &str) -> Result<(String, Timest
     instructions.apply_to_request_http1x(&mut signed);
     let token = format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(signed.uri().to_string()));
     let until = Timestamp::try_from(until).map_err(|why| fatal(&why))?;
+    tracing::info!(target: "aws", cluster, %until, "signed a token");
     Ok((token, until))
 }
