@@ -1,11 +1,10 @@
 //! `down`, one story each.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tritondeploy_engine::Event;
 
-use crate::cloud::{Cloud, Weather};
+use crate::mishap::{Mishap, NEVER};
 use crate::spec::{Role, Spec};
 use crate::{cloud, names, told, virtually, walk};
 
@@ -174,7 +173,8 @@ fn patience_with_a_deletion_counts_from_the_first_time_that_it_was_accepted() {
 #[test]
 fn a_look_that_is_not_answered_is_told_while_it_is_tried_again() {
     virtually(1, async {
-        let cloud = Arc::new(Cloud::new(vec![Spec::new().with(|s| s.patience = 100)], 1, Weather { throttled: 100, lost: 0 }));
+        let cloud = cloud(vec![Spec::new().with(|s| s.patience = 100)]);
+        cloud.state().storm.begin(&[Mishap::Throttled { at: 0, times: NEVER }]);
         let (outcome, events) = told(walk(&cloud), async |walk| walk.down().await).await;
         assert_eq!(names(&outcome.unknown), ["object-0"]);
         let retries = |event: &&Event| matches!(event, Event::Retrying { why, .. } if why == "throttled");

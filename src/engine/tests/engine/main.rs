@@ -9,9 +9,12 @@ mod cloud;
 mod differences;
 mod down;
 mod gate;
+mod ledger;
+mod mishap;
 mod object;
 mod properties;
 mod spec;
+mod story;
 mod twins;
 mod unwanted;
 mod up;
@@ -62,7 +65,7 @@ pub fn virtually<F: Future>(seed: u64, future: F) -> F::Output {
 
 /// A calm cloud with these objects.
 pub fn cloud(specs: Vec<Spec>) -> Arc<Cloud> {
-    Arc::new(Cloud::new(specs, 1, cloud::Weather::default()))
+    Arc::new(Cloud::new(specs, 1))
 }
 
 /// Names, to compare.
