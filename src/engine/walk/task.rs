@@ -193,9 +193,11 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             FaultKind::Denied => self.permission(),
             FaultKind::Fatal => Duration::ZERO,
         };
+        // Once an act was accepted, what fails after it gets no time of its own.
+        let counts_from = if fault.may_pass() && self.accepted > 0 { since.min(self.since) } else { since };
         let (why, reason) = (fault.to_string(), Reason::of(&fault));
         self.last_fault = Some(fault);
-        if since.elapsed() >= limit {
+        if counts_from.elapsed() >= limit {
             return Err(self.failed(reason).await);
         }
         self.failing = Some((tries + 1, since));

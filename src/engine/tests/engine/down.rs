@@ -206,3 +206,15 @@ fn deletions_that_never_have_an_answer_end_with_patience() {
         assert!((200..230).contains(&outcome.took.as_secs()), "{:?}", outcome.took);
     });
 }
+
+#[test]
+fn patience_with_a_deletion_goes_on_while_no_look_is_answered() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| (s.ending, s.patience) = (500, 100))]);
+        cloud.put(0, &[], &[], 0);
+        cloud.befall(&[Mishap::Blind { at: 0, from: 50, lasts: 1000 }]);
+        let outcome = walk(&cloud).down().await;
+        assert_eq!(outcome.failures[0].why, "no answer: connection reset");
+        assert!((100..120).contains(&outcome.took.as_secs()), "{:?}", outcome.took);
+    });
+}
