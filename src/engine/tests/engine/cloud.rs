@@ -388,12 +388,17 @@ impl Cloud {
             let in_the_way = |other: usize| self.specs[other].needs().any(|need| need == at);
             let is_broken = !thing.works(now);
             let is_only = state.things.iter().filter(|t| t.at == at).count() == 1;
-            let goes_along = |t: &Thing| {
+            // What could not be looked at is left to go with what it is within.
+            let left_alone = |t: &Thing| {
                 let spec = &self.specs[t.at];
-                t.parents.contains(&id) && spec.ends_with_parent && (spec.look_denied || spec.delete_fatal || state.storm.rages() || state.lawless)
+                let cannot = spec.look_denied || spec.delete_fatal || state.storm.rages() || state.lawless;
+                spec.ends_with_parent && cannot
             };
-            let hangs = |t: &Thing| (t.parents.contains(&id) || t.from.contains(&id)) && !goes_along(t);
-            let needs = |t: &&Thing| t.seen_from <= now && (hangs(t) || (is_only && in_the_way(t.at) && !goes_along(t)));
+            let hangs = |t: &Thing| {
+                let goes_along = t.parents.contains(&id) && left_alone(t);
+                (t.parents.contains(&id) || t.from.contains(&id)) && !goes_along
+            };
+            let needs = |t: &&Thing| t.seen_from <= now && !left_alone(t) && (hangs(t) || (is_only && in_the_way(t.at)));
             if let Some(other) = state.things.iter().find(needs)
                 && !is_broken
                 && !state.lawless

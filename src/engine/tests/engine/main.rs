@@ -1,7 +1,7 @@
 //! The engine against a model cloud that knows its own rules.
 //!
-//! The random cases are the same in every run. `TRITONDEPLOY_ENGINE_CASES=5000 cargo test --test
-//! engine` tries more of them, `TRITONDEPLOY_ENGINE_SEED=7` others.
+//! The random cases are the same in every run, 500 of them. `TRITONDEPLOY_ENGINE_CASES=50000 cargo test -p
+//! tritondeploy-engine` tries more of them, `TRITONDEPLOY_ENGINE_SEED=7` others.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "tests")]
 

@@ -166,6 +166,8 @@ async fn up_as_shown_to_one_of_each(case: &Case, cloud: &Arc<Cloud>) -> Result<(
         is_true(cloud, 0, &outcome)?;
         kept_the_rules(cloud)?;
     }
+    // A twin that was asked to go is seen no more before it is gone.
+    tokio::time::sleep(LONG_HIDDEN).await;
     is_as_wanted(case, cloud)?;
     up_changes_nothing(cloud).await
 }

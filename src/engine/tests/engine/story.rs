@@ -170,26 +170,28 @@ fn mishap((which, object, times, after, lasts, [one, other], act): Drawn, specs:
     };
     let at = pick(&|_| true);
     let nameless = pick(&|spec| !spec.named && !spec.tokens);
-    let act = [Act::Create, Act::Create, Act::Create, Act::Update, Act::Delete][usize::from(act)];
+    let act = [Act::Create, Act::Create, Act::Delete, Act::Delete, Act::Update][usize::from(act)];
     Some(match which {
         0 => Mishap::Throttled { at: at?, times },
-        1..=3 => Mishap::Lost { at: if one { nameless.or(at) } else { at }?, act, times, applied: other },
+        1 | 2 => Mishap::Lost { at: if one { nameless.or(at) } else { at }?, act, times, applied: other },
         4 => Mishap::LooksLost { at: at?, times },
-        5 => Mishap::Blind { at: at?, from: after, lasts },
+        // Whoever makes it once more makes a twin.
+        3 | 14 | 15 | 17 => Mishap::Lost { at: nameless.or(at)?, act: Act::Create, times, applied: true },
+        5 | 16 => Mishap::Blind { at: at?, from: after % 20, lasts },
         6 | 7 => Mishap::Late { at: at?, by: 1 + u64::from(times) },
         8 | 9 => Mishap::DeletionFails { at: at?, times: times.min(2), quietly: one },
         // What ends with its parent goes with it in any case.
         10 => Mishap::DeletionFails { at: pick(&|spec| !spec.ends_with_parent)?, times: NEVER, quietly: false },
-        11 => Mishap::Vanishes { at: at?, after },
-        12 => Mishap::TurnsForeign { at: at?, after },
-        _ => Mishap::Doubled { at: nameless?, after },
+        11 => Mishap::Vanishes { at: at?, after: after % 30 },
+        12 => Mishap::TurnsForeign { at: at?, after: after % 30 },
+        _ => Mishap::Doubled { at: nameless?, after: after % 30 },
     })
 }
 
 fn end() -> impl Strategy<Value = End> {
     let call = 1..70_usize;
     prop_oneof![
-        1 => Just(End::Own),
+        2 => Just(End::Own),
         1 => (call.clone(), any::<bool>()).prop_map(|(call, applied)| End::Killed { call, applied }),
         1 => call.clone().prop_map(|call| End::Stopped { call }),
         1 => call.prop_map(|call| End::Shut { call }),
@@ -197,7 +199,7 @@ fn end() -> impl Strategy<Value = End> {
 }
 
 pub fn case() -> impl Strategy<Value = Case> {
-    let mishaps = vec((0..14_u8, any::<Index>(), 1..4_u32, 0..60_u64, 5..300_u64, any::<[bool; 2]>(), 0..5_u8), 0..9);
+    let mishaps = vec((0..20_u8, any::<Index>(), 1..4_u32, 0..60_u64, 5..300_u64, any::<[bool; 2]>(), 0..5_u8), 0..9);
     (vec((spec(), prop::bool::weighted(0.2)), 1..11), mishaps, end(), any::<u64>()).prop_map(|(drawn, mishaps, end, seed)| {
         let (mut specs, mut there): (Vec<Spec>, Vec<bool>) = Default::default();
         for ((mut spec, edges), is_there) in drawn {

@@ -29,9 +29,10 @@ fn what_two_walks_without_a_gate_made_is_one_of_each_after_the_next_ups_and_noth
         cloud.state().cancel = None;
         let ways = ways(&case);
         let (first, second) = tokio::join!(go(&cloud, &one, ways[0], 1), go(&cloud, &other, ways[1], 2));
-        (first?, second?);
+        first?;
+        second?;
         tokio::time::sleep(Duration::from_secs(case.seed % 90)).await;
-        if case.seed % 3 == 0 {
+        if case.seed.is_multiple_of(3) {
             cloud.calm();
             tokio::time::sleep(super::LONG_HIDDEN).await;
         } else {
@@ -88,7 +89,8 @@ fn a_walk_that_loses_its_leave_to_another_begins_no_act_and_what_both_made_is_on
             go(&cloud, &other, ways[1], 2).await
         };
         let (first, second) = tokio::join!(first, second);
-        (first?, second?);
+        first?;
+        second?;
         prop_assert!(cloud.state().violations.is_empty(), "{:?}", cloud.state().violations);
         up_as_shown_to_one_of_each(&case, &cloud).await?;
         down(&cloud).await?;
