@@ -117,8 +117,23 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
                 }
                 // The walk asks in order, so that a parent that is not known is not there.
                 None => return Ok(AnyObservation::Absent),
-                Some(Err(fault)) => self.retry_or_fail(fault, false).await?,
+                Some(Err(fault)) => {
+                    let retried = self.retry_or_fail(fault, false).await;
+                    if matches!(retried, Err(Stop::Failed(_))) {
+                        self.not_seen();
+                    }
+                    retried?;
+                }
             }
+        }
+    }
+
+    /// Its last look failed: only what this walk has made is there for certain.
+    fn not_seen(&self) {
+        if self.twin.is_none() && !self.node.watched() {
+            let mut state = self.run.state();
+            state.exists[self.id] = self.made;
+            state.unknown[self.id] = !self.made;
         }
     }
 

@@ -208,6 +208,18 @@ fn deletions_that_never_have_an_answer_end_with_patience() {
 }
 
 #[test]
+fn what_was_deleted_and_could_not_be_looked_at_since_is_told_as_not_known() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| (s.ending, s.patience) = (5, 100))]);
+        cloud.put(0, &[], &[], 0);
+        cloud.befall(&[Mishap::Blind { at: 0, from: 1, lasts: 1000 }]);
+        let outcome = walk(&cloud).down().await;
+        assert_eq!((names(&outcome.exists), names(&outcome.unknown)), (vec![], vec!["object-0"]));
+        assert_eq!(cloud.count(), [0]);
+    });
+}
+
+#[test]
 fn patience_with_a_deletion_goes_on_while_no_look_is_answered() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new().with(|s| (s.ending, s.patience) = (500, 100))]);
