@@ -13,7 +13,7 @@ use crate::{down, everything, up};
 use tritondeploy_support::local_aws::LocalAws;
 
 /// A bucket of ours of this name.
-async fn make_bucket(cloud: &Cloud, name: &str) {
+pub(super) async fn make_bucket(cloud: &Cloud, name: &str) {
     let tags = CreateBucketConfiguration::builder().set_tags(Some(cloud.tags("bucket").s3()));
     cloud.aws.s3.create_bucket().bucket(name).create_bucket_configuration(tags.build()).send().await.unwrap();
 }
