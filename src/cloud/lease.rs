@@ -96,11 +96,16 @@ impl Holder {
     }
 }
 
-/// `up by ARN on HOST since TIME`. Anybody who may write to the bucket wrote it: no control characters.
+/// Not what moves a terminal's cursor or turns text around.
+fn is_shown(c: &char) -> bool {
+    *c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric()
+}
+
+/// `up by ARN on HOST since TIME`. Anybody who may write to the bucket wrote it.
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = |text: &str, unknown: &str| -> String {
-            let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+            let text: String = text.chars().filter(is_shown).take(200).collect();
             if text.is_empty() { unknown.to_owned() } else { text }
         };
         let (command, who) = (plain(&self.command, "a command that is not told"), plain(&self.who, "somebody"));
@@ -125,10 +130,16 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Its process ran on this host and does not any more. Two machines that were made from one image while it ran have the
+    /// same boot, and not the same name.
+    fn is_dead(&self) -> bool {
+        self.holder.host == process::host() && self.holder.process.is_dead()
+    }
+
     /// It still holds: it was renewed in time, and its process is not known to be dead.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.age.is_none_or(|age| age <= EXPIRES) && !self.holder.process.is_dead()
+        self.age.is_none_or(|age| age <= EXPIRES) && !self.is_dead()
     }
 }
 
@@ -165,8 +176,8 @@ pub async fn remove(aws: &Aws, bucket: &str, seen: &Seen) -> Result<bool, Fault>
 /// # Errors
 /// Fatal where another run holds its lease; others where S3 does not tell.
 pub async fn check(cloud: &Cloud, bucket: &str) -> Result<(), Fault> {
-    if cloud.holds(bucket).is_some() {
-        return Ok(());
+    if let Some(held) = cloud.holds(bucket) {
+        return held.confirm().await;
     }
     match read(&cloud.aws, bucket).await? {
         Some(seen) if seen.is_live() => Err(another(&seen)),
@@ -218,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_holder_is_told_without_control_characters() {
-        let holder = Holder { who: "a\u{1b}[31m\nerror".to_owned(), ..Holder::default() };
+        let holder = Holder { who: "a\u{1b}[31m\n\u{202e}error".to_owned(), ..Holder::default() };
         let told = "a command that is not told by a[31merror on an unknown host since an unknown time";
         assert_eq!(holder.to_string(), told);
     }

@@ -76,7 +76,12 @@ impl Cloud {
     /// The bucket's name, as configured or of deployment, account and region.
     #[must_use]
     pub fn bucket(&self) -> String {
-        let (config, aws) = (&self.config, &self.aws);
-        config.storage.bucket.clone().unwrap_or_else(|| format!("{}-{}-{}", config.name, aws.account, aws.region))
+        self.config.storage.bucket.clone().unwrap_or_else(|| self.default_bucket())
+    }
+
+    /// What the bucket is called where the configuration does not say.
+    #[must_use]
+    pub fn default_bucket(&self) -> String {
+        format!("{}-{}-{}", self.config.name, self.aws.account, self.aws.region)
     }
 }

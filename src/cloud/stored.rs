@@ -1,7 +1,7 @@
 //! What a bucket or a repository holds, as far as it is cheap to know.
 
 use aws_sdk_ecr::types::ImageDetail;
-use aws_sdk_s3::types::Object;
+use aws_sdk_s3::types::ObjectVersion;
 use serde::Serialize;
 
 use super::aws::{Aws, OrFault};
@@ -49,15 +49,20 @@ impl Store {
         let mut contents = Contents::default();
         match self {
             Self::Bucket => {
-                let call = aws.s3.list_objects_v2().bucket(name).expected_bucket_owner(&aws.account);
-                let mut pages = call.into_paginator().send();
+                // Versions that nobody sees are billed, too.
+                let (mut key, mut version) = (None, None);
                 for page in 0.. {
-                    let Some(found) = pages.next().await else { break };
                     if page == PAGES {
                         contents.more = true;
                         break;
                     }
-                    contents.add(found.fault()?.contents().iter().filter_map(Object::size));
+                    let call = aws.s3.list_object_versions().bucket(name).expected_bucket_owner(&aws.account);
+                    let found = call.set_key_marker(key).set_version_id_marker(version).send().await.fault()?;
+                    contents.add(found.versions().iter().filter_map(ObjectVersion::size));
+                    if found.is_truncated() != Some(true) {
+                        break;
+                    }
+                    (key, version) = (found.next_key_marker, found.next_version_id_marker);
                 }
             }
             Self::Repository => {

@@ -1,6 +1,5 @@
 //! `down`: look, show, ask, take the lease, look again, take everything away, and look whether it is gone.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -46,7 +45,7 @@ pub(super) async fn run(session: &Session, asked: &cli::Down) -> Result<(), Erro
     let unchanged = if ours.is_empty() { Some(destroy(session, walk).await) } else { None };
     let outcome = match unchanged {
         Some(outcome) if outcome.shut.is_none() => outcome,
-        _ => under_the_lease(session, &cloud, asked).await?,
+        _ => under_the_lease(session, &cloud, asked, &lock::others(&cloud, orphans)).await?,
     };
     let ended = ended(&outcome, format!("{} (it goes on from here)", session.again("down")));
     let former: Vec<&str> = ours.iter().filter(|seen| seen.unwanted.is_some()).map(|seen| &*seen.node).collect();
@@ -101,10 +100,11 @@ async fn everything(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Down) ->
 
 /// Asks, takes the lease, and looks again: what was seen before it may have changed. Where there is no bucket of ours for a
 /// lease, it goes without, and stops when somebody else has one.
-async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Down) -> Result<Outcome, Error> {
+async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Down, others: &[String]) -> Result<Outcome, Error> {
     if !asked.ask.yes {
         report::confirm("Delete all of it?", &session.cancel).await?;
     }
+    session.alone(cloud, others, "down").await?;
     let held = match session.bucket(cloud).await? {
         Status::Absent | Status::Foreign { .. } => None,
         Status::Unknown { why, request_id } => {
@@ -115,22 +115,18 @@ async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Dow
         }
         Status::Present | Status::Changing { .. } | Status::Broken { .. } => session.lock(cloud, "down", asked.ask.lock).await?,
     };
-    let walk = async |gate: Gate| {
-        let (_, walk) = everything(session, cloud, asked).await?;
-        Ok(destroy(session, Walk { gate, ..walk }).await)
+    let walk = async |gate: Gate, more: Option<String>| {
+        let (inventory, walk) = everything(session, cloud, asked).await?;
+        let mut others = lock::others(cloud, &inventory.orphans);
+        // Of two that began at once in two buckets, each sees the other's now.
+        session.alone(cloud, &others, "down").await?;
+        others.extend(more);
+        let walk = destroy(session, Walk { gate: gate.clone(), ..walk });
+        Ok(if others.is_empty() { walk.await } else { lock::watching(cloud, &others, &gate, walk).await })
     };
-    if let Some(held) = held {
-        return session.under(&held, walk(held.gate())).await;
-    }
-    let gate = Gate::open();
-    let watched = async {
-        let seen = lock::another(cloud, &cloud.bucket()).await;
-        gate.shut(&format!("another run has begun: {}", seen.holder));
-        std::future::pending::<Infallible>().await
-    };
-    tokio::select! {
-        outcome = walk(gate.clone()) => outcome,
-        never = watched => match never {},
+    match held {
+        Some(held) => session.under(&held, walk(held.gate(), None)).await,
+        None => walk(Gate::open(), Some(cloud.bucket())).await,
     }
 }
 

@@ -1,23 +1,29 @@
 //! The lease as commands take it: before the first change, and given back in every ending.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::timeout;
 
 use super::{Session, ended, fault};
 use crate::cli;
 use crate::cloud::Cloud;
 use crate::cloud::lease::{self, Held, Holder, NotTaken, Pace, Released, Seen};
+use crate::cloud::orphans::Orphans;
 use crate::deployment;
-use crate::engine::{Event, Events, Fault, Gate, Report, Status, Walk};
+use crate::engine::{Event, Events, Fault, FaultKind, Gate, Report, Status, Walk};
 use crate::error::Error;
 use crate::report::{Reporter, words};
 
 /// Why a walk without a lease does not act.
 pub(super) const NONE: &str = "something is to be changed after all, and the deployment's lease is not taken";
+
+/// How long a lease is given back after the user asked to stop.
+const STOPPED: Duration = Duration::from_secs(8);
 
 /// How often a walk that has no lease looks for another run's.
 const LOOK: Duration = Duration::from_secs(3);
@@ -27,6 +33,17 @@ impl Session {
     pub(super) async fn bucket(&self, cloud: &Arc<Cloud>) -> Result<Status, Error> {
         let mut report = self.look(&self.over(cloud, deployment::bucket())).await?;
         Ok(report.nodes.remove(0).status)
+    }
+
+    /// Refuses to touch what lies in a bucket that is not this deployment's.
+    pub(super) async fn own_bucket(&self, cloud: &Arc<Cloud>) -> Result<(), Error> {
+        match self.bucket(cloud).await? {
+            Status::Foreign { why } => {
+                let next = "name this deployment's own: storage.bucket in tritondeploy.toml; nothing was changed";
+                Err(Error::failed(format!("the bucket {} is not this deployment's: {why}", cloud.bucket()), next))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Makes the bucket where there is none: the lease lies in it, so nobody can hold one yet. True: it was made.
@@ -83,6 +100,22 @@ impl Session {
         }
     }
 
+    /// Refuses where a run holds the lease in another bucket of this deployment: one with another `storage.bucket`.
+    pub(super) async fn alone(&self, cloud: &Cloud, others: &[String], command: &str) -> Result<(), Error> {
+        for bucket in others {
+            let seen = lease::read(&cloud.aws, bucket).await;
+            let what = || format!("look whether another run holds the lease in s3://{bucket}");
+            match seen {
+                Ok(Some(seen)) if seen.is_live() => return Err(self.held_by(&seen, command)),
+                Ok(_) => {}
+                // The default name may be another account's: no run of ours is in there.
+                Err(why) if why.kind == FaultKind::Denied && *bucket == cloud.default_bucket() => {}
+                Err(why) => return Err(fault(&why, &what())),
+            }
+        }
+        Ok(())
+    }
+
     /// Another run is changing this deployment.
     pub(super) fn held_by(&self, seen: &Seen, command: &str) -> Error {
         let renewed = seen.age.map(|age| format!(" (renewed {} ago)", words::took(age))).unwrap_or_default();
@@ -99,7 +132,11 @@ impl Session {
     /// Does this, and gives the lease back whatever came of it.
     pub(super) async fn under<T>(&self, held: &Held, doing: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let done = doing.await;
-        let told = match held.release().await {
+        // Whoever asked to stop does not wait for a service that does not answer.
+        let limit = if self.cancel.is_cancelled() { STOPPED } else { Duration::MAX };
+        let released = timeout(limit, held.release()).await;
+        let released = released.unwrap_or_else(|_| Err(Fault::try_again(format!("no answer within {} s", STOPPED.as_secs()))));
+        let told = match released {
             Ok(Released::Gone) => None,
             Ok(Released::NotOurs(Some(seen))) => Some(format!("it was another's at the end: {}", seen.holder)),
             Ok(Released::NotOurs(None)) => Some("it was gone at the end: somebody removed it".to_owned()),
@@ -118,13 +155,38 @@ fn say(events: &Events, line: String) {
     events.send(Event::Said { node: "lease".into(), line });
 }
 
-/// Returns when another run holds the lease of this bucket, or of one that is made meanwhile.
-pub(super) async fn another(cloud: &Cloud, bucket: &str) -> Seen {
+/// The other buckets in which a run may hold a lease of this deployment: those that a configuration before or beside this
+/// one names.
+pub(super) fn others(cloud: &Cloud, orphans: &Orphans) -> Vec<String> {
+    let (ours, default) = (cloud.bucket(), cloud.default_bucket());
+    let mut others: Vec<String> = orphans.buckets.iter().filter(|bucket| **bucket != ours).cloned().collect();
+    if default != ours && !others.contains(&default) {
+        others.push(default);
+    }
+    others
+}
+
+/// Does this, and shuts the gate when another run holds the lease of one of these buckets, or of one that is made meanwhile.
+pub(super) async fn watching<T>(cloud: &Cloud, buckets: &[String], gate: &Gate, doing: impl Future<Output = T>) -> T {
+    let watched = async {
+        let seen = another(cloud, buckets).await;
+        gate.shut(&format!("another run has begun: {}", seen.holder));
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        done = doing => done,
+        never = watched => match never {},
+    }
+}
+
+async fn another(cloud: &Cloud, buckets: &[String]) -> Seen {
     loop {
-        if let Ok(Some(seen)) = lease::read(&cloud.aws, bucket).await
-            && seen.is_live()
-        {
-            return seen;
+        for bucket in buckets {
+            if let Ok(Some(seen)) = lease::read(&cloud.aws, bucket).await
+                && seen.is_live()
+            {
+                return seen;
+            }
         }
         tokio::time::sleep(LOOK).await;
     }

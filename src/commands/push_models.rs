@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Session, fault};
 use crate::cli::Lock;
 use crate::cloud::Cloud;
+use crate::cloud::orphans::Orphans;
 use crate::engine::Gate;
 use crate::error::Error;
 use crate::models::{Bucket, Draft, Published, Report, Repository, release};
@@ -20,12 +21,17 @@ pub(super) async fn run(session: &Session, lock: Lock) -> Result<(), Error> {
     session.models(&session.config()?, "push-models")?;
     let cloud = session.cloud("push-models").await?;
     let local = session.served(&cloud, "push-models").await?;
+    session.own_bucket(&cloud).await?;
     let published = released(session, &cloud).await?;
     let same = Draft::new(&local, Some(&published), &BTreeMap::new()).is_empty();
-    let report = if same && elsewhere(&cloud, &published.digest).await.is_empty() {
-        // It only looks: at pods that cannot be asked, and at what others put beside the models.
-        push(session, &cloud, &local, &Gate::open()).await?
+    let pods = elsewhere(&cloud, &published.digest).await;
+    let report = if same && pods.differ.is_empty() {
+        let name = cloud.bucket();
+        let strangers = Bucket { aws: &cloud.aws, name: &name }.strangers(&published.manifest).await.ok();
+        let strangers = strangers.filter(|strangers| strangers.count > 0);
+        Report { published: true, not_served: pods.unknown, strangers, ..Report::default() }
     } else {
+        session.alone(&cloud, &lock_others(&cloud), "push-models").await?;
         let held = session.lock(&cloud, "push-models", lock).await?;
         let held = held.ok_or_else(|| nothing(session, &cloud))?;
         session.under(&held, push(session, &cloud, &local, &held.gate())).await?
@@ -46,6 +52,11 @@ pub(super) async fn run(session: &Session, lock: Lock) -> Result<(), Error> {
         show::json(&report);
     }
     Ok(())
+}
+
+/// Where a run with another configuration may hold its lease, as far as that is known without a look at everything.
+fn lock_others(cloud: &Cloud) -> Vec<String> {
+    super::lock::others(cloud, &Orphans::default())
 }
 
 /// The release that is published.

@@ -9,6 +9,7 @@ use crate::report::{self, show};
 
 pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
     let cloud = session.cloud("unlock").await?;
+    session.own_bucket(&cloud).await?;
     let bucket = cloud.bucket();
     let place = format!("s3://{bucket}/{}", lease::KEY);
     let read = lease::read(&cloud.aws, &bucket).await;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::data::{self, Stored};
-use super::{Session, ended, plan};
+use super::{Session, ended, lock, plan};
 use crate::cli;
 use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
+use crate::cloud::lease::Held;
 use crate::engine::{NodeReport, Outcome, Removal, Report, Status, UpdateMode, Walk};
 use crate::error::Error;
 use crate::report::{self, Reporter, show, words};
@@ -84,22 +85,44 @@ async fn under_the_lease(
     if !asked.ask.yes {
         report::confirm("Go on?", &session.cancel).await?;
     }
-    let held = loop {
-        let made = session.make_bucket(cloud).await?;
-        // None: while this one waited, the `down` that held it took the bucket away.
-        let held = session.lock(cloud, "up", asked.ask.lock).await.map_err(|why| why.after(made.then_some("bucket")))?;
-        if let Some(held) = held {
-            break held;
-        }
+    session.alone(cloud, &lock::others(cloud, &inventory_shown.orphans), "up").await?;
+    let mut made = false;
+    let done = async {
+        let held = take(session, cloud, asked, &mut made).await?;
+        let walk = async {
+            let mut found = inventory(session, cloud, asked).await?;
+            let others = lock::others(cloud, &found.orphans);
+            // Of two that began at once in two buckets, each sees the other's now.
+            session.alone(cloud, &others, "up").await?;
+            found.orphans = found.orphans.shown_in(&inventory_shown.orphans);
+            let walk = session.to_make(cloud, &found);
+            let gate = held.gate();
+            let walk = apply(session, Walk { gate: gate.clone(), ..walk }, shown);
+            Ok(if others.is_empty() { walk.await } else { lock::watching(cloud, &others, &gate, walk).await })
+        };
+        session.under(&held, walk).await
     };
-    let walk = async {
-        let mut found = inventory(session, cloud, asked).await?;
-        found.orphans = found.orphans.shown_in(&inventory_shown.orphans);
-        let walk = session.to_make(cloud, &found);
-        Ok(apply(session, Walk { gate: held.gate(), ..walk }, shown).await)
-    };
-    session.under(&held, walk).await
+    match done.await {
+        Ok(outcome) => Ok(Outcome { changed: outcome.changed + usize::from(made), ..outcome }),
+        Err(why) => Err(why.after(made.then_some("bucket"))),
+    }
 }
+
+/// Takes the lease, in a bucket that is made where there is none.
+async fn take(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Up, made: &mut bool) -> Result<Arc<Held>, Error> {
+    for _ in 0..ROUNDS {
+        *made |= session.make_bucket(cloud).await?;
+        // None: while this one waited, the `down` that held it took the bucket away.
+        if let Some(held) = session.lock(cloud, "up", asked.ask.lock).await? {
+            return Ok(held);
+        }
+    }
+    let why = format!("S3 says of the bucket {} that it is there, and that it is not, {ROUNDS} times in turn", cloud.bucket());
+    Err(Error::failed(why, session.again("up")))
+}
+
+/// How often a bucket is made that then cannot be written to. It takes seconds each time.
+const ROUNDS: u32 = 6;
 
 /// Walks, and draws it.
 async fn apply(session: &Session, mut walk: Walk<Cloud>, shown: &Report) -> Outcome {

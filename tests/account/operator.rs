@@ -60,6 +60,13 @@ impl Operator {
         std::fs::write(self.folder.path().join(name), content).unwrap();
     }
 
+    /// Adds to the configuration.
+    pub(crate) fn add(&self, lines: &str) {
+        let path = self.folder.path().join("tritondeploy.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, config + lines).unwrap();
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(args).current_dir(self.folder.path()).env("XDG_STATE_HOME", self.folder.path().join("state"));

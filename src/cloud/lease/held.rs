@@ -83,6 +83,17 @@ impl Held {
         lock(&self.ours).released
     }
 
+    /// Makes sure at S3 that it is still ours; what is not shuts the gate.
+    ///
+    /// # Errors
+    /// Fatal where it is lost; others where S3 does not tell.
+    pub async fn confirm(&self) -> Result<(), Fault> {
+        let seen = self.object.read().await?;
+        let lost = lost(&self.ours, seen.as_ref());
+        lost.iter().for_each(|why| self.gate.shut(why));
+        self.gate.refusal().map_or(Ok(()), |why| Err(Fault::fatal(&*why)))
+    }
+
     /// Gives it back: a renewal in flight ends first.
     ///
     /// # Errors
@@ -92,7 +103,7 @@ impl Held {
         if let Some(renewing) = self.renewing.lock().await.take() {
             let _ = renewing.await;
         }
-        let mut tries = 1;
+        let (mut tries, mut unanswered) = (1, false);
         loop {
             let (etag, id) = {
                 let ours = lock(&self.ours);
@@ -101,7 +112,9 @@ impl Held {
                 }
                 (ours.etag.clone(), ours.holder.id.clone())
             };
-            let ended = match self.object.delete(&etag).await {
+            let deleted = self.object.delete(&etag).await;
+            unanswered |= deleted.is_err();
+            let ended = match deleted {
                 Ok(Done::Yes(_) | Done::NoBucket) => Ok(Some(Released::Gone)),
                 Err(fault) if !fault.may_pass() => Err(fault),
                 // A renewal, or a deletion before this, may have gone through without an answer.
@@ -110,6 +123,8 @@ impl Held {
                         lock(&self.ours).etag = seen.etag;
                         Ok(None)
                     }
+                    // It was our deletion whose answer was lost.
+                    Ok(None) if unanswered => Ok(Some(Released::Gone)),
                     Ok(seen) => Ok(Some(Released::NotOurs(seen.map(Box::new)))),
                     Err(fault) => Err(fault),
                 },
@@ -146,6 +161,15 @@ fn too_old(ours: &Mutex<Ours>, pace: Pace, last: Option<&Fault>) -> Option<Strin
     let last = last.map(|fault| format!(" (the last error: {fault})")).unwrap_or_default();
     (!ours.released && age >= pace.give_up)
         .then(|| format!("the lease could not be renewed for {} s{last}, and may be another's by now", age.as_secs()))
+}
+
+/// Whose it is, where it is not ours.
+fn lost(ours: &Mutex<Ours>, seen: Option<&Seen>) -> Option<String> {
+    match seen {
+        Some(seen) if seen.holder.id == lock(ours).holder.id => None,
+        Some(seen) => Some(format!("the lease was taken over: {}", seen.holder)),
+        None => Some("the lease was removed (by `tritondeploy unlock`, or by hand)".to_owned()),
+    }
 }
 
 /// What renews it.
@@ -190,17 +214,8 @@ impl Keeper {
     /// Whether it is still there, and ours.
     async fn look(&self) -> Renewal {
         match self.object.read().await {
-            Ok(seen) => self.lost(seen.as_ref()).map_or(Renewal::Done, Renewal::Lost),
+            Ok(seen) => lost(&self.ours, seen.as_ref()).map_or(Renewal::Done, Renewal::Lost),
             Err(fault) => Renewal::Failed(fault),
-        }
-    }
-
-    /// Whose it is, where it is not ours.
-    fn lost(&self, seen: Option<&Seen>) -> Option<String> {
-        match seen {
-            Some(seen) if seen.holder.id == lock(&self.ours).holder.id => None,
-            Some(seen) => Some(format!("the lease was taken over: {}", seen.holder)),
-            None => Some("the lease was removed (by `tritondeploy unlock`, or by hand)".to_owned()),
         }
     }
 
@@ -232,7 +247,7 @@ impl Keeper {
                 }
                 Renewal::Failed(fault.unwrap_or_else(|| Fault::try_again("an earlier renewal arrived late")))
             }
-            Ok(seen) => Renewal::Lost(self.lost(seen.as_ref()).unwrap_or_default()),
+            Ok(seen) => Renewal::Lost(lost(&self.ours, seen.as_ref()).unwrap_or_default()),
             Err(second) => Renewal::Failed(fault.unwrap_or(second)),
         }
     }

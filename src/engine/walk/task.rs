@@ -117,8 +117,23 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
                 }
                 // The walk asks in order, so that a parent that is not known is not there.
                 None => return Ok(AnyObservation::Absent),
-                Some(Err(fault)) => self.retry_or_fail(fault, false).await?,
+                Some(Err(fault)) => {
+                    let retried = self.retry_or_fail(fault, false).await;
+                    if matches!(retried, Err(Stop::Failed(_))) {
+                        self.not_seen();
+                    }
+                    retried?;
+                }
             }
+        }
+    }
+
+    /// Its last look failed: only what this walk has made is there for certain.
+    fn not_seen(&self) {
+        if self.twin.is_none() && !self.node.made_by_others() {
+            let mut state = self.run.state();
+            state.exists[self.id] = self.made;
+            state.unknown[self.id] = !self.made;
         }
     }
 
@@ -193,9 +208,11 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             FaultKind::Denied => self.permission(),
             FaultKind::Fatal => Duration::ZERO,
         };
+        // Once an act was accepted, what fails after it gets no time of its own.
+        let counts_from = if fault.may_pass() && self.accepted > 0 { since.min(self.since) } else { since };
         let (why, reason) = (fault.to_string(), Reason::of(&fault));
         self.last_fault = Some(fault);
-        if since.elapsed() >= limit {
+        if counts_from.elapsed() >= limit {
             return Err(self.failed(reason).await);
         }
         self.failing = Some((tries + 1, since));

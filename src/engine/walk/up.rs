@@ -71,6 +71,7 @@ async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looke
         unsure: None,
         lost: 0,
         deleted: None,
+        condemned: None,
         asked: 0,
         updates: Vec::new(),
     };
@@ -130,6 +131,8 @@ struct Apply<'a, W> {
     lost: u32,
     /// When the broken one was last asked to go; some: there is no second one made anew in this run.
     deleted: Option<Instant>,
+    /// What the service calls that one, where it gives ids.
+    condemned: Option<String>,
     /// How often it was asked to.
     asked: u32,
     /// The differences before each update.
@@ -153,7 +156,9 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
                     self.task.wait(&why).await?;
                 }
                 AnyObservation::Broken { output, why, remedy } => self.broken(&output, why, remedy).await?,
-                AnyObservation::Present(_) if self.going() => self.task.wait("still there").await?,
+                AnyObservation::Present(found) if self.going() && self.is_condemned(&found.output) => {
+                    self.task.wait("still there").await?;
+                }
                 AnyObservation::Present(found) => {
                     if self.present(&wanted, &found).await? {
                         return Ok(found.output);
@@ -166,6 +171,11 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
     /// A broken one was asked to go, and the new one is not made yet.
     fn going(&self) -> bool {
         self.deleted.is_some() && self.task.doing == Action::Delete
+    }
+
+    /// It is the one that was asked to go, and not a twin of it.
+    fn is_condemned(&self, output: &Output) -> bool {
+        self.task.node.id(output) == self.condemned
     }
 
     async fn absent(&mut self) -> Result<(), Stop> {
@@ -273,6 +283,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
                 self.asked += u32::from(answer.is_ok());
                 task.last_fault = answer.err().or(task.last_fault.take());
                 self.deleted = Some(Instant::now());
+                self.condemned = task.node.id(output);
                 (self.created, self.unsure) = (false, None);
                 Ok(())
             }

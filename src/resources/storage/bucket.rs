@@ -116,8 +116,9 @@ impl Resource for Bucket {
         abort_uploads(cx, name).await?;
         empty(cx, name).await?;
         lease::end(&cx.world, name).await?;
-        // Where the bucket keeps versions, those of the lease are left.
-        empty(cx, name).await?;
+        // Where the bucket keeps versions, those of the lease are left. All else that is there now is of a run that began
+        // since, and keeps the bucket from being deleted.
+        empty_of_leases(cx, name).await?;
         let call = cx.world.aws.s3.delete_bucket().bucket(name).expected_bucket_owner(&cx.world.aws.account);
         call.send().await.fault_or_absent(&ABSENT).map(drop)
     }
@@ -170,14 +171,23 @@ async fn taken(cx: &Cx, name: &str) -> Result<Observation<Bucket>, Fault> {
 
 /// Deletes every version and every delete marker of every object but the lease that holds now.
 async fn empty(cx: &Cx, name: &str) -> Result<(), Fault> {
+    empty_of(cx, name, |version| version.key() != Some(lease::KEY) || version.is_latest() != Some(true), "").await
+}
+
+/// Deletes the versions and delete markers of former leases.
+async fn empty_of_leases(cx: &Cx, name: &str) -> Result<(), Fault> {
+    empty_of(cx, name, |version| version.is_latest() != Some(true), lease::KEY).await
+}
+
+/// Deletes those versions, and every delete marker, of the objects under a prefix.
+async fn empty_of(cx: &Cx, name: &str, goes: impl Fn(&ObjectVersion) -> bool + Send, prefix: &str) -> Result<(), Fault> {
     let (s3, account) = (&cx.world.aws.s3, &cx.world.aws.account);
     let mut deleted = 0;
     while !cx.cancel.is_cancelled() {
         // From the start each time: what was listed is gone.
-        let call = s3.list_object_versions().bucket(name).expected_bucket_owner(account);
+        let call = s3.list_object_versions().bucket(name).prefix(prefix).expected_bucket_owner(account);
         let Some(page) = call.send().await.fault_or_absent(&ABSENT)? else { return Ok(()) };
-        let is_lease = |version: &ObjectVersion| version.key() == Some(lease::KEY) && version.is_latest() == Some(true);
-        let versions = page.versions().iter().filter(|version| !is_lease(version));
+        let versions = page.versions().iter().filter(|version| goes(version));
         let versions = versions.map(|version| (version.key(), version.version_id()));
         let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
         let one = |(key, version): (Option<&str>, Option<&str>)| {
@@ -188,6 +198,8 @@ async fn empty(cx: &Cx, name: &str) -> Result<(), Fault> {
         if ids.is_empty() {
             return Ok(());
         }
+        // What was listed may be another run's by now: it holds the lease then.
+        lease::check(&cx.world, name).await?;
         deleted += ids.len() as u64;
         let delete = Delete::builder().set_objects(Some(ids)).quiet(true).build();
         let delete = delete.map_err(|why| Fault::fatal(why.to_string()))?;
@@ -211,6 +223,7 @@ async fn abort_uploads(cx: &Cx, name: &str) -> Result<(), Fault> {
         if page.uploads().is_empty() {
             return Ok(());
         }
+        lease::check(&cx.world, name).await?;
         for upload in page.uploads() {
             let call = s3.abort_multipart_upload().bucket(name).expected_bucket_owner(account);
             let call = call.set_key(upload.key().map(str::to_owned)).set_upload_id(upload.upload_id().map(str::to_owned));

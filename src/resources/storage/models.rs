@@ -87,7 +87,9 @@ impl Observe for Models {
     async fn observe(&self, cx: &Cx, bucket: &String) -> Result<Observation<Self>, Fault> {
         let bucket = models::Bucket { aws: &cx.world.aws, name: bucket };
         let Some(published) = bucket.released().await? else { return Ok(Observation::Absent) };
-        let pods = if self.local.is_some() { elsewhere(&cx.world, &published.digest).await } else { Vec::new() };
+        // Of pods that cannot be asked nothing is said here: this node is made before the pods, and must not wait for one that
+        // may be mended only after it. `models/served` tells of them.
+        let pods = if self.local.is_some() { elsewhere(&cx.world, &published.digest).await.differ } else { Vec::new() };
         let strangers = bucket.strangers(&published.manifest).await?;
         let models: BTreeMap<String, String> =
             published.manifest.models.into_iter().map(|(name, model)| (name, model.digest)).collect();
@@ -138,15 +140,37 @@ impl Models {
     }
 }
 
-/// Pods that serve another release than this. Of pods that cannot be asked nothing is said here: this node is made before
-/// the pods, and must not wait for one that may be mended only after it. `models/served` tells of them.
-pub async fn elsewhere(cloud: &Cloud, published: &str) -> Vec<String> {
-    let Ok(Ok(pods)) = timeout(TELLS, telling(cloud)).await else { return Vec::new() };
-    let one = |pod: Serving| async move {
-        let told = served(&pod).await.ok()?;
-        (!told.releasing && told.differs(published).is_some()).then(|| pod.name().to_owned())
+/// What the pods serve, beside what is published.
+#[derive(Default)]
+pub struct Elsewhere {
+    /// The names of those that serve another release.
+    pub differ: Vec<String>,
+    /// Why it is not known of some.
+    pub unknown: Vec<String>,
+}
+
+/// Pods that serve another release than this.
+pub async fn elsewhere(cloud: &Cloud, published: &str) -> Elsewhere {
+    let mut found = Elsewhere::default();
+    let pods = match timeout(TELLS, telling(cloud)).await {
+        Ok(Ok(pods)) => pods,
+        Ok(Err(why)) => {
+            found.unknown.push(format!("it is not known what the pods serve: {why}"));
+            return found;
+        }
+        Err(_) => {
+            found.unknown.push(format!("it is not known what the pods serve: no answer within {} s", TELLS.as_secs()));
+            return found;
+        }
     };
-    let mut names: Vec<String> = join_all(pods.into_iter().map(one)).await.into_iter().flatten().collect();
-    names.sort();
-    names
+    let told = join_all(pods.into_iter().map(async |pod: Serving| (pod.name().to_owned(), served(&pod).await))).await;
+    for (name, told) in told {
+        match told {
+            Ok(told) if !told.releasing && told.differs(published).is_some() => found.differ.push(name),
+            Ok(_) => {}
+            Err(why) => found.unknown.push(format!("it is not known what {name} serves: {why}")),
+        }
+    }
+    found.differ.sort();
+    found
 }

@@ -235,3 +235,43 @@ async fn unlock_says_whose_lease_it_removes_and_that_there_is_none() {
     assert!(said.contains("It is over") && said.contains("Removed."), "{said}");
     assert_eq!(holder(&cloud).await, None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_holds_the_lease_in_a_bucket_of_another_name_is_not_run_into() {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(Config::default()).await;
+    let (first, renamed) = (Operator::of(&local), Operator::of(&local));
+    renamed.add("[storage]\nbucket = \"renamed-models\"\n");
+    let running = up_until(&local, &first, "ec2:CreateVpc");
+    local.reset_calls();
+    for command in ["up", "down"] {
+        let refused = renamed.run(&[command, "--yes"]);
+        assert_eq!((refused.code, &refused.told["lease"]["command"]), (Some(1), &json!("up")), "{refused:?}");
+    }
+    let others = local.ask("GET", "calls")["calls"].clone();
+    let lease = |call: &Value| call["action"] == "s3:PutObject";
+    assert!(others.as_array().unwrap().iter().all(lease), "only the lease is renewed: {others}");
+    drop(running);
+    local.ask("POST", "release");
+    let gone = renamed.run(&["down", "--yes"]);
+    assert_eq!((gone.code, &gone.told["left"]), (Some(0), &json!([])), "{gone:?}");
+    assert_eq!(vpcs(&cloud).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bucket_of_another_deployment_is_neither_unlocked_nor_pushed_to() {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(Config { name: "other".to_owned(), ..Config::default() }).await;
+    let tags = aws_sdk_s3::types::CreateBucketConfiguration::builder().set_tags(Some(cloud.tags("bucket").s3())).build();
+    cloud.aws.s3.create_bucket().bucket("others-models").create_bucket_configuration(tags).send().await.unwrap();
+    write(&cloud, "others-models", &json!({})).await;
+    let operator = Operator::of(&local);
+    operator.add("[storage]\nbucket = \"others-models\"\n");
+    local.reset_calls();
+    for command in [&["unlock", "--yes"][..], &["push-models"]] {
+        let refused = operator.run(command);
+        let why = refused.told["error"].as_str().unwrap();
+        assert!(refused.code == Some(1) && why.contains("is not this deployment's"), "{refused:?}");
+    }
+    assert_eq!(local.mutating(), 0);
+}

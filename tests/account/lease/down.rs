@@ -115,3 +115,32 @@ async fn a_down_without_a_bucket_stops_when_somebody_else_begins() {
     assert_eq!((gone.code, &gone.told["left"]), (Some(0), &json!([])), "{gone:?}");
     assert_eq!(local.dump(), before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_puts_into_the_bucket_after_it_took_the_lease_over_is_not_deleted() {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(Config::default()).await;
+    let operator = Operator::of(&local);
+    drop(up_until(&local, &operator, "ec2:CreateVpc"));
+    local.ask("POST", "release");
+    let (s3, bucket) = (&cloud.aws.s3, cloud.bucket());
+    let put = |key: &str| s3.put_object().bucket(&bucket).key(key).body(vec![7].into()).send();
+    put("images/cat.png").await.unwrap();
+
+    // It has deleted what there was, and does not know yet that somebody unlocked.
+    local.ask("POST", "hold?nth=1&when=after&who=&action=s3:DeleteObjects");
+    let mut running = operator.start(&["down", "--yes"]);
+    until_held(&local, &mut running);
+    s3.delete_object().bucket(&bucket).key(KEY).send().await.unwrap();
+    write(&cloud, &bucket, &json!({})).await;
+    put("release/manifest.json").await.unwrap();
+    local.ask("POST", "release");
+    let stopped = running.end();
+    assert_eq!(stopped.code, Some(1), "{stopped:?}");
+    let listed = s3.list_objects_v2().bucket(&bucket).send().await.unwrap();
+    let keys: Vec<&str> = listed.contents().iter().filter_map(|object| object.key()).collect();
+    assert_eq!(keys, ["release/manifest.json", KEY]);
+    local.ask("POST", "ahead?seconds=61");
+    let gone = operator.run(&["down", "--yes"]);
+    assert_eq!((gone.code, &gone.told["left"]), (Some(0), &json!([])), "{gone:?}");
+}

@@ -1,8 +1,8 @@
-//! A model of a cloud: it knows its own rules, takes its time, hides what is new, throttles,
-//! loses answers, breaks things, and can stop the world at any call.
+//! A model of a cloud: it knows its own rules, takes its time, hides what is new, breaks things, suffers mishaps, and can
+//! stop the world, the walk or its leave to act at any call.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -11,30 +11,32 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tritondeploy_engine::{Fault, Found, Given, Observation, Remedy};
 
+use crate::ledger::{Ledger, Sight};
+use crate::mishap::{Act, Lot, Mishap, Storm};
 use crate::object::{Object, State as Fields, name};
 use crate::spec::{Fate, Role, Spec};
 
-/// What goes wrong by chance, in percent of the calls.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Weather {
-    pub throttled: u8,
-    pub lost: u8,
+tokio::task_local! {
+    /// Which of several walks at the same time makes a call; outside of it, the only one: 0.
+    pub static WALKER: usize;
 }
 
 /// One object that is there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Thing {
     pub id: u64,
     pub at: usize,
     pub parents: Vec<u64>,
     pub size: u64,
     token: String,
-    from: Vec<u64>,
+    pub from: Vec<u64>,
     taken: BTreeMap<String, bool>,
-    seen_from: Instant,
+    pub seen_from: Instant,
     ready: Instant,
-    breaks: Option<(Remedy, Option<Instant>)>,
-    ends: Option<Instant>,
+    pub breaks: Option<(Remedy, Option<Instant>)>,
+    pub ends: Option<Instant>,
+    /// Somebody else has taken it, and these walks have seen that.
+    pub foreign: Option<BTreeSet<usize>>,
 }
 
 #[derive(Default)]
@@ -50,6 +52,16 @@ pub struct State {
     /// The user stops the walk during this call.
     pub cancel_at: Option<usize>,
     pub cancel: Option<CancellationToken>,
+    /// The leave to act goes to this walk with this call.
+    pub handed_over: Option<(usize, usize)>,
+    /// Only this walk may act; none: every one.
+    pub leader: Option<usize>,
+    /// What goes wrong.
+    pub storm: Storm,
+    /// What was done and told.
+    pub ledger: Ledger,
+    /// Nobody can say any more what should be there, or in which order.
+    pub lawless: bool,
     pub longest_gap: Duration,
     /// The answers of creations that make something are lost.
     pub lose: bool,
@@ -62,20 +74,21 @@ pub struct State {
     ghosts: Vec<(usize, Instant)>,
     broke: HashSet<usize>,
     next: u64,
+    /// What was there from when on, where that may be told late.
+    history: Vec<(Instant, Vec<Thing>)>,
 }
 
 pub struct Cloud {
     pub specs: Vec<Spec>,
     pub cut: Notify,
-    weather: Weather,
     state: Mutex<State>,
     rng: Mutex<fastrand::Rng>,
 }
 
 impl Cloud {
-    pub fn new(specs: Vec<Spec>, seed: u64, weather: Weather) -> Self {
+    pub fn new(specs: Vec<Spec>, seed: u64) -> Self {
         let rng = Mutex::new(fastrand::Rng::with_seed(seed));
-        Self { specs, cut: Notify::new(), weather, state: Mutex::default(), rng }
+        Self { specs, cut: Notify::new(), state: Mutex::default(), rng }
     }
 
     /// The state as it is now.
@@ -107,19 +120,37 @@ impl Cloud {
         state.next += 1;
         let id = state.next;
         let taken = (0..self.specs[at].steps).map(|step| (step.to_string(), true)).collect();
-        let (token, breaks, ends) = (String::new(), None, None);
-        state.things.push(Thing { id, at, parents, size, token, from, taken, seen_from: now, ready: now, breaks, ends });
+        let (token, breaks, ends, foreign) = (String::new(), None, None, None);
+        let thing = Thing { id, at, parents, size, token, from, taken, seen_from: now, ready: now, breaks, ends, foreign };
+        state.things.push(thing);
         id
     }
 
     /// The walk is over or was cut off: no call of it is under way.
     pub fn rest(&self) {
         let mut state = self.state();
-        (state.in_flight, state.quiet_since, state.cut, state.cancel_at) = (0, None, None, None);
+        (state.in_flight, state.quiet_since) = (0, None);
+        (state.cut, state.cancel_at, state.handed_over, state.leader) = (None, None, None, None);
     }
 
-    fn chance(&self, percent: u8) -> bool {
-        self.rng.lock().unwrap().u8(0..100) < percent
+    /// From now on these go wrong.
+    pub fn befall(&self, mishaps: &[Mishap]) {
+        let mut state = self.state();
+        state.storm.begin(mishaps);
+        state.remember();
+    }
+
+    /// The storm is over, and whoever took something takes it away.
+    pub fn calm(&self) {
+        self.rest();
+        let mut state = self.state();
+        state.storm.end();
+        state.lawless = false;
+        state.history.clear();
+        while let Some(id) = state.things.iter().find(|thing| thing.foreign.is_some()).map(|thing| thing.id) {
+            let tree = state.tree(id);
+            state.things.retain(|thing| !tree.contains(&thing.id));
+        }
     }
 
     async fn latency(&self) {
@@ -128,26 +159,37 @@ impl Cloud {
     }
 
     /// A call: a way there, the cloud's doing, a way back; each way can be lost.
-    async fn call<T>(&self, mutates: Option<String>, doing: impl FnOnce(&mut State) -> Result<T, Fault>) -> Result<T, Fault> {
-        let mutating = mutates.is_some();
+    async fn call<T>(
+        &self,
+        at: usize,
+        act: Option<(Act, String)>,
+        doing: impl FnOnce(&mut State) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let who = WALKER.try_with(|who| *who).unwrap_or(0);
+        let kind = act.as_ref().map(|(act, _)| *act);
         let (number, cut) = {
             let mut state = self.state();
             state.calls += 1;
-            state.in_flight += 1;
             if let Some(quiet) = state.quiet_since.take() {
                 state.longest_gap = state.longest_gap.max(quiet.elapsed());
             }
             let cancelled = state.cancel.as_ref().is_some_and(CancellationToken::is_cancelled);
-            if let Some(what) = mutates {
+            if let Some((act, what)) = act {
                 if cancelled {
                     state.violations.push(format!("{what} after the user asked to stop"));
                 }
+                if state.leader.is_some_and(|leader| leader != who) {
+                    state.violations.push(format!("{what} without leave to act"));
+                }
+                state.ledger.began(who, at, act);
                 state.mutations.push(what);
             }
             (state.calls, state.cut)
         };
+        let flight = Flight::begin(self);
         let stop = async |after: bool| {
             if cut == Some((number, after)) {
+                self.state().storm.fired.insert("a walk is killed");
                 self.cut.notify_one();
                 std::future::pending::<()>().await;
             }
@@ -155,78 +197,85 @@ impl Cloud {
         stop(false).await;
         self.latency().await;
         if self.state().cancel_at == Some(number) {
+            self.state().storm.fired.insert("the user stops a walk");
             self.state().cancel.as_ref().unwrap().cancel();
         }
-        let answer = if self.chance(self.weather.throttled) {
-            Err(Fault::try_again("throttled".to_owned()))
-        } else if mutating && self.chance(self.weather.lost) {
-            Err(Fault::unsure("connection reset".to_owned()))
-        } else {
-            let answer = doing(&mut self.state());
-            let lost = mutating && self.chance(self.weather.lost);
-            if lost { Err(Fault::unsure("connection reset".to_owned())) } else { answer }
+        let answer = {
+            let mut state = self.state();
+            if let Some((_, to)) = state.handed_over.filter(|(at, _)| *at == number) {
+                state.storm.fired.insert("the leave to act is lost");
+                state.leader = Some(to);
+            }
+            let lot = state.storm.lot(at, kind);
+            let answer = match lot {
+                Lot::Throttled => Err(Fault::try_again("throttled")),
+                Lot::LostOnTheWay => Err(Fault::unsure("connection reset")),
+                Lot::Well | Lot::LostOnTheWayBack => doing(&mut state),
+            };
+            state.remember();
+            if lot == Lot::LostOnTheWayBack { Err(Fault::unsure("connection reset")) } else { answer }
         };
         stop(true).await;
         self.latency().await;
-        let mut state = self.state();
-        state.in_flight -= 1;
-        if state.in_flight == 0 {
-            state.quiet_since = Some(Instant::now());
-        }
+        drop(flight);
+        let failed = answer.as_ref().err().map(|fault| fault.kind);
+        self.state().ledger.answered(who, at, kind, failed);
         answer
     }
 
     pub async fn look<const E: bool>(&self, at: usize, parents: &[u64]) -> Result<Observation<Object<E>>, Fault> {
         let spec = &self.specs[at];
-        self.call(None, |state| {
-            let now = Instant::now();
-            if let Some((by, late)) = spec.look_allowed_by {
-                let allowed = |t: &Thing| t.at == by && now >= t.ready + Duration::from_secs(late);
-                if !state.things.iter().any(allowed) {
-                    return Err(Fault::denied("not allowed yet".to_owned()));
+        let who = WALKER.try_with(|who| *who).unwrap_or(0);
+        let mut told = Sight::default();
+        let seen = self
+            .call(at, None, |state| {
+                let now = Instant::now();
+                if let Some((by, late)) = spec.look_allowed_by {
+                    let allowed = |t: &Thing| t.at == by && now >= t.ready + Duration::from_secs(late);
+                    if !state.things.iter().any(allowed) {
+                        return Err(Fault::denied("not allowed yet".to_owned()));
+                    }
                 }
-            }
-            if spec.look_denied {
-                return Err(Fault::denied("not allowed to look".to_owned()));
-            }
-            if spec.look_fatal {
-                return Err(Fault::fatal("cannot be looked at".to_owned()));
-            }
-            if spec.foreign {
-                return Ok(Observation::Foreign("made by somebody else".to_owned()));
-            }
-            if spec.role == Role::Watched {
-                return Ok(state.watched(&self.specs, spec, now));
-            }
-            let mine = |t: &&Thing| t.at == at && t.parents == parents && t.seen_from <= now;
-            let mut found: Vec<&Thing> = state.things.iter().filter(mine).collect();
-            // The one with most that hangs from it is kept.
-            let hangs = |id| state.things.iter().filter(|t| t.parents.contains(&id) || t.from.contains(&id)).count();
-            found.sort_by_key(|t| (t.ends.is_some(), Reverse(hangs(t.id)), t.id));
-            let Some((&thing, twins)) = found.split_first() else { return Ok(Observation::Absent) };
-            let seen = Found {
-                output: thing.id,
-                actual: thing.fields(),
-                twins: twins.iter().filter(|t| t.ends.is_none()).map(|t| t.id).collect(),
-            };
-            Ok(match thing.breaks {
-                _ if thing.ends.is_some() => Observation::Changing { why: "deleting".to_owned(), found: None },
-                Some((remedy, until)) if thing.ready <= now && until.is_none_or(|until| now < until) => {
-                    Observation::Broken { output: thing.id, why: "it broke".to_owned(), remedy }
+                if spec.look_denied {
+                    return Err(Fault::denied("not allowed to look".to_owned()));
                 }
-                _ if now < thing.ready => {
-                    Observation::Changing { why: "on its way".to_owned(), found: spec.early.then_some(seen) }
+                if spec.look_fatal {
+                    return Err(Fault::fatal("cannot be looked at".to_owned()));
                 }
-                _ => Observation::Present(seen),
+                if spec.foreign {
+                    return Ok(Observation::Foreign("made by somebody else".to_owned()));
+                }
+                if spec.role == Role::Watched {
+                    return Ok(state.watched(&self.specs, spec, now));
+                }
+                let mine = |t: &&Thing| t.at == at && t.parents == parents;
+                let then = now - state.storm.late(at);
+                let was: Vec<Thing> = state.things_at(then).iter().filter(mine).cloned().collect();
+                if then < now && !state.things.iter().filter(mine).eq(&was) {
+                    state.storm.was_late(at);
+                }
+                if then == now {
+                    let told = |t: &mut Thing| t.foreign.as_mut().map(|told| told.insert(who));
+                    state.things.iter_mut().filter(|t| mine(&&**t)).for_each(|t| _ = told(t));
+                }
+                if spec.named && was.iter().any(|thing| thing.foreign.is_some()) {
+                    return Ok(Observation::Foreign("taken by somebody else".to_owned()));
+                }
+                told = Sight { parents: parents.to_vec(), ..Sight::default() };
+                Ok(state.sight(spec, was, then, &mut told))
             })
-        })
-        .await
+            .await;
+        if seen.is_ok() {
+            self.state().ledger.saw(who, at, told);
+        }
+        seen
     }
 
     pub async fn create(&self, at: usize, parents: Vec<u64>, from: Vec<u64>, token: &str) -> Result<(), Fault> {
         let (spec, now) = (&self.specs[at], Instant::now());
         let what = format!("create {}", name(at));
-        self.call(Some(what.clone()), |state| {
+        let who = WALKER.try_with(|who| *who).unwrap_or(0);
+        self.call(at, Some((Act::Create, what.clone())), |state| {
             let first = *state.asked.entry(at).or_insert(now);
             if now < first + Duration::from_secs(spec.refused) {
                 return Err(Fault::try_again("throttled".to_owned()));
@@ -237,8 +286,16 @@ impl Cloud {
             if spec.create_fatal {
                 return Err(Fault::fatal("cannot be made".to_owned()));
             }
+            let gone = |id: &&u64| !state.things.iter().any(|t| t.id == **id && t.ends.is_none());
+            if let Some(gone) = parents.iter().chain(&from).find(gone) {
+                let why = format!("what it needs is not found: {gone}");
+                if !state.lawless {
+                    state.violations.push(format!("{what}: {why}"));
+                }
+                return Err(Fault::fatal(why));
+            }
             for need in spec.needs().filter(|&need| self.specs[need].role == Role::Made) {
-                if !state.things.iter().any(|t| t.at == need && t.works(now)) {
+                if !state.lawless && !state.things.iter().any(|t| t.at == need && t.works(now)) {
                     state.violations.push(format!("{what} before {} works", name(need)));
                 }
             }
@@ -249,6 +306,7 @@ impl Cloud {
                 if spec.named || twin.ends.is_some() {
                     return Err(Fault::try_again("there is one of that name".to_owned()));
                 }
+                state.storm.fired.insert("a twin is made");
             }
             let first = state.broke.insert(at);
             let ready = now + Duration::from_secs(spec.making);
@@ -272,7 +330,9 @@ impl Cloud {
                 ready,
                 breaks,
                 ends: None,
+                foreign: None,
             });
+            state.ledger.made(who, at, state.next);
             if state.lose { Err(Fault::unsure("connection reset".to_owned())) } else { Ok(()) }
         })
         .await
@@ -280,10 +340,16 @@ impl Cloud {
 
     pub async fn update(&self, at: usize, id: u64, field: &str, from: Vec<u64>) -> Result<(), Fault> {
         let (spec, now) = (&self.specs[at], Instant::now());
-        self.call(Some(format!("update {} {field}", name(at))), |state| {
+        let what = format!("update {} {field}", name(at));
+        let who = WALKER.try_with(|who| *who).unwrap_or(0);
+        self.call(at, Some((Act::Update, what.clone())), |state| {
             let Some(thing) = state.things.iter_mut().find(|t| t.id == id) else {
                 return Err(Fault::fatal("not found".to_owned()));
             };
+            if thing.foreign.as_ref().is_some_and(|told| told.contains(&who)) {
+                state.violations.push(format!("{what}, which is not ours"));
+                return Err(Fault::denied("not yours".to_owned()));
+            }
             if now < thing.ready {
                 return Err(Fault::try_again("another change is under way".to_owned()));
             }
@@ -302,7 +368,8 @@ impl Cloud {
     pub async fn delete(&self, at: usize, id: u64) -> Result<(), Fault> {
         let (spec, now) = (&self.specs[at], Instant::now());
         let what = format!("delete {}", name(at));
-        self.call(Some(what.clone()), |state| {
+        let who = WALKER.try_with(|who| *who).unwrap_or(0);
+        self.call(at, Some((Act::Delete, what.clone())), |state| {
             if state.lose_deletions > 0 {
                 state.lose_deletions -= 1;
                 return Err(Fault::unsure("connection reset".to_owned()));
@@ -311,31 +378,43 @@ impl Cloud {
                 return Err(Fault::fatal("cannot be deleted".to_owned()));
             }
             let Some(thing) = state.things.iter().find(|t| t.id == id) else { return Ok(()) };
+            if thing.foreign.as_ref().is_some_and(|told| told.contains(&who)) {
+                state.violations.push(format!("{what}, which is not ours"));
+                return Err(Fault::denied("not yours".to_owned()));
+            }
             if now < thing.ready {
                 return Err(Fault::try_again("it is still being made".to_owned()));
             }
             let in_the_way = |other: usize| self.specs[other].needs().any(|need| need == at);
-            let recreated = thing.breaks.is_some();
+            let is_broken = !thing.works(now);
             let is_only = state.things.iter().filter(|t| t.at == at).count() == 1;
-            let there = |t: &&Thing| {
+            // What could not be looked at is left to go with what it is within.
+            let left_alone = |t: &Thing| {
                 let spec = &self.specs[t.at];
-                let goes_along = spec.ends_with_parent && (spec.look_denied || spec.delete_fatal);
-                let hangs = t.parents.contains(&id) || t.from.contains(&id) || (is_only && in_the_way(t.at));
-                hangs && t.seen_from <= now && !goes_along
+                let cannot = spec.look_denied || spec.delete_fatal || state.storm.rages() || state.lawless;
+                spec.ends_with_parent && cannot
             };
-            if let Some(other) = state.things.iter().find(there)
-                && !recreated
+            let hangs = |t: &Thing| {
+                let goes_along = t.parents.contains(&id) && left_alone(t);
+                (t.parents.contains(&id) || t.from.contains(&id)) && !goes_along
+            };
+            let needs = |t: &&Thing| t.seen_from <= now && !left_alone(t) && (hangs(t) || (is_only && in_the_way(t.at)));
+            if let Some(other) = state.things.iter().find(needs)
+                && !is_broken
+                && !state.lawless
             {
                 let line = format!("{what} before {} is gone", name(other.at));
                 state.violations.push(line);
             }
-            if state.ghosts.iter().any(|&(ghost, _)| in_the_way(ghost)) {
+            if state.things.iter().any(hangs) || state.ghosts.iter().any(|&(ghost, _)| in_the_way(ghost)) {
                 return Err(Fault::try_again("has a dependency".to_owned()));
             }
             let ends = now + Duration::from_secs(spec.ending);
-            if spec.sticks {
+            let fails = if spec.sticks { Some(false) } else { state.storm.fails(at) };
+            if let Some(quietly) = fails {
                 let mine = state.things.iter_mut().filter(|t| t.id == id);
-                mine.for_each(|t| (t.ready, t.breaks) = (ends, Some((Remedy::Recreate, None))));
+                let broken = (!quietly).then_some((Remedy::Recreate, None));
+                mine.for_each(|t| (t.ready, t.breaks) = (ends, broken.or(t.breaks)));
                 return Ok(());
             }
             state.things.iter_mut().filter(|t| t.id == id).for_each(|t| t.ends = t.ends.or(Some(ends)));
@@ -345,10 +424,35 @@ impl Cloud {
     }
 }
 
+/// A call that is under way, however it ends.
+struct Flight<'a>(&'a Cloud);
+
+impl<'a> Flight<'a> {
+    fn begin(cloud: &'a Cloud) -> Self {
+        cloud.state().in_flight += 1;
+        Self(cloud)
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        if state.in_flight == 0 {
+            state.quiet_since = Some(Instant::now());
+        }
+    }
+}
+
 impl Thing {
-    fn works(&self, now: Instant) -> bool {
+    pub fn works(&self, now: Instant) -> bool {
         let broken = self.breaks.is_some_and(|(_, until)| until.is_none_or(|until| now < until));
         self.ready <= now && self.ends.is_none() && !broken
+    }
+
+    /// Its fields are as wanted.
+    pub fn is_configured(&self, spec: &Spec) -> bool {
+        self.size == spec.size && self.taken.values().all(|taken| *taken)
     }
 
     fn fields(&self) -> Fields {
@@ -367,6 +471,7 @@ impl State {
         let now = Instant::now();
         while let Some(gone) = self.things.iter().position(|t| t.ends.is_some_and(|ends| ends <= now)) {
             let gone = self.things.remove(gone);
+            self.ledger.gone(gone.at, gone.id);
             let lingers = Duration::from_secs(specs[gone.at].lingers);
             self.ghosts.push((gone.at, gone.ends.unwrap_or(now) + lingers));
             for child in self.things.iter_mut().filter(|t| t.parents.contains(&gone.id)) {
@@ -376,6 +481,94 @@ impl State {
             }
         }
         self.ghosts.retain(|(_, until)| now < *until);
+        let there: BTreeSet<usize> = self.things.iter().filter(|t| t.foreign.is_none()).map(|t| t.at).collect();
+        while let Some(mishap) = self.storm.happens(&there) {
+            self.happens(mishap);
+        }
+    }
+
+    /// Something happens by itself.
+    fn happens(&mut self, mishap: Mishap) {
+        let (Mishap::Vanishes { at, .. } | Mishap::TurnsForeign { at, .. } | Mishap::Doubled { at, .. }) = mishap else { return };
+        let Some(thing) = self.things.iter().find(|t| t.at == at && t.foreign.is_none()).cloned() else { return };
+        self.lawless = true;
+        let tree = self.tree(thing.id);
+        match mishap {
+            Mishap::Vanishes { .. } => {
+                for gone in self.things.extract_if(.., |t| tree.contains(&t.id)) {
+                    self.ledger.gone(gone.at, gone.id);
+                }
+            }
+            Mishap::TurnsForeign { .. } => {
+                let taken = self.things.iter_mut().filter(|t| tree.contains(&t.id));
+                taken.for_each(|t| t.foreign = Some(BTreeSet::new()));
+            }
+            _ => {
+                self.next += 1;
+                let now = Instant::now();
+                self.things.push(Thing { id: self.next, seen_from: now, ready: now, breaks: None, ends: None, ..thing });
+            }
+        }
+    }
+
+    /// This one and all that is within it.
+    fn tree(&self, id: u64) -> Vec<u64> {
+        let mut tree = vec![id];
+        // What is within something was made after it.
+        for thing in &self.things {
+            if thing.parents.iter().any(|parent| tree.contains(parent)) {
+                tree.push(thing.id);
+            }
+        }
+        tree
+    }
+
+    /// Keeps what is there, where a look may tell it late.
+    fn remember(&mut self) {
+        if self.storm.is_ever_late() && self.history.last().is_none_or(|(_, things)| *things != self.things) {
+            self.history.push((Instant::now(), self.things.clone()));
+        }
+    }
+
+    /// What was there then.
+    fn things_at(&self, then: Instant) -> &[Thing] {
+        let now = Instant::now();
+        if then >= now {
+            return &self.things;
+        }
+        self.history.iter().rev().find(|(since, _)| *since <= then).or(self.history.first()).map_or(&[], |(_, things)| things)
+    }
+
+    /// What is seen of these at that time.
+    fn sight<const E: bool>(&self, spec: &Spec, was: Vec<Thing>, now: Instant, told: &mut Sight) -> Observation<Object<E>> {
+        let is_seen = |t: &&Thing| t.seen_from <= now && t.foreign.is_none() && t.ends.is_none_or(|ends| now < ends);
+        let mut found: Vec<&Thing> = was.iter().filter(is_seen).collect();
+        // The one with most that hangs from it is kept.
+        let hangs = |id| self.things.iter().filter(|t| t.parents.contains(&id) || t.from.contains(&id)).count();
+        found.sort_by_key(|t| (t.ends.is_some(), Reverse(hangs(t.id)), t.id));
+        let Some((&thing, twins)) = found.split_first() else { return Observation::Absent };
+        let seen = Found {
+            output: thing.id,
+            actual: thing.fields(),
+            twins: twins.iter().filter(|t| t.ends.is_none()).map(|t| t.id).collect(),
+        };
+        told.kept = Some(thing.id);
+        match thing.breaks {
+            _ if thing.ends.is_some() => Observation::Changing { why: "deleting".to_owned(), found: None },
+            Some((remedy, until)) if thing.ready <= now && until.is_none_or(|until| now < until) => {
+                Observation::Broken { output: thing.id, why: "it broke".to_owned(), remedy }
+            }
+            _ if now < thing.ready => {
+                if spec.early {
+                    told.twins.clone_from(&seen.twins);
+                }
+                Observation::Changing { why: "on its way".to_owned(), found: spec.early.then_some(seen) }
+            }
+            _ => {
+                told.twins.clone_from(&seen.twins);
+                Observation::Present(seen)
+            }
+        }
     }
 
     fn watched<const E: bool>(&self, specs: &[Spec], spec: &Spec, now: Instant) -> Observation<Object<E>> {

@@ -1,11 +1,10 @@
 //! `down`, one story each.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tritondeploy_engine::Event;
 
-use crate::cloud::{Cloud, Weather};
+use crate::mishap::{Mishap, NEVER};
 use crate::spec::{Role, Spec};
 use crate::{cloud, names, told, virtually, walk};
 
@@ -174,7 +173,8 @@ fn patience_with_a_deletion_counts_from_the_first_time_that_it_was_accepted() {
 #[test]
 fn a_look_that_is_not_answered_is_told_while_it_is_tried_again() {
     virtually(1, async {
-        let cloud = Arc::new(Cloud::new(vec![Spec::new().with(|s| s.patience = 100)], 1, Weather { throttled: 100, lost: 0 }));
+        let cloud = cloud(vec![Spec::new().with(|s| s.patience = 100)]);
+        cloud.state().storm.begin(&[Mishap::Throttled { at: 0, times: NEVER }]);
         let (outcome, events) = told(walk(&cloud), async |walk| walk.down().await).await;
         assert_eq!(names(&outcome.unknown), ["object-0"]);
         let retries = |event: &&Event| matches!(event, Event::Retrying { why, .. } if why == "throttled");
@@ -204,5 +204,29 @@ fn deletions_that_never_have_an_answer_end_with_patience() {
         assert_eq!((names(&outcome.exists), outcome.failures.len()), (vec!["object-0"], 1));
         assert!(outcome.failures[0].why.contains("connection reset"), "{outcome:?}");
         assert!((200..230).contains(&outcome.took.as_secs()), "{:?}", outcome.took);
+    });
+}
+
+#[test]
+fn what_was_deleted_and_could_not_be_looked_at_since_is_told_as_not_known() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| (s.ending, s.patience) = (5, 100))]);
+        cloud.put(0, &[], &[], 0);
+        cloud.befall(&[Mishap::Blind { at: 0, from: 1, lasts: 1000 }]);
+        let outcome = walk(&cloud).down().await;
+        assert_eq!((names(&outcome.exists), names(&outcome.unknown)), (vec![], vec!["object-0"]));
+        assert_eq!(cloud.count(), [0]);
+    });
+}
+
+#[test]
+fn patience_with_a_deletion_goes_on_while_no_look_is_answered() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| (s.ending, s.patience) = (500, 100))]);
+        cloud.put(0, &[], &[], 0);
+        cloud.befall(&[Mishap::Blind { at: 0, from: 50, lasts: 1000 }]);
+        let outcome = walk(&cloud).down().await;
+        assert_eq!(outcome.failures[0].why, "no answer: connection reset");
+        assert!((100..120).contains(&outcome.took.as_secs()), "{:?}", outcome.took);
     });
 }

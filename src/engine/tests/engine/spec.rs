@@ -38,7 +38,7 @@ pub enum Fate {
 }
 
 /// One object: times in seconds unless they say otherwise.
-#[derive(Clone, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Spec {
     pub within: Vec<usize>,
     pub uses: Vec<usize>,
@@ -90,13 +90,21 @@ pub struct Spec {
     pub patience: u64,
 }
 
-/// Only what is not as usual, so that a failed case can be read.
-impl fmt::Debug for Spec {
+/// What it needs and what is not as usual, so that a failed case can be read.
+impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mine, usual) = (serde_json::to_value(self).unwrap(), serde_json::to_value(Self::new()).unwrap());
-        let Value::Object(fields) = mine else { return Ok(()) };
-        let differing: serde_json::Map<_, _> = fields.into_iter().filter(|(key, value)| usual[key] != *value).collect();
-        write!(f, "{}", Value::Object(differing))
+        for (how, ids) in [("within", &self.within), ("made from", &self.uses), ("after", &self.after)] {
+            let ids: Vec<String> = ids.iter().map(|&id| crate::object::name(id)).collect();
+            if !ids.is_empty() {
+                write!(f, " {how} {}", ids.join(" and "))?;
+            }
+        }
+        let usual = serde_json::to_value(Self::new()).unwrap();
+        let Value::Object(fields) = serde_json::to_value(self).unwrap() else { return Ok(()) };
+        let is_told = |key: &str| ["within", "uses", "after"].contains(&key);
+        let differing = fields.iter().filter(|(key, value)| !is_told(key) && usual[*key] != **value);
+        let differing: Vec<String> = differing.map(|(key, value)| format!("{} {value}", key.replace('_', " "))).collect();
+        write!(f, ": {}", differing.join(", "))
     }
 }
 

@@ -245,6 +245,24 @@ fn a_broken_twin_goes_too() {
 }
 
 #[test]
+fn the_twin_of_a_broken_one_that_was_deleted_is_taken_in_its_place() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::nameless().with(|s| (s.fate, s.patience) = (Fate::BreaksOnce, 100))]);
+        let meanwhile = async {
+            while cloud.state().things.is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            cloud.put(0, &[], &[], 0);
+        };
+        let up = walk(&cloud);
+        let (outcome, ()) = tokio::join!(up.up(), meanwhile);
+        assert!(outcome.ok(), "{outcome:?}");
+        assert_eq!(cloud.state().mutations, ["create object-0", "delete object-0"]);
+        assert_eq!((cloud.count(), names(&outcome.exists)), (vec![1], vec!["object-0"]));
+    });
+}
+
+#[test]
 fn down_deletes_twins_with_all_that_is_in_them() {
     virtually(1, async {
         let (cloud, ..) = twice(tree());

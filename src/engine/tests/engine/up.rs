@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tritondeploy_engine::{Action, Change, Event, Outcome, Status, UpdateMode};
 
 use crate::cloud::Cloud;
+use crate::mishap::Mishap;
 use crate::spec::{Fate, Role, Spec};
 use crate::{cloud, names, told, virtually, walk};
 
@@ -412,5 +413,23 @@ fn what_may_have_been_made_before_the_user_stopped_is_told_also_after_a_while_of
         };
         let (outcome, ()) = tokio::join!(walk.up(), stop);
         assert!(outcome.interrupted && names(&outcome.exists) == ["object-0"], "{outcome:?}");
+    });
+}
+
+#[test]
+fn what_may_have_been_made_and_could_not_be_looked_at_since_is_told_as_not_known() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| s.patience = 100)]);
+        cloud.state().lose = true;
+        let begun = async {
+            while cloud.state().mutations.is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            cloud.befall(&[Mishap::Blind { at: 0, from: 0, lasts: 1000 }]);
+        };
+        let up = walk(&cloud);
+        let (outcome, ()) = tokio::join!(up.up(), begun);
+        assert_eq!((cloud.count(), outcome.failures.len()), (vec![1], 1));
+        assert_eq!((names(&outcome.exists), names(&outcome.unknown)), (vec![], vec!["object-0"]), "{outcome:?}");
     });
 }
