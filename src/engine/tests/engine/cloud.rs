@@ -1,7 +1,6 @@
 //! A model of a cloud: it knows its own rules, takes its time, hides what is new, breaks things, suffers mishaps, and can
 //! stop the world, the walk or its leave to act at any call.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -9,12 +8,14 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tritondeploy_engine::{Fault, Found, Given, Observation, Remedy};
+use tritondeploy_engine::{Fault, Given, Observation, Remedy};
 
 use crate::ledger::{Ledger, Sight};
 use crate::mishap::{Act, Lot, Mishap, Storm};
 use crate::object::{Object, State as Fields, name};
 use crate::spec::{Fate, Role, Spec};
+
+mod time;
 
 tokio::task_local! {
     /// Which of several walks at the same time makes a call; outside of it, the only one: 0.
@@ -462,122 +463,5 @@ impl Thing {
             made_from: self.from.iter().copied().map(Given::Known).collect(),
             zone: Some(self.id),
         }
-    }
-}
-
-impl State {
-    /// Time goes by: what was asked to go goes, and takes along what ends with it.
-    fn pass(&mut self, specs: &[Spec]) {
-        let now = Instant::now();
-        while let Some(gone) = self.things.iter().position(|t| t.ends.is_some_and(|ends| ends <= now)) {
-            let gone = self.things.remove(gone);
-            self.ledger.gone(gone.at, gone.id);
-            let lingers = Duration::from_secs(specs[gone.at].lingers);
-            self.ghosts.push((gone.at, gone.ends.unwrap_or(now) + lingers));
-            for child in self.things.iter_mut().filter(|t| t.parents.contains(&gone.id)) {
-                if specs[child.at].ends_with_parent {
-                    child.ends = Some(now);
-                }
-            }
-        }
-        self.ghosts.retain(|(_, until)| now < *until);
-        let there: BTreeSet<usize> = self.things.iter().filter(|t| t.foreign.is_none()).map(|t| t.at).collect();
-        while let Some(mishap) = self.storm.happens(&there) {
-            self.happens(mishap);
-        }
-    }
-
-    /// Something happens by itself.
-    fn happens(&mut self, mishap: Mishap) {
-        let (Mishap::Vanishes { at, .. } | Mishap::TurnsForeign { at, .. } | Mishap::Doubled { at, .. }) = mishap else { return };
-        let Some(thing) = self.things.iter().find(|t| t.at == at && t.foreign.is_none()).cloned() else { return };
-        self.lawless = true;
-        let tree = self.tree(thing.id);
-        match mishap {
-            Mishap::Vanishes { .. } => {
-                for gone in self.things.extract_if(.., |t| tree.contains(&t.id)) {
-                    self.ledger.gone(gone.at, gone.id);
-                }
-            }
-            Mishap::TurnsForeign { .. } => {
-                let taken = self.things.iter_mut().filter(|t| tree.contains(&t.id));
-                taken.for_each(|t| t.foreign = Some(BTreeSet::new()));
-            }
-            _ => {
-                self.next += 1;
-                let now = Instant::now();
-                self.things.push(Thing { id: self.next, seen_from: now, ready: now, breaks: None, ends: None, ..thing });
-            }
-        }
-    }
-
-    /// This one and all that is within it.
-    fn tree(&self, id: u64) -> Vec<u64> {
-        let mut tree = vec![id];
-        // What is within something was made after it.
-        for thing in &self.things {
-            if thing.parents.iter().any(|parent| tree.contains(parent)) {
-                tree.push(thing.id);
-            }
-        }
-        tree
-    }
-
-    /// Keeps what is there, where a look may tell it late.
-    fn remember(&mut self) {
-        if self.storm.is_ever_late() && self.history.last().is_none_or(|(_, things)| *things != self.things) {
-            self.history.push((Instant::now(), self.things.clone()));
-        }
-    }
-
-    /// What was there then.
-    fn things_at(&self, then: Instant) -> &[Thing] {
-        let now = Instant::now();
-        if then >= now {
-            return &self.things;
-        }
-        self.history.iter().rev().find(|(since, _)| *since <= then).or(self.history.first()).map_or(&[], |(_, things)| things)
-    }
-
-    /// What is seen of these at that time.
-    fn sight<const E: bool>(&self, spec: &Spec, was: Vec<Thing>, now: Instant, told: &mut Sight) -> Observation<Object<E>> {
-        let is_seen = |t: &&Thing| t.seen_from <= now && t.foreign.is_none() && t.ends.is_none_or(|ends| now < ends);
-        let mut found: Vec<&Thing> = was.iter().filter(is_seen).collect();
-        // The one with most that hangs from it is kept.
-        let hangs = |id| self.things.iter().filter(|t| t.parents.contains(&id) || t.from.contains(&id)).count();
-        found.sort_by_key(|t| (t.ends.is_some(), Reverse(hangs(t.id)), t.id));
-        let Some((&thing, twins)) = found.split_first() else { return Observation::Absent };
-        let seen = Found {
-            output: thing.id,
-            actual: thing.fields(),
-            twins: twins.iter().filter(|t| t.ends.is_none()).map(|t| t.id).collect(),
-        };
-        told.kept = Some(thing.id);
-        match thing.breaks {
-            _ if thing.ends.is_some() => Observation::Changing { why: "deleting".to_owned(), found: None },
-            Some((remedy, until)) if thing.ready <= now && until.is_none_or(|until| now < until) => {
-                Observation::Broken { output: thing.id, why: "it broke".to_owned(), remedy }
-            }
-            _ if now < thing.ready => {
-                if spec.early {
-                    told.twins.clone_from(&seen.twins);
-                }
-                Observation::Changing { why: "on its way".to_owned(), found: spec.early.then_some(seen) }
-            }
-            _ => {
-                told.twins.clone_from(&seen.twins);
-                Observation::Present(seen)
-            }
-        }
-    }
-
-    fn watched<const E: bool>(&self, specs: &[Spec], spec: &Spec, now: Instant) -> Observation<Object<E>> {
-        let late = Duration::from_secs(spec.appears);
-        let ready = |need| self.things.iter().any(|t| t.at == need && t.works(now) && t.ready + late <= now);
-        if !spec.needs().filter(|&need| specs[need].role == Role::Made).all(ready) {
-            return Observation::Absent;
-        }
-        let fields = Fields { size: 0, steps: BTreeMap::new(), made_from: Vec::new(), zone: None };
-        Observation::Present(Found::one(0, fields))
     }
 }
