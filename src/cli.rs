@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 #[command(name = "tritondeploy", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage or configuration, 130 interrupted.")]
 pub struct Cli {
-    /// The configuration; without tritondeploy.toml, the reference deployment's defaults
+    /// The configuration; where there is no tritondeploy.toml, the built-in defaults (deployment triton-streaming-cluster)
     #[arg(
         short,
         long,
@@ -42,7 +42,7 @@ pub enum Command {
     Init(Init),
     /// Show what `up` would do, and what it costs; changes nothing
     Plan,
-    /// Bring everything up, or on from where it stopped, until a real image has been classified
+    /// Bring everything up, or go on from where an earlier run stopped, until a real image has been classified
     Up(Up),
     /// Release the changed models to the running servers; on failure the former ones still answer
     PushModels(Lock),
@@ -50,13 +50,13 @@ pub enum Command {
     Infer(Infer),
     /// Check a deployment, or any server, from outside: connection, health, models, bucket, inference
     Test(Test),
-    /// Show how everything stands, with the cause when something is wrong or not as configured (exit code 1)
+    /// Show how everything stands and why something is wrong; exit code 1 if anything is wrong or not as configured
     Status(Status),
     /// Show the logs of the pods, gateway and Triton together
     Logs(Logs),
-    /// Take everything away and prove that nothing is left
+    /// Delete everything, with the models, images and videos in the bucket, and prove that nothing is left
     Down(Down),
-    /// Remove the lease of a run that is no more, so that others need not wait until it ends by itself
+    /// Remove the lease of a run that died; by itself it expires a minute after that
     Unlock(Unlock),
     /// Write a kubeconfig that uses `tritondeploy token`
     Kubeconfig(Kubeconfig),
@@ -75,7 +75,7 @@ pub struct Ask {
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Lock {
-    /// Where another run changes this deployment, wait for its end so long, such as 90s or 10m [default: do not wait]
+    /// If another run is changing this deployment, wait up to this long for it to end (90s, 10m) [default: fail at once]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub lock_timeout: Option<Duration>,
 }
@@ -96,7 +96,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub struct Up {
     #[command(flatten)]
     pub ask: Ask,
-    /// Also delete this bucket or repository of an earlier configuration, with all that is in it; may be repeated
+    /// Also delete this bucket or repository of an earlier configuration, with all that is in it: NAME, or bucket/NAME or
+    /// repository/NAME where both have it; may be repeated
     #[arg(long, value_name = "NAME")]
     pub delete_data: Vec<String>,
 }
