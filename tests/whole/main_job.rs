@@ -311,8 +311,8 @@ fn a_draft_is_left_in_the_pod(sandbox: &Sandbox, user: &User) {
     let path = user.path("models/efficientnet_lite0/1/model.onnx");
     let good = std::fs::read(&path).unwrap();
     append_a_name(&path);
-    // The draft, the weights, and what is published.
-    sandbox.ask("POST", &format!("hold?nth=3&when=before&who={USER}&action=s3:PutObject"));
+    // The lease, the draft, the weights, and what is published.
+    sandbox.ask("POST", &format!("hold?nth=4&when=before&who={USER}&action=s3:PutObject"));
     let mut push = user.start(&["push-models"]);
     let begun = Instant::now();
     while sandbox.ask("GET", "hold")["held"].is_null() {
