@@ -23,11 +23,11 @@ mod zones;
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::inventory::Inventory;
 use tritondeploy::deployment::graph;
-use tritondeploy::engine::{Event, Events, Gate, Outcome, Walk};
+use tritondeploy::engine::{Outcome, Walk};
+use tritondeploy_support::walk::aloud;
 
 pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
     let mut inventory = Inventory::read(cloud).await.expect("an inventory");
@@ -38,24 +38,7 @@ pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
 /// All of the deployment but what needs Kubernetes, models or Docker.
 pub(crate) fn through(cloud: &Arc<Cloud>, inventory: &Inventory) -> Walk<Cloud> {
     let graph = graph(&cloud.config, inventory, None).up_to("tags/nodes");
-    let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Some(event) = events.recv().await {
-            match event {
-                Event::Waiting { node, why, .. } => eprintln!("{node}: {why}"),
-                Event::Retrying { node, why, .. } => eprintln!("{node}: again after: {why}"),
-                Event::Failed(failure) => eprintln!("FAILED: {failure:?}"),
-                _ => {}
-            }
-        }
-    });
-    Walk {
-        graph: Arc::new(graph),
-        world: cloud.clone(),
-        events: Events::to(sender),
-        cancel: CancellationToken::new(),
-        gate: Gate::open(),
-    }
+    aloud(cloud, graph, drop)
 }
 
 pub(crate) async fn up(cloud: &Arc<Cloud>) -> Outcome {

@@ -12,11 +12,11 @@ mod twins;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use tokio_util::sync::CancellationToken;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::inventory::Inventory;
 use tritondeploy::deployment::graph;
-use tritondeploy::engine::{Event, Events, Gate, Outcome, Walk};
+use tritondeploy::engine::{Outcome, Walk};
+use tritondeploy_support::walk::aloud;
 
 /// What a walk said while it waited.
 pub(crate) type Said = Arc<Mutex<Vec<String>>>;
@@ -29,27 +29,8 @@ pub(crate) async fn walk_and_listen(cloud: &Arc<Cloud>, said: &Said) -> Walk<Clo
     let mut inventory = Inventory::read(cloud).await.expect("an inventory");
     inventory.choose(&cloud.aws, &cloud.config).await.expect("zones");
     let graph = graph(&cloud.config, &inventory, None).up_to("s3-endpoint");
-    let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     let said = said.clone();
-    tokio::spawn(async move {
-        while let Some(event) = events.recv().await {
-            let line = match event {
-                Event::Waiting { node, why, .. } => format!("{node}: {why}"),
-                Event::Retrying { node, why, .. } => format!("{node}: again after: {why}"),
-                Event::Failed(failure) => format!("FAILED: {failure:?}"),
-                _ => continue,
-            };
-            eprintln!("{line}");
-            said.lock().unwrap().push(line);
-        }
-    });
-    Walk {
-        graph: Arc::new(graph),
-        world: cloud.clone(),
-        events: Events::to(sender),
-        cancel: CancellationToken::new(),
-        gate: Gate::open(),
-    }
+    aloud(cloud, graph, move |line| said.lock().unwrap().push(line))
 }
 
 pub(crate) async fn up(cloud: &Arc<Cloud>) -> Outcome {

@@ -12,4 +12,6 @@ pub mod lossy;
 pub mod metrics;
 pub mod triton;
 #[cfg(feature = "world")]
+pub mod walk;
+#[cfg(feature = "world")]
 pub mod world;
