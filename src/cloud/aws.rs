@@ -22,7 +22,7 @@ use super::calls::CallLog;
 pub use super::fault::{OrFault, code, fault_of};
 use super::fault::{chain, no_such_region};
 use crate::config::Config;
-use crate::engine::{Fault, FaultKind};
+use crate::engine::{Fault, FaultKind, with_request};
 
 /// Where neither the configuration nor the environment nor the profile names a region.
 pub const DEFAULT_REGION: &str = "us-east-1";
@@ -160,8 +160,7 @@ fn refusal(fault: Fault, region: &str, endpoint: Option<&str>) -> ConnectError {
     // AWS's own endpoints have the region in their names, so that one that does not exist is not found; another
     // endpoint sees it in the signature.
     let of_region = no_such_region(&fault) || (!denied && endpoint.is_none());
-    let request = fault.request_id().map(|id| format!(" (request {id})")).unwrap_or_default();
-    let why = fault.message.clone() + &request;
+    let why = with_request(&fault.message, fault.request_id());
     match super::regions::nearest(region) {
         Some(nearest) if of_region => ConnectError::NoRegion { region: region.to_owned(), nearest, why },
         _ if denied => ConnectError::Refused(why),

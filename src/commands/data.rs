@@ -11,7 +11,7 @@ use crate::cloud::inventory::Inventory;
 use crate::cloud::orphans::Data;
 use crate::cloud::stored::{Contents, Store};
 use crate::cost;
-use crate::engine::{NodeReport, Removal, Report, Status};
+use crate::engine::{NodeReport, Report, Status};
 use crate::error::Error;
 
 /// A bucket or a repository, with all that is in it.
@@ -34,7 +34,7 @@ impl Stored {
     /// Those of an earlier configuration that `up` leaves.
     pub(super) async fn orphaned(session: &Session, cloud: &Cloud, survey: &Report) -> Vec<Self> {
         let delete = |stored: Self| Self { delete: Some(session.again(&format!("up --delete-data {}", stored.name))), ..stored };
-        Self::read(cloud, survey, is_orphaned).await.into_iter().map(delete).collect()
+        Self::read(cloud, survey, NodeReport::stays).await.into_iter().map(delete).collect()
     }
 
     /// Those that `down` leaves.
@@ -71,11 +71,6 @@ impl Stored {
         let delete = self.delete.as_ref().map(|delete| format!("; delete it with `{delete}`")).unwrap_or_default();
         format!("{what} {}: {holds}{delete}", self.name)
     }
-}
-
-/// A bucket or repository of an earlier configuration, which `up` leaves.
-fn is_orphaned(seen: &NodeReport) -> bool {
-    seen.unwanted.as_ref().is_some_and(|unwanted| unwanted.removal == Removal::Never)
 }
 
 /// Which bucket or repository a node is.

@@ -11,9 +11,9 @@ use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
 use crate::cloud::orphans::Data;
 use crate::cost;
-use crate::engine::{Gate, NodeReport, Outcome, Status, Walk};
+use crate::engine::{Gate, NodeReport, Outcome, Status, Walk, with_request};
 use crate::error::Error;
-use crate::report::{self, Reporter, show, words};
+use crate::report::{self, Reporter, show};
 
 pub(super) async fn run(session: &Session, asked: &cli::Down) -> Result<(), Error> {
     let cloud = session.cloud("down").await?;
@@ -108,7 +108,7 @@ async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Dow
     let held = match session.bucket(cloud).await? {
         Status::Absent | Status::Foreign { .. } => None,
         Status::Unknown { why, request_id } => {
-            let why = words::with_request(&why, request_id.as_deref());
+            let why = with_request(&why, request_id.as_deref());
             let why =
                 format!("cannot take the lease, since it cannot be told whether the bucket {} is ours: {why}", cloud.bucket());
             return Err(Error::failed(why, session.again("down")));
@@ -122,7 +122,7 @@ async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Dow
         session.alone(cloud, &others, "down").await?;
         others.extend(more);
         let walk = destroy(session, Walk { gate: gate.clone(), ..walk });
-        Ok(if others.is_empty() { walk.await } else { lock::watching(cloud, &others, &gate, walk).await })
+        Ok(lock::watching(cloud, &others, &gate, walk).await)
     };
     match held {
         Some(held) => session.under(&held, walk(held.gate(), None)).await,

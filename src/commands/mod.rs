@@ -31,7 +31,7 @@ use crate::cloud::inventory::Inventory;
 use crate::cloud::machine::Machine;
 use crate::config::{self, Config};
 use crate::deployment;
-use crate::engine::{Events, Failure, Fault, FaultKind, Gate, Graph, Outcome, Report, Walk};
+use crate::engine::{Events, Failure, Fault, FaultKind, Gate, Graph, Outcome, Report, Walk, with_request};
 use crate::error::Error;
 use crate::models::{Checked, Repository};
 use crate::report::{Mode, show, words};
@@ -285,7 +285,7 @@ fn causes(failures: &[Failure]) -> Vec<String> {
         let evidence = evidence.filter(|line| !why.contains(line.as_str()) && told.insert(line.to_string()));
         let evidence: String = evidence.take(show::EVIDENCE).map(|line| format!("\n    {line}")).collect();
         let request = alike.iter().find_map(|failure| failure.request_id.as_deref());
-        format!("{}: {}{evidence}", words::brief(&names), words::with_request(why, request))
+        format!("{}: {}{evidence}", words::brief(&names), with_request(why, request))
     };
     causes.iter().map(one).collect()
 }

@@ -5,18 +5,18 @@ use std::convert::Infallible;
 
 use serde_json::json;
 
-use super::{Session, fault};
+use super::{Session, fault, lock};
 use crate::cli::Lock;
 use crate::cloud::Cloud;
 use crate::cloud::orphans::Orphans;
 use crate::engine::Gate;
 use crate::error::Error;
-use crate::models::{Bucket, Draft, Published, Report, Repository, release};
+use crate::models::{Bucket, Draft, Published, Report, Repository, release, strangers};
 use crate::report::{Work, show};
 use crate::resources::kube::serving;
 use crate::resources::storage::elsewhere;
 
-pub(super) async fn run(session: &Session, lock: Lock) -> Result<(), Error> {
+pub(super) async fn run(session: &Session, wait: Lock) -> Result<(), Error> {
     // Before the first call: it needs no account.
     session.models(&session.config()?, "push-models")?;
     let cloud = session.cloud("push-models").await?;
@@ -27,12 +27,12 @@ pub(super) async fn run(session: &Session, lock: Lock) -> Result<(), Error> {
     let pods = elsewhere(&cloud, &published.digest).await;
     let report = if same && pods.differ.is_empty() {
         let name = cloud.bucket();
-        let strangers = Bucket { aws: &cloud.aws, name: &name }.strangers(&published.manifest).await.ok();
-        let strangers = strangers.filter(|strangers| strangers.count > 0);
+        let strangers = strangers(Bucket { aws: &cloud.aws, name: &name }, &published.manifest).await;
         Report { published: true, not_served: pods.unknown, strangers, ..Report::default() }
     } else {
-        session.alone(&cloud, &lock_others(&cloud), "push-models").await?;
-        let held = session.lock(&cloud, "push-models", lock).await?;
+        // Another configuration's bucket is asked as far as it is known without a look at everything.
+        session.alone(&cloud, &lock::others(&cloud, &Orphans::default()), "push-models").await?;
+        let held = session.lock(&cloud, "push-models", wait).await?;
         let held = held.ok_or_else(|| nothing(session, &cloud))?;
         session.under(&held, push(session, &cloud, &local, &held.gate())).await?
     };
@@ -52,11 +52,6 @@ pub(super) async fn run(session: &Session, lock: Lock) -> Result<(), Error> {
         show::json(&report);
     }
     Ok(())
-}
-
-/// Where a run with another configuration may hold its lease, as far as that is known without a look at everything.
-fn lock_others(cloud: &Cloud) -> Vec<String> {
-    super::lock::others(cloud, &Orphans::default())
 }
 
 /// The release that is published.

@@ -10,10 +10,13 @@ use crate::cli;
 use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
 use crate::cloud::lease::Held;
-use crate::engine::{NodeReport, Outcome, Removal, Report, Status, UpdateMode, Walk};
+use crate::engine::{NodeReport, Outcome, Report, Status, UpdateMode, Walk};
 use crate::error::Error;
 use crate::report::{self, Reporter, show, words};
 use crate::resources::registry::gateway_image;
+
+/// How often a bucket is made that then cannot be written to. It takes seconds each time.
+const ROUNDS: u32 = 6;
 
 pub(super) async fn run(session: &Session, asked: &cli::Up) -> Result<(), Error> {
     let config = session.config()?;
@@ -98,7 +101,7 @@ async fn under_the_lease(
             let walk = session.to_make(cloud, &found);
             let gate = held.gate();
             let walk = apply(session, Walk { gate: gate.clone(), ..walk }, shown);
-            Ok(if others.is_empty() { walk.await } else { lock::watching(cloud, &others, &gate, walk).await })
+            Ok(lock::watching(cloud, &others, &gate, walk).await)
         };
         session.under(&held, walk).await
     };
@@ -120,9 +123,6 @@ async fn take(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Up, made: &mut
     let why = format!("S3 says of the bucket {} that it is there, and that it is not, {ROUNDS} times in turn", cloud.bucket());
     Err(Error::failed(why, session.again("up")))
 }
-
-/// How often a bucket is made that then cannot be written to. It takes seconds each time.
-const ROUNDS: u32 = 6;
 
 /// Walks, and draws it.
 async fn apply(session: &Session, mut walk: Walk<Cloud>, shown: &Report) -> Outcome {
@@ -169,9 +169,8 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
 }
 
 fn changes_something(survey: &Report) -> bool {
-    let stays = |seen: &NodeReport| seen.unwanted.as_ref().is_some_and(|unwanted| unwanted.removal == Removal::Never);
     let changes = |seen: &NodeReport| {
         !seen.changes.is_empty() || !seen.watched && (seen.status != Status::Present || !seen.twins.is_empty())
     };
-    survey.nodes.iter().any(|seen| !stays(seen) && changes(seen))
+    survey.nodes.iter().any(|seen| !seen.stays() && changes(seen))
 }

@@ -131,10 +131,15 @@ impl Fault {
     }
 }
 
+/// A cause, and the id under which the service's support finds the call.
+#[must_use]
+pub fn with_request(why: &str, request_id: Option<&str>) -> String {
+    request_id.map_or_else(|| why.to_owned(), |id| format!("{why} (request {id})"))
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.cause())?;
-        self.request_id().map_or(Ok(()), |id| write!(f, " (request {id})"))
+        f.write_str(&with_request(&self.cause(), self.request_id()))
     }
 }
 

@@ -14,7 +14,7 @@ mod walk;
 
 pub use diff::{Change, differences};
 pub use event::{Action, Event, Events, Fact};
-pub use fault::{Fault, FaultKind, Origin};
+pub use fault::{Fault, FaultKind, Origin, with_request};
 pub use graph::{After, Graph, Node};
 pub use id::NodeId;
 pub use inputs::{Beside, Given, Inputs, Known};

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use gate::Gate;
 
-use super::{Change, Events, Fact, Graph, Remedy, Unwanted, UpdateMode};
+use super::{Change, Events, Fact, Graph, Remedy, Removal, Unwanted, UpdateMode};
 
 /// A way through a graph.
 pub struct Walk<W> {
@@ -79,6 +79,14 @@ pub struct NodeReport {
     pub facts: Vec<Fact>,
     /// Why it changes or is broken.
     pub evidence: Vec<String>,
+}
+
+impl NodeReport {
+    /// An earlier configuration made it, and `up` does not delete it.
+    #[must_use]
+    pub fn stays(&self) -> bool {
+        self.unwanted.as_ref().is_some_and(|unwanted| unwanted.removal == Removal::Never)
+    }
 }
 
 /// Another one just like a node's own.

@@ -16,4 +16,4 @@ pub use cleanup::Strangers;
 pub use pods::{Pod, Rolled, Served, served};
 pub use release::{Difference, Draft, Published, Upload};
 pub use repository::{Checked, Local, LocalFile, Problem, Repository};
-pub use rollout::{Report, release};
+pub use rollout::{Report, release, strangers};

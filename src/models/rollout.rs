@@ -220,7 +220,7 @@ async fn given_up(bucket: Bucket<'_>, draft: &Draft, why: Fault) -> Fault {
 }
 
 /// What others put under `models/`; what cannot be listed is not told.
-async fn strangers(bucket: Bucket<'_>, published: &Manifest) -> Option<Strangers> {
+pub async fn strangers(bucket: Bucket<'_>, published: &Manifest) -> Option<Strangers> {
     bucket.strangers(published).await.ok().filter(|strangers| strangers.count > 0)
 }
 

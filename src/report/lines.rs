@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::words;
-use crate::engine::{Event, Failure};
+use crate::engine::{Event, Failure, with_request};
 
 /// What was said, so that a cause that stops many nodes is said once.
 #[derive(Default)]
@@ -35,7 +35,7 @@ fn of(event: &Event) -> Option<String> {
             format!("  {node}: {} in {}", words::did(*did), words::took(*took))
         }
         Event::Failed(Failure { node, why, request_id, .. }) => {
-            format!("  {node}: FAILED: {}", words::with_request(why, request_id.as_deref()))
+            format!("  {node}: FAILED: {}", with_request(why, request_id.as_deref()))
         }
         Event::Stopping { why } => {
             let why = why.as_ref().map(|why| format!("{why}; ")).unwrap_or_default();

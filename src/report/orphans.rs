@@ -2,7 +2,7 @@
 
 use super::words;
 use crate::cloud::orphans::Orphans;
-use crate::engine::{NodeReport, Removal, Report, Status};
+use crate::engine::{NodeReport, Report, Status};
 
 /// What `up` deletes, each with where it answers or what it is called, and why it is not wanted.
 pub fn going<'a>(seen: impl IntoIterator<Item = &'a NodeReport>) {
@@ -45,9 +45,4 @@ pub fn notes(orphans: &Orphans) {
         .iter()
         .for_each(|held| outln!("Left, though it is not in the configuration any more: {}.", words::harmless(held)));
     orphans.unknown.iter().for_each(|why| outln!("Cannot tell of an earlier configuration: {}.", words::harmless(why)));
-}
-
-/// `up` does not delete it.
-pub(super) fn stays(seen: &NodeReport) -> bool {
-    seen.unwanted.as_ref().is_some_and(|unwanted| unwanted.removal == Removal::Never)
 }

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use serde::Serialize;
 
 use super::{orphans, words};
-use crate::engine::{Change, Fact, NodeReport, Remedy, Report, Status, Twin, UpdateMode};
+use crate::engine::{Change, Fact, NodeReport, Remedy, Report, Status, Twin, UpdateMode, with_request};
 use crate::models;
 
 /// One JSON object, at the end of a command.
@@ -39,7 +39,7 @@ pub fn plan(survey: &Report) {
     let gone: Vec<&NodeReport> = survey.nodes.iter().filter(goes).collect();
     orphans::going(gone.iter().copied());
     twins(survey);
-    for seen in survey.nodes.iter().filter(|seen| !(orphans::stays(seen) && seen.status == Status::Present)) {
+    for seen in survey.nodes.iter().filter(|seen| !(seen.stays() && seen.status == Status::Present)) {
         match &seen.status {
             Status::Absent => {}
             Status::Present if seen.changes.is_empty() || goes(&seen) => {}
@@ -147,7 +147,7 @@ pub fn words(status: &Status) -> String {
         Status::Broken { why, .. } => format!("broken: {why}"),
         Status::Foreign { why } => format!("not ours: {why}"),
         Status::Unknown { why, request_id } => {
-            format!("cannot be told: {}", words::with_request(why, request_id.as_deref()))
+            format!("cannot be told: {}", with_request(why, request_id.as_deref()))
         }
     }
 }

@@ -74,12 +74,6 @@ pub fn brief<T: AsRef<str>>(names: &[T]) -> String {
     format!("{} parts: {}", names.len(), kinds.iter().map(kind).collect::<Vec<_>>().join(", "))
 }
 
-/// A cause, and the id under which the service's support finds the call.
-#[must_use]
-pub fn with_request(why: &str, request_id: Option<&str>) -> String {
-    request_id.map_or_else(|| why.to_owned(), |id| format!("{why} (request {id})"))
-}
-
 /// What moves a terminal's cursor, sets its title, begins another line, or turns text around; all of it below U+10000.
 #[must_use]
 pub fn obeyed(c: char) -> bool {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::super::Session;
 use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
-use crate::engine::Status;
+use crate::engine::{Status, with_request};
 use crate::error::Error;
-use crate::report::{show, words};
+use crate::report::show;
 
 /// The deployment's WebSocket, where there is one. Nothing is looked at but the way to it.
 pub(in crate::commands) async fn of(session: &Session, cloud: &Arc<Cloud>) -> Result<String, Error> {
@@ -18,7 +18,7 @@ pub(in crate::commands) async fn of(session: &Session, cloud: &Arc<Cloud>) -> Re
     let found = seen.iter().flat_map(|seen| &seen.facts).find(|fact| fact.key == "websocket");
     found.map(|fact| fact.value.clone()).ok_or_else(|| match seen.map(|seen| seen.status) {
         Some(Status::Unknown { why, request_id }) => {
-            let why = words::with_request(&why, request_id.as_deref());
+            let why = with_request(&why, request_id.as_deref());
             Error::failed(format!("the address of the WebSocket cannot be read: {why}"), session.again("status"))
         }
         None | Some(Status::Absent) => Error::failed("the deployment has no WebSocket yet", session.again("up")),

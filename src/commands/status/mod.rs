@@ -19,7 +19,7 @@ use super::{Session, plan};
 use crate::cli;
 use crate::cloud::Cloud;
 use crate::cloud::orphans::Orphans;
-use crate::engine::{Change, NodeReport, Removal, Report, Status};
+use crate::engine::{Change, NodeReport, Report, Status};
 use crate::error::Error;
 use crate::replace;
 use crate::report::{self as tell, show, words};
@@ -186,9 +186,8 @@ impl<'a> Health<'a> {
 
     /// What to type next. Data alone is not deleted by a mere `up`.
     fn next(&self, session: &Session) -> String {
-        let stays = |seen: &&NodeReport| seen.unwanted.as_ref().is_some_and(|unwanted| unwanted.removal == Removal::Never);
         let only_left = self.wrong.is_empty() && self.drifted.is_empty() && self.twins.is_empty();
-        if only_left && self.left.iter().all(stays) {
+        if only_left && self.left.iter().all(|seen| seen.stays()) {
             let flags = self.left.iter().map(|seen| format!(" --delete-data {}", seen.node)).collect::<String>();
             let keep = "or keep it for good: take its tag tritondeploy:deployment off";
             return format!("{} (with all that is in it), {keep}", session.again(&format!("up{flags}")));
@@ -229,7 +228,7 @@ fn changes(seen: &NodeReport) -> impl Iterator<Item = &Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Twin, Unwanted, UpdateMode};
+    use crate::engine::{Removal, Twin, Unwanted, UpdateMode};
 
     fn seen(node: &str, status: Status, to: Option<Value>) -> NodeReport {
         let change = |to| (Change { field: "spec.replicas".to_owned(), from: json!(1), to }, UpdateMode::InPlace);
