@@ -87,7 +87,7 @@ pub(super) fn objects(
     add(g, Kind::DaemonSet, Removal::Last, namespaces.clone());
     let made_from = After::of((namespaces, accounts, maps));
     let has_pods = unwanted.iter().any(|(object, _)| object.kind == Kind::Deployment);
-    let placed = has_pods.then(|| g.watch("kube/placement", Placement, deployment.clone(), runs));
+    let placed = has_pods.then(|| g.watch("kube/placement", Placement::default(), deployment.clone(), runs));
     let pods = add(g, Kind::Deployment, Removal::Early, After::of((made_from.clone(), placed)));
     // Made after the pods, and so gone before them in `down`.
     add(g, Kind::Service, Removal::Last, After::of((made_from, pods)));

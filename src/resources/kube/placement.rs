@@ -1,12 +1,14 @@
 //! Whether the new pods have a place beside those of an earlier configuration, watched. The old ones go on answering until
 //! the new ones are ready, or until the scheduler says that there is no room for both: then they must go first.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment as Api1;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::applied::Applied;
 use super::deployment::{Deployment, DeploymentOutput};
@@ -15,8 +17,28 @@ use crate::cloud::kube::OrFault;
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Action, After, Fault, Found, Given, Node, Observation, Observe};
 
+/// For so long the scheduler must have found no room, before the old pods go: a device plugin that restarts, or a node that
+/// is being cordoned, looks the same for a moment.
+const CERTAIN: Duration = Duration::from_secs(30);
+
 /// The place of the new pods.
-pub struct Placement;
+#[derive(Default)]
+pub struct Placement {
+    /// Since when every look has found no room.
+    no_room: Mutex<Option<Instant>>,
+}
+
+impl Placement {
+    /// Notes what a look found. True: there is no room, and that for long enough to act on it.
+    fn is_certain(&self, no_room: bool) -> bool {
+        let mut since = self.no_room.lock().unwrap_or_else(PoisonError::into_inner);
+        if !no_room {
+            *since = None;
+            return false;
+        }
+        since.get_or_insert_with(Instant::now).elapsed() >= CERTAIN
+    }
+}
 
 /// Nothing of it is compared.
 #[derive(Serialize)]
@@ -52,8 +74,12 @@ impl Observe for Placement {
         let Some(deployment) = api.get(&place.name).await.fault_or_absent()? else { return Ok(Observation::Absent) };
         let Some(stage) = unfinished(&deployment) else { return Ok(Observation::Present(Found::one((), State))) };
         let pods = newest(&client, &deployment, place).await?;
-        Ok(match pods.iter().any(has_no_room) {
+        let no_room = pods.iter().any(has_no_room);
+        Ok(match self.is_certain(no_room) {
             true => Observation::Present(Found::one((), State)),
+            false if no_room => {
+                Observation::Changing { why: format!("{stage}; no room for them beside the old pods so far"), found: None }
+            }
             false => Observation::Changing { why: stage, found: None },
         })
     }
@@ -68,6 +94,19 @@ impl Observe for Placement {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_old_pods_stay_until_there_has_been_no_room_for_half_a_minute() {
+        let placement = Placement::default();
+        assert!(!placement.is_certain(true));
+        tokio::time::advance(CERTAIN / 2).await;
+        assert!(!placement.is_certain(false), "it was for a moment only");
+        assert!(!placement.is_certain(true));
+        tokio::time::advance(CERTAIN - Duration::from_millis(1)).await;
+        assert!(!placement.is_certain(true));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(placement.is_certain(true));
+    }
 
     fn pod(reason: &str, message: &str) -> Pod {
         let condition = json!({"type": "PodScheduled", "status": "False", "reason": reason, "message": message});
