@@ -3,8 +3,6 @@
 //! On-demand prices of us-east-1 as AWS published them up to January 2026; other regions differ, so the
 //! region is always said with the number.
 
-use serde::Serialize;
-
 use crate::cloud::stored::Store;
 use crate::config::Config;
 
@@ -17,7 +15,7 @@ pub const PRICED_UNTIL: &str = "January 2026";
 const MONTH: f64 = 730.0;
 
 /// US dollars an hour for each part.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Cost {
     /// What, and dollars an hour.
     pub parts: Vec<(String, f64)>,
@@ -30,6 +28,16 @@ impl Cost {
     #[must_use]
     pub fn total(&self) -> f64 {
         self.parts.iter().map(|(_, dollars)| dollars).sum()
+    }
+
+    /// For scripts.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        let part = |(what, usd): &(String, f64)| serde_json::json!({"what": what, "usd_per_hour": usd});
+        serde_json::json!({
+            "usd_per_hour": self.total(), "parts": self.parts.iter().map(part).collect::<Vec<_>>(), "unknown": self.unknown,
+            "priced_in": PRICED_IN, "priced_until": PRICED_UNTIL,
+        })
     }
 
     /// One line.

@@ -22,7 +22,7 @@ use super::calls::CallLog;
 pub use super::fault::{OrFault, code, fault_of};
 use super::fault::{chain, no_such_region};
 use crate::config::Config;
-use crate::engine::{Fault, FaultKind, with_request};
+use crate::engine::{Fault, FaultKind, with_origin};
 
 /// Where neither the configuration nor the environment nor the profile names a region.
 pub const DEFAULT_REGION: &str = "us-east-1";
@@ -62,7 +62,7 @@ pub enum ConnectError {
     NoCredentials(String),
     #[error("the AWS credentials could not be loaded: {0}")]
     Credentials(String),
-    #[error("AWS does not let us in: {0}")]
+    #[error("AWS refuses the credentials: {0}")]
     Refused(String),
     #[error("AWS has no region {region} that we know of: {why}")]
     NoRegion { region: String, nearest: &'static str, why: String },
@@ -83,7 +83,7 @@ impl ConnectError {
             Self::Credentials(_) => "look at the profile in ~/.aws/config (AWS_PROFILE), or log in again with `aws sso login`",
             Self::Refused(_) => "renew the credentials (`aws sso login`, or a new key), then run this again",
             Self::NoRegion { nearest, .. } => {
-                let say = "Say it with --region, with region in tritondeploy.toml, or with AWS_REGION";
+                let say = "Set it with --region, with region in tritondeploy.toml, or with AWS_REGION";
                 return format!("did you mean {nearest}? {say}");
             }
             Self::Unreachable { .. } => "look at the network, the proxy, the region and the endpoint_url",
@@ -160,7 +160,7 @@ fn refusal(fault: Fault, region: &str, endpoint: Option<&str>) -> ConnectError {
     // AWS's own endpoints have the region in their names, so that one that does not exist is not found; another
     // endpoint sees it in the signature.
     let of_region = no_such_region(&fault) || (!denied && endpoint.is_none());
-    let why = with_request(&fault.message, fault.request_id());
+    let why = with_origin(&fault.message, fault.origin.as_deref());
     match super::regions::nearest(region) {
         Some(nearest) if of_region => ConnectError::NoRegion { region: region.to_owned(), nearest, why },
         _ if denied => ConnectError::Refused(why),

@@ -124,11 +124,11 @@ impl Inventory {
             let Some(next) = left.next() else {
                 let offering = if offered.is_empty() { "no zone".to_owned() } else { offered.join(", ") };
                 return Err(Fault::fatal(format!(
-                    "{} needs {} zones that offer {kind} and in which EKS runs; {kind} is offered in {offering}. \
-                     Next: another nodes.instance_type, another region, or name the zones in network.zones",
+                    "{} needs {} zones that offer {kind} and in which EKS runs; {kind} is offered in {offering}",
                     aws.region,
                     config.network.private.len(),
-                )));
+                ))
+                .with_next("choose another nodes.instance_type or region, or name the zones in network.zones"));
             };
             zone.clone_from(next);
         }

@@ -108,7 +108,7 @@ impl fmt::Display for Holder {
             let text: String = text.chars().filter(is_shown).take(200).collect();
             if text.is_empty() { unknown.to_owned() } else { text }
         };
-        let (command, who) = (plain(&self.command, "a command that is not told"), plain(&self.who, "somebody"));
+        let (command, who) = (plain(&self.command, "an unknown command"), plain(&self.who, "somebody"));
         write!(
             f,
             "{command} by {who} on {} since {}",
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_holder_is_told_without_control_characters() {
         let holder = Holder { who: "a\u{1b}[31m\n\u{202e}error".to_owned(), ..Holder::default() };
-        let told = "a command that is not told by a[31merror on an unknown host since an unknown time";
+        let told = "an unknown command by a[31merror on an unknown host since an unknown time";
         assert_eq!(holder.to_string(), told);
     }
 

@@ -47,7 +47,8 @@ impl Machine {
         let found = answer.and_then(|answer| answer.instance_types?.into_iter().next());
         found.as_ref().map(Self::of).ok_or_else(|| {
             let region = &aws.region;
-            Fault::fatal(format!("nodes.instance_type: EC2 has no instance type {kind} in {region}; write \"g4dn.xlarge\", or \"t3.xlarge\" for one without a GPU"))
+            Fault::fatal(format!("nodes.instance_type: EC2 has no instance type {kind} in {region}"))
+                .with_next("write \"g4dn.xlarge\", or \"t3.xlarge\" for one without a GPU")
         })
     }
 

@@ -92,7 +92,7 @@ impl Orphans {
         if let Ok(found) = tagged {
             orphans.add(cloud, found);
         }
-        // What cannot be told of the cluster ends with it.
+        // What could not be read of the cluster ends with it.
         orphans.take(objects.map_err(|_| String::new()));
         orphans.unknown.retain(|why| !why.is_empty());
         Ok(orphans)

@@ -24,7 +24,7 @@ pub(super) struct Stored {
     /// None: it may not be counted.
     contents: Option<Contents>,
     /// None where the contents are not known; at least so much where not all was counted.
-    dollars_a_month: Option<f64>,
+    usd_per_month: Option<f64>,
     /// What deletes it; none where the configuration names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     delete: Option<String>,
@@ -47,8 +47,8 @@ impl Stored {
         let found = survey.nodes.iter().filter(|seen| which(seen)).filter_map(|seen| Some((seen, named(cloud, &seen.node)?)));
         let read = async |(seen, (store, name)): (&NodeReport, (Store, String))| {
             let contents = store.contents(&cloud.aws, &name).await.ok();
-            let dollars_a_month = contents.map(|contents| cost::stored(store, contents.bytes));
-            Self { node: seen.node.clone(), store, name, contents, dollars_a_month, delete: None }
+            let usd_per_month = contents.map(|contents| cost::stored(store, contents.bytes));
+            Self { node: seen.node.clone(), store, name, contents, usd_per_month, delete: None }
         };
         join_all(found.map(read)).await
     }
@@ -60,7 +60,7 @@ impl Stored {
             Store::Repository => ("ECR repository", "image"),
         };
         let price = format!("${} per GB-month", cost::per_gb_month(self.store));
-        let holds = match (self.contents, self.dollars_a_month) {
+        let holds = match (self.contents, self.usd_per_month) {
             (Some(Contents { count, bytes, more }), Some(dollars)) => {
                 let least = if more { "over " } else { "" };
                 let (gigabytes, s) = (bytes as f64 / 1e9, if count == 1 { "" } else { "s" });
@@ -117,7 +117,7 @@ pub(super) fn check(survey: &Report, names: &[String]) -> Result<(), Error> {
             [one] if matches!(one.status, Status::Present | Status::Changing { .. }) => {}
             [one] => {
                 let why = format!("--delete-data {name}: {}", crate::report::show::words(&one.status));
-                return Err(Error::failed(why, "put this right first; nothing was changed"));
+                return Err(Error::failed(why, "fix this first; nothing was changed"));
             }
             [] => {
                 let data = |seen: &&NodeReport| ["bucket", "repository"].contains(&seen.kind) && seen.unwanted.is_some();
@@ -159,7 +159,7 @@ mod tests {
             store: Store::Bucket,
             name: "a".to_owned(),
             contents: Some(Contents { count: 3, bytes: 100_000_000_000, more: false }),
-            dollars_a_month: Some(2.3),
+            usd_per_month: Some(2.3),
             delete: None,
         };
         assert_eq!(stored.line(), "S3 bucket a: 3 objects, 100.000 GB, $2.30 a month at $0.023 per GB-month");

@@ -11,7 +11,7 @@ use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
 use crate::cloud::orphans::Data;
 use crate::cost;
-use crate::engine::{Gate, NodeReport, Outcome, Status, Walk, with_request};
+use crate::engine::{Gate, NodeReport, Outcome, Status, Walk, with_origin};
 use crate::error::Error;
 use crate::report::{self, Reporter, show};
 
@@ -37,7 +37,10 @@ pub(super) async fn run(session: &Session, asked: &cli::Down) -> Result<(), Erro
         let stays = if foreign.is_empty() { String::new() } else { format!("; {} not ours, which stays", foreign.len()) };
         let only_twins = ours.iter().filter(|seen| seen.status == Status::Absent).count();
         let count = ours.len() - only_twins + show::count_twins(&survey);
-        show::line(format!("{count} to delete{models}{stays}."));
+        match count {
+            0 => show::line(format!("Nothing to delete{stays}.")),
+            count => show::line(format!("{count} to delete{models}{stays}.")),
+        }
         if ours.iter().any(|seen| &*seen.node == "cluster") {
             show::line(format!("It costs {} until then.", cost::of(&cloud.config).line(&cloud.aws.region)));
         }
@@ -51,7 +54,7 @@ pub(super) async fn run(session: &Session, asked: &cli::Down) -> Result<(), Erro
     let former: Vec<&str> = ours.iter().filter(|seen| seen.unwanted.is_some()).map(|seen| &*seen.node).collect();
     let done = |left: &[String]| {
         let (unknown, seconds) = (&orphans.unknown, outcome.took.as_secs_f64());
-        json!({"outcome": outcome, "former": former, "kept": kept, "untold": unknown, "left": left, "seconds": seconds})
+        json!({"outcome": outcome, "orphans": former, "data_left": kept, "orphans_unknown": unknown, "left": left, "seconds": seconds})
     };
     if let Err(error) = ended {
         let found = done(error.exists());
@@ -77,7 +80,7 @@ pub(super) async fn run(session: &Session, asked: &cli::Down) -> Result<(), Erro
         show::line(format!("Left of {} in {}: {nothing}", cloud.config.name, cloud.aws.region));
         kept.iter().for_each(|stored| show::line(format!("  {}", stored.line())));
         if !orphans.unknown.is_empty() {
-            show::line(format!("Of these it cannot be told whether they were ours: {}.", orphans.unknown.join("; ")));
+            show::line(format!("Whose these are could not be read, and they were left: {}.", orphans.unknown.join("; ")));
         }
     }
     Ok(())
@@ -107,10 +110,9 @@ async fn under_the_lease(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Dow
     session.alone(cloud, others, "down").await?;
     let held = match session.bucket(cloud).await? {
         Status::Absent | Status::Foreign { .. } => None,
-        Status::Unknown { why, request_id } => {
-            let why = with_request(&why, request_id.as_deref());
-            let why =
-                format!("cannot take the lease, since it cannot be told whether the bucket {} is ours: {why}", cloud.bucket());
+        Status::Unknown { why, origin } => {
+            let why = with_origin(&why, origin.as_deref());
+            let why = format!("cannot take the lease: whose the bucket {} is could not be read: {why}", cloud.bucket());
             return Err(Error::failed(why, session.again("down")));
         }
         Status::Present | Status::Changing { .. } | Status::Broken { .. } => session.lock(cloud, "down", asked.ask.lock).await?,

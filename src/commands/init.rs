@@ -35,7 +35,7 @@ pub(super) async fn run(session: &Session, init: Init) -> Result<(), Error> {
         "# Every key has a default: the reference deployment. All keys: docs/config.md\n{name}{region}\n[workload]\n{who}\n\n[models]\ndirectory = \"models\"\n\n# Yours, on all that takes tags.\n# [tags]\n# CostCentre = \"4711\"\n"
     );
     // What is written must be what `up` reads.
-    crate::config::checked(&text).map_err(|why| Error::usage(why, "nothing was written; say it otherwise"))?;
+    crate::config::checked(&text).map_err(|why| Error::usage(why, "nothing was written; correct it"))?;
     write(&session.config, &text)?;
     let models = session.config.parent().unwrap_or(Path::new("")).join("models");
     for (path, content) in BUNDLED {
@@ -65,7 +65,7 @@ async fn who(session: &Session, init: Init) -> Result<String, Error> {
         let otherwise = "say who may reach the WebSocket: --source-ranges CIDR or --public-without-auth";
         let answer = report::ask("Who may reach the WebSocket?", hint, otherwise, &session.cancel).await?;
         let answer = answer.filter(|answer| !answer.is_empty());
-        let answer = answer.ok_or_else(|| Error::usage("nothing was said", "run it again, or use --source-ranges"))?;
+        let answer = answer.ok_or_else(|| Error::usage("there was no answer", "run it again, or use --source-ranges"))?;
         if answer == "public" {
             return Ok(PUBLIC.to_owned());
         }

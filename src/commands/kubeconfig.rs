@@ -27,7 +27,7 @@ pub(super) async fn run(session: &Session, output: Option<PathBuf>) -> Result<()
     let Some(path) = output else {
         // The same either way: kubectl reads JSON too.
         if session.json() {
-            show::json(&kubeconfig);
+            show::foreign_json(&kubeconfig);
         } else {
             show::line(text.trim_end());
         }

@@ -15,9 +15,9 @@ use crate::cloud::Cloud;
 use crate::cloud::lease::{self, Held, Holder, NotTaken, Pace, Released, Seen};
 use crate::cloud::orphans::Orphans;
 use crate::deployment;
-use crate::engine::{Event, Events, Fault, FaultKind, Gate, Report, Status, Walk};
+use crate::engine::{Event, Events, Fault, FaultKind, Gate, Report, Status, Walk, format_duration};
 use crate::error::Error;
-use crate::report::{Reporter, words};
+use crate::report::Reporter;
 
 /// Why a walk without a lease does not act.
 pub(super) const NONE: &str = "something is to be changed after all, and the deployment's lease is not taken";
@@ -78,12 +78,12 @@ impl Session {
         let events = reporter.events();
         let limit = lock.lock_timeout.unwrap_or_default();
         let waiting = |seen: &Seen, so_far: Duration| {
-            let (so_far, limit) = (words::took(so_far), words::took(limit));
+            let (so_far, limit) = (format_duration(so_far), format_duration(limit));
             say(&events, format!("waiting for {} to end, {so_far} of {limit}", seen.holder));
         };
         let taken = lease::take(&cloud.aws, &bucket, me, Pace::default(), limit, &self.cancel, waiting).await;
         if let Ok((_, Some(former))) = &taken {
-            say(&events, format!("taken over from a run that is no more: {former}"));
+            say(&events, format!("taken over from a run that has ended: {former}"));
         }
         drop(events);
         reporter.end().await;
@@ -118,11 +118,11 @@ impl Session {
 
     /// Another run is changing this deployment.
     pub(super) fn held_by(&self, seen: &Seen, command: &str) -> Error {
-        let renewed = seen.age.map(|age| format!(" (renewed {} ago)", words::took(age))).unwrap_or_default();
+        let renewed = seen.age.map(|age| format!(" (renewed {} ago)", format_duration(age))).unwrap_or_default();
         let next = format!(
-            "wait for it ({} --lock-timeout 30m); if that run is no more, its lease ends {} s after it, or now by {}",
+            "wait for it (`{} --lock-timeout 30m`); where that run has died, its lease ends within {}, or now with `{}`",
             self.again(command),
-            lease::EXPIRES.as_secs(),
+            format_duration(lease::EXPIRES),
             self.again("unlock"),
         );
         let why = format!("another run is changing this deployment: {}{renewed}; nothing was changed by this one", seen.holder);
@@ -135,11 +135,12 @@ impl Session {
         // Whoever asked to stop does not wait for a service that does not answer.
         let limit = if self.cancel.is_cancelled() { STOPPED } else { Duration::MAX };
         let released = timeout(limit, held.release()).await;
-        let released = released.unwrap_or_else(|_| Err(Fault::try_again(format!("no answer within {} s", STOPPED.as_secs()))));
+        let released =
+            released.unwrap_or_else(|_| Err(Fault::try_again(format!("no answer within {}", format_duration(STOPPED)))));
         let told = match released {
             Ok(Released::Gone) => None,
-            Ok(Released::NotOurs(Some(seen))) => Some(format!("it was another's at the end: {}", seen.holder)),
-            Ok(Released::NotOurs(None)) => Some("it was gone at the end: somebody removed it".to_owned()),
+            Ok(Released::NotOurs(Some(seen))) => Some(format!("another run had taken it before this one ended: {}", seen.holder)),
+            Ok(Released::NotOurs(None)) => Some("somebody removed it before the run ended".to_owned()),
             Err(why) => Some(format!("it could not be removed, and ends by itself: {why}")),
         };
         if let Some(told) = told {
@@ -170,7 +171,7 @@ pub(super) fn others(cloud: &Cloud, orphans: &Orphans) -> Vec<String> {
 pub(super) async fn watching<T>(cloud: &Cloud, buckets: &[String], gate: &Gate, doing: impl Future<Output = T>) -> T {
     let watched = async {
         let seen = another(cloud, buckets).await;
-        gate.shut(&format!("another run has begun: {}", seen.holder));
+        gate.shut(&format!("another run has started: {}", seen.holder));
         std::future::pending::<Infallible>().await
     };
     tokio::select! {
@@ -214,7 +215,7 @@ impl Running {
     pub(super) fn line(&self) -> Option<String> {
         match &self.0 {
             Ok(seen) => seen.as_ref().map(|seen| format!("{} is running.", seen.holder)),
-            Err(why) => Some(format!("Whether somebody changes it now cannot be told: {why}")),
+            Err(why) => Some(format!("Whether another run is changing it could not be read: {why}")),
         }
     }
 

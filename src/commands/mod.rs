@@ -31,7 +31,7 @@ use crate::cloud::inventory::Inventory;
 use crate::cloud::machine::Machine;
 use crate::config::{self, Config};
 use crate::deployment;
-use crate::engine::{Events, Failure, Fault, FaultKind, Gate, Graph, Outcome, Report, Walk, with_request};
+use crate::engine::{Events, Failure, Fault, FaultKind, Gate, Graph, Outcome, Report, Walk, with_origin};
 use crate::error::Error;
 use crate::models::{Checked, Repository};
 use crate::report::{Mode, show, words};
@@ -154,7 +154,7 @@ impl Session {
 
     /// What the graph is made of. To make something, the zones are chosen that are not chosen yet.
     async fn inventory(&self, cloud: &Arc<Cloud>, to_make: bool) -> Result<Inventory, Error> {
-        let mut inventory = Inventory::read(cloud).await.map_err(|why| fault(&why, LOOKING))?;
+        let mut inventory = Inventory::read(cloud).await.map_err(|why| self.unusable(&why))?;
         if to_make {
             let mut problems = inventory.machine.problems(&cloud.config);
             problems.extend(inventory.admins.problems(&cloud.aws).await.map_err(|why| fault(&why, "look at access.admins"))?);
@@ -162,9 +162,19 @@ impl Session {
                 let why = format!("{}:\n  {}", self.config.display(), problems.join("\n  "));
                 return Err(Error::usage(why, "correct the configuration; nothing was changed"));
             }
-            inventory.choose(&cloud.aws, &cloud.config).await.map_err(|why| fault(&why, LOOKING))?;
+            inventory.choose(&cloud.aws, &cloud.config).await.map_err(|why| self.unusable(&why))?;
         }
         Ok(inventory)
+    }
+
+    /// What is wrong with the configuration, as the account sees it; or why the account could not be looked at.
+    fn unusable(&self, why: &Fault) -> Error {
+        match (why.kind, &why.next) {
+            (FaultKind::Fatal, Some(next)) => {
+                Error::usage(format!("{}: {}", self.config.display(), why.message), format!("{next}; nothing was changed"))
+            }
+            _ => fault(why, LOOKING),
+        }
     }
 
     /// A walk through the graph that is made of this, to make it or to compare it: the local models are read. They may be
@@ -204,7 +214,7 @@ impl Session {
         repository.map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             let why = format!("the model repository is not in order:\n  {}", lines.join("\n  "));
-            Error::failed(why, format!("mend it, then {}; nothing was changed", self.again(command)))
+            Error::failed(why, format!("correct it, then {}; nothing was changed", self.again(command)))
         })
     }
 
@@ -244,10 +254,11 @@ const LOOKING: &str = "look at the account";
 
 /// A call that failed outside a walk.
 fn fault(why: &Fault, doing: &str) -> Error {
-    let next = match why.kind {
-        FaultKind::Denied => "ask for the permission, or use other credentials",
-        FaultKind::TryAgain | FaultKind::Unsure => "run it again",
-        FaultKind::Fatal => "",
+    let next = match (why.next.as_deref(), why.kind) {
+        (Some(next), _) => next,
+        (None, FaultKind::Denied) => "ask for the permission, or use other credentials",
+        (None, FaultKind::TryAgain | FaultKind::Unsure) => "run it again",
+        (None, FaultKind::Fatal) => "",
     };
     Error::failed(format!("could not {doing}: {why}"), next)
 }
@@ -261,11 +272,15 @@ fn ended(outcome: &Outcome, next: String) -> Result<(), Error> {
     if outcome.ok() {
         return Ok(());
     }
-    let lost = outcome.shut.iter().map(|why| format!("stopped, what was in flight is finished: {why}"));
+    let lost = outcome.shut.iter().map(|why| format!("stopped after finishing the calls in flight: {why}"));
     let mut why: Vec<String> = lost.chain(causes(&outcome.failures)).collect();
     if !outcome.blocked.is_empty() {
-        why.push(format!("not tried for that: {}", words::brief(&outcome.blocked)));
+        why.push(format!("skipped because of the failures above: {}", words::brief(&outcome.blocked)));
     }
+    let mut steps: Vec<&str> = outcome.failures.iter().filter_map(|failure| failure.next.as_deref()).collect();
+    let mut known = HashSet::new();
+    steps.retain(|step| known.insert(*step));
+    let next = if steps.is_empty() { next } else { format!("{}; then {next}", steps.join("; ")) };
     Err(Error::Failed { why: why.join("\n  "), exists, next, found: Box::default() })
 }
 
@@ -284,8 +299,8 @@ fn causes(failures: &[Failure]) -> Vec<String> {
         let evidence = alike.iter().flat_map(|failure| &failure.evidence);
         let evidence = evidence.filter(|line| !why.contains(line.as_str()) && told.insert(line.to_string()));
         let evidence: String = evidence.take(show::EVIDENCE).map(|line| format!("\n    {line}")).collect();
-        let request = alike.iter().find_map(|failure| failure.request_id.as_deref());
-        format!("{}: {}{evidence}", words::brief(&names), with_request(why, request))
+        let origin = alike.iter().find_map(|failure| failure.origin.as_deref());
+        format!("{}: {}{evidence}", words::brief(&names), with_origin(why, origin))
     };
     causes.iter().map(one).collect()
 }
@@ -293,6 +308,7 @@ fn causes(failures: &[Failure]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Origin;
 
     #[test]
     fn a_cause_is_told_once_with_all_that_it_stopped() {
@@ -300,8 +316,8 @@ mod tests {
             node: node.into(),
             kind: "x",
             why: why.to_owned(),
-            code: None,
-            request_id: Some(format!("of-{node}")),
+            origin: Some(Origin { request_id: Some(format!("of-{node}")), ..Origin::default() }.into()),
+            next: None,
             evidence: evidence.iter().map(|line| (*line).to_owned()).collect(),
         };
         let failures = [

@@ -24,8 +24,9 @@ pub(super) async fn run(session: &Session) -> Result<(), Error> {
         let cost = cost::of(&cloud.config);
         show::json(&json!({
             "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
-            "nodes": survey.nodes, "warnings": crate::config::warnings(&cloud.config), "dollars_an_hour": cost.total(), "cost": cost,
-            "data": data, "held": inventory.orphans.held, "untold": inventory.orphans.unknown, "lease": running.json(),
+            "counts": report::plan::Counts::of(&survey), "nodes": report::plan::json(&survey), "data_left": data,
+            "orphans_kept": inventory.orphans.held, "orphans_unknown": inventory.orphans.unknown,
+            "warnings": crate::config::warnings(&cloud.config), "cost": cost.json(), "lease": running.json(),
         }));
         return Ok(());
     }
@@ -37,7 +38,7 @@ pub(super) async fn run(session: &Session) -> Result<(), Error> {
 /// Account, region, what will happen and its cost.
 pub(super) fn present(cloud: &Arc<Cloud>, orphans: &Orphans, survey: &Report, data: &[Stored]) {
     head(cloud);
-    show::plan(survey);
+    report::plan::show(survey);
     report::orphans::data(&data.iter().map(Stored::line).collect::<Vec<_>>());
     report::orphans::notes(orphans);
     let changed = |seen: &&crate::engine::NodeReport| &*seen.node == "kube/deployment" && !seen.changes.is_empty();

@@ -43,7 +43,7 @@ pub(super) async fn run(session: &Session, wait: Lock) -> Result<(), Error> {
         let refused = report.pods.iter().any(|pod| !pod.ok);
         let next = match &report.superseded {
             Some(_) => format!("{} to release these models instead", session.again("push-models")),
-            None if refused => format!("mend the model, then {}", session.again("push-models")),
+            None if refused => format!("correct the model, then {}", session.again("push-models")),
             None => session.again("push-models"),
         };
         return Err(Error::failed(why.to_string(), next).with(json!(report)));

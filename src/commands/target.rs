@@ -40,7 +40,7 @@ impl Target {
         let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
         if authority.contains('@') {
-            return wrong("a user's name has no place in it: servers take none", example());
+            return wrong("it must not contain a user name: servers take none", example());
         }
         // The URI's parser takes any digits for a port.
         let bare = authority.len() == uri.host().unwrap_or_default().len();

@@ -15,7 +15,7 @@ pub(super) async fn run(session: &Session) -> Result<(), Error> {
     let sdk = aws::offline(&config).await.map_err(|why| Error::failed(why.to_string(), why.next()))?;
     let (token, expires) = token::eks_token(&sdk, &config.name).await.map_err(|why| fault(&why, "make a token"))?;
     // https://kubernetes.io/docs/reference/config-api/client-authentication.v1beta1/
-    show::json(&serde_json::json!({
+    show::foreign_json(&serde_json::json!({
         "apiVersion": "client.authentication.k8s.io/v1beta1",
         "kind": "ExecCredential",
         "spec": {},

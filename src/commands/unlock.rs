@@ -1,9 +1,10 @@
-//! `unlock`: removes the lease of a run that is no more.
+//! `unlock`: removes the lease of a run that has died.
 
 use serde_json::json;
 
 use super::{Session, fault, lock};
 use crate::cloud::lease;
+use crate::engine::format_duration;
 use crate::error::Error;
 use crate::report::{self, show};
 
@@ -19,7 +20,7 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
     let (holder, is_live) = (&seen.holder, seen.is_live());
     if !session.json() {
         show::line(format!("{place}: {holder}"));
-        let age = seen.age.map_or_else(|| "at a time that S3 does not tell".to_owned(), |age| format!("{} s ago", age.as_secs()));
+        let age = seen.age.map_or_else(|| "at an unknown time".to_owned(), |age| format!("{} ago", format_duration(age)));
         show::line(match is_live {
             true => {
                 format!("warning: it looks alive, and was renewed {age}: without its lease it stops, and its work stays undone.")

@@ -10,6 +10,7 @@ use crate::cli;
 use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
 use crate::cloud::lease::Held;
+use crate::cost;
 use crate::engine::{NodeReport, Outcome, Report, Status, UpdateMode, Walk};
 use crate::error::Error;
 use crate::report::{self, Reporter, show, words};
@@ -22,7 +23,7 @@ pub(super) async fn run(session: &Session, asked: &cli::Up) -> Result<(), Error>
     let config = session.config()?;
     if config.workload.source_ranges.is_empty() && !config.workload.public_without_auth {
         return Err(Error::usage(
-            "it is not said who may reach the WebSocket",
+            "the configuration does not say who may reach the WebSocket",
             format!(
                 "set source_ranges = [\"YOUR.ADDRESS/32\"] or public_without_auth = true under [workload] in {}, or run `tritondeploy init`",
                 session.config.display()
@@ -86,7 +87,8 @@ async fn under_the_lease(
     (inventory_shown, shown): (&Inventory, &Report),
 ) -> Result<Outcome, Error> {
     if !asked.ask.yes {
-        report::confirm("Go on?", &session.cancel).await?;
+        let question = report::plan::Counts::of(shown).question(cost::of(&cloud.config).total());
+        report::confirm(&question, &session.cancel).await?;
     }
     session.alone(cloud, &lock::others(cloud, &inventory_shown.orphans), "up").await?;
     let mut made = false;
@@ -120,7 +122,7 @@ async fn take(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Up, made: &mut
             return Ok(held);
         }
     }
-    let why = format!("S3 says of the bucket {} that it is there, and that it is not, {ROUNDS} times in turn", cloud.bucket());
+    let why = format!("S3 says that the bucket {} exists and that it does not, {ROUNDS} times in turn", cloud.bucket());
     Err(Error::failed(why, session.again("up")))
 }
 
@@ -157,13 +159,16 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
         return Err(Error::failed(refused.join("\n  "), next));
     }
     if !refused.is_empty() {
-        let next = format!("put this right first ({} shows everything); nothing was changed", session.again("status"));
+        let next = format!("fix this first ({} shows everything); nothing was changed", session.again("status"));
         return Err(Error::failed(refused.join("\n  "), next));
     }
     session.served(cloud, "up").await?;
     if survey.nodes.iter().any(|seen| &*seen.node == "gateway-image" && seen.status != Status::Present) {
-        let next = format!("then {}; nothing was created", session.again("up"));
-        gateway_image::preflight(cloud).await.map_err(|why| Error::failed(why, next))?;
+        let again = session.again("up");
+        gateway_image::preflight(cloud).await.map_err(|why| {
+            let next = why.next.as_ref().map_or_else(|| again.clone(), |next| format!("{next}; then {again}"));
+            Error::failed(format!("gateway-image: {why}"), format!("{next}; nothing was created"))
+        })?;
     }
     Ok(())
 }

@@ -48,7 +48,9 @@ fn wrong(arn: &str) -> Option<String> {
     let named = name.bytes().all(plain) && name.split('/').all(|part| !part.is_empty()) && name.len() <= 576;
     match (service, kind) {
         ("iam", "user" | "role") if named => None,
-        ("iam", "root") => Some("is the account's root user, whom nobody should work as; write a user or a role".to_owned()),
+        ("iam", "root") => {
+            Some("is the account's root user, which nobody should use for daily work; write a user or a role".to_owned())
+        }
         ("iam", "group") => Some("is a group, and EKS lets in users and roles only; write its members, or a role".to_owned()),
         _ => Some(format!("is no ARN of an IAM user or role, {SUCH_AS}")),
     }

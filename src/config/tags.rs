@@ -26,7 +26,7 @@ pub(super) fn problems(tags: &BTreeMap<String, String>) -> Vec<String> {
     for (key, value) in tags {
         let why = key_problem(key).or_else(|| value_problem(value)).or_else(|| {
             let twice = !known.insert(key.to_lowercase());
-            twice.then(|| "is there twice; IAM does not tell upper from lower case in keys".to_owned())
+            twice.then(|| "is there twice; keys in IAM are case-insensitive".to_owned())
         });
         problems.extend(why.map(|why| format!("tags.{key:?}: {why}")));
     }

@@ -39,7 +39,7 @@ pub(super) enum AnyObservation {
 }
 
 impl AnyObservation {
-    /// Others just like it.
+    /// Duplicates of it.
     pub(super) fn twins(&self) -> &[Output] {
         match self {
             Self::Present(found) | Self::Changing { found: Some(found), .. } => &found.twins,
@@ -89,7 +89,7 @@ pub(super) trait AnyNode<W>: Send + Sync {
     fn evidence<'a>(&'a self, cx: &'a Cx<W>, known: &'a Known) -> BoxFuture<'a, Vec<String>>;
     fn how(&self, change: &Change) -> UpdateMode;
     fn why_not(&self, change: &Change) -> Option<String>;
-    fn patience(&self, doing: Action) -> Duration;
+    fn patience(&self, action: Action) -> Duration;
     fn id(&self, output: &Output) -> Option<String>;
     fn facts(&self, output: &Output) -> Vec<Fact>;
 }
@@ -245,8 +245,8 @@ impl<R: Observe, A: Acts<R>> AnyNode<R::World> for Typed<R, A> {
     fn why_not(&self, change: &Change) -> Option<String> {
         self.acts.why_not(&self.resource, change)
     }
-    fn patience(&self, doing: Action) -> Duration {
-        self.resource.patience(doing)
+    fn patience(&self, action: Action) -> Duration {
+        self.resource.patience(action)
     }
     fn id(&self, output: &Output) -> Option<String> {
         typed::<R::Output>(output).and_then(|output| self.resource.id(&output))

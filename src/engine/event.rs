@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Failure;
@@ -39,20 +39,34 @@ pub enum Event {
     /// A walk begins over so many nodes.
     Began { walk: &'static str, nodes: usize },
     /// A mutating call is about to be made.
-    Started { node: Arc<str>, kind: &'static str, doing: Action },
+    Started { node: Arc<str>, kind: &'static str, action: Action },
     /// It is not there yet (or still there), and why.
-    Waiting { node: Arc<str>, kind: &'static str, doing: Action, why: String },
+    Waiting { node: Arc<str>, kind: &'static str, action: Action, why: String },
     /// Long local work tells how far it is.
     Progress { node: Arc<str>, what: String, done: u64, total: u64 },
     /// A line worth reading.
     Said { node: Arc<str>, line: String },
     /// A call failed and is made again after `wait`.
-    Retrying { node: Arc<str>, kind: &'static str, why: String, wait: Duration },
+    Retrying {
+        node: Arc<str>,
+        kind: &'static str,
+        why: String,
+        #[serde(rename = "wait_seconds", serialize_with = "seconds")]
+        wait: Duration,
+    },
     /// The node is as wanted (up) or gone (down). `did` is None when nothing had to be done.
-    Finished { node: Arc<str>, kind: &'static str, did: Option<Action>, took: Duration, facts: Vec<Fact> },
+    Finished {
+        node: Arc<str>,
+        kind: &'static str,
+        #[serde(rename = "action")]
+        did: Option<Action>,
+        #[serde(rename = "seconds", serialize_with = "seconds")]
+        took: Duration,
+        facts: Vec<Fact>,
+    },
     /// The node could not be brought there.
     Failed(Failure),
-    /// It was not tried, because of others.
+    /// It was skipped because of failures of others.
     Blocked { node: Arc<str>, kind: &'static str, by: Vec<Arc<str>> },
     /// The user asked to stop, or the walk lost its leave to act (`why`); calls in flight are being finished.
     Stopping {
@@ -60,7 +74,27 @@ pub enum Event {
         why: Option<Arc<str>>,
     },
     /// The walk is over.
-    Ended { walk: &'static str, ok: bool, took: Duration },
+    Ended {
+        walk: &'static str,
+        ok: bool,
+        #[serde(rename = "seconds", serialize_with = "seconds")]
+        took: Duration,
+    },
+}
+
+/// `120 ms`, `48 s`, `9:30 min`: as every message says a duration.
+#[must_use]
+pub fn format_duration(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 if duration.as_millis() > 0 => format!("{} ms", duration.as_millis()),
+        seconds if seconds < 100 => format!("{seconds} s"),
+        seconds => format!("{}:{:02} min", seconds / 60, seconds % 60),
+    }
+}
+
+/// Rounded to milliseconds.
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((duration.as_secs_f64() * 1e3).round() / 1e3)
 }
 
 /// Where events go. Cloned freely; a closed receiver is no error.

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 /// What a walk does about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
@@ -18,14 +20,25 @@ pub enum FaultKind {
 }
 
 /// Who answered so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Origin {
     /// The service and the operation in IAM's notation, e.g. `ec2:CreateVpc`; empty where they are not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub call: String,
     /// The service's error code; empty where it gave none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub code: String,
     /// Under which the service's support finds the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let request = self.request_id.as_ref().map(|id| format!("request {id}"));
+        let told = [Some(&self.call).filter(|call| !call.is_empty()), request.as_ref()];
+        f.write_str(&told.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// A call that failed.
@@ -37,6 +50,8 @@ pub struct Fault {
     pub message: String,
     /// Who answered so; None where nobody did.
     pub origin: Option<Box<Origin>>,
+    /// What a user can do about it, where more than trying again is known.
+    pub next: Option<Arc<str>>,
     /// The error below, for the log.
     pub source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -44,7 +59,7 @@ pub struct Fault {
 impl Fault {
     /// A failure of this kind that no service answered.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), origin: None, source: None }
+        Self { kind, message: message.into(), origin: None, next: None, source: None }
     }
 
     /// The same call may succeed a little later.
@@ -71,6 +86,13 @@ impl Fault {
     #[must_use]
     pub fn from_origin(mut self, origin: Origin) -> Self {
         self.origin = Some(Box::new(origin));
+        self
+    }
+
+    /// With what a user can do about it.
+    #[must_use]
+    pub fn with_next(mut self, next: impl Into<Arc<str>>) -> Self {
+        self.next = Some(next.into());
         self
     }
 
@@ -108,12 +130,6 @@ impl Fault {
         self.origin.as_ref().map_or("", |origin| &origin.code)
     }
 
-    /// The request's id, where a service gave one.
-    #[must_use]
-    pub fn request_id(&self) -> Option<&str> {
-        self.origin.as_ref().and_then(|origin| origin.request_id.as_deref())
-    }
-
     /// The same call may succeed later, or has been applied: nobody needs to do anything first.
     #[must_use]
     pub fn may_pass(&self) -> bool {
@@ -131,15 +147,16 @@ impl Fault {
     }
 }
 
-/// A cause, and the id under which the service's support finds the call.
+/// A cause, with the call and the id under which the service's support finds it.
 #[must_use]
-pub fn with_request(why: &str, request_id: Option<&str>) -> String {
-    request_id.map_or_else(|| why.to_owned(), |id| format!("{why} (request {id})"))
+pub fn with_origin(why: &str, origin: Option<&Origin>) -> String {
+    let told = origin.map(ToString::to_string).filter(|told| !told.is_empty());
+    told.map_or_else(|| why.to_owned(), |told| format!("{why} ({told})"))
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&with_request(&self.cause(), self.request_id()))
+        f.write_str(&with_origin(&self.cause(), self.origin.as_deref()))
     }
 }
 
@@ -160,7 +177,7 @@ mod tests {
             Fault::denied("Expired: gone").from_origin(origin)
         };
         assert_eq!(of("a").cause(), of("b").cause());
-        assert_eq!(of("a").about("vpc").to_string(), "denied: vpc: Expired: gone (request a)");
-        assert_eq!((of("a").code(), of("a").request_id()), ("Expired", Some("a")));
+        assert_eq!(of("a").about("vpc").to_string(), "denied: vpc: Expired: gone (ec2:CreateVpc, request a)");
+        assert_eq!(of("a").code(), "Expired");
     }
 }

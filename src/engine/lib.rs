@@ -13,8 +13,8 @@ mod resource;
 mod walk;
 
 pub use diff::{Change, differences};
-pub use event::{Action, Event, Events, Fact};
-pub use fault::{Fault, FaultKind, Origin, with_request};
+pub use event::{Action, Event, Events, Fact, format_duration};
+pub use fault::{Fault, FaultKind, Origin, with_origin};
 pub use graph::{After, Graph, Node};
 pub use id::NodeId;
 pub use inputs::{Beside, Given, Inputs, Known};

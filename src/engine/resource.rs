@@ -54,7 +54,7 @@ pub trait Observe: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<Observation<Self>, Fault>> + Send;
 
     /// How long it may take before the walk gives up.
-    fn patience(&self, _doing: Action) -> Duration {
+    fn patience(&self, _action: Action) -> Duration {
         Duration::from_secs(120)
     }
 

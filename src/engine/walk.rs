@@ -20,12 +20,12 @@ mod up;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tokio_util::sync::CancellationToken;
 
 pub use gate::Gate;
 
-use super::{Change, Events, Fact, Graph, Remedy, Removal, Unwanted, UpdateMode};
+use super::{Change, Events, Fact, Graph, Origin, Remedy, Removal, Unwanted, UpdateMode};
 
 /// A way through a graph.
 pub struct Walk<W> {
@@ -45,7 +45,6 @@ pub struct Walk<W> {
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// One a node.
-    #[serde(rename = "sightings")]
     pub nodes: Vec<NodeReport>,
 }
 
@@ -59,9 +58,9 @@ pub struct NodeReport {
     /// Watched, adjusted or swept: never made by us.
     pub watched: bool,
     /// Its status.
-    #[serde(rename = "standing")]
     pub status: Status,
     /// What differs from what is wanted, and how it could be changed; empty unless Present.
+    #[serde(serialize_with = "changes")]
     pub changes: Vec<(Change, UpdateMode)>,
     /// An earlier configuration made it, and this one does not want it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,6 +78,17 @@ pub struct NodeReport {
     pub facts: Vec<Fact>,
     /// Why it changes or is broken.
     pub evidence: Vec<String>,
+}
+
+/// Each field that differs, with how it could be changed.
+fn changes<S: Serializer>(changes: &[(Change, UpdateMode)], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Planned<'a> {
+        #[serde(flatten)]
+        change: &'a Change,
+        mode: UpdateMode,
+    }
+    serializer.collect_seq(changes.iter().map(|(change, mode)| Planned { change, mode: *mode }))
 }
 
 impl NodeReport {
@@ -121,7 +131,7 @@ pub struct Held {
 
 /// The node's status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "is", rename_all = "kebab-case")]
+#[serde(tag = "state", rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Status {
     Absent,
@@ -139,14 +149,14 @@ pub enum Status {
     /// It could not be told (denied, unreachable): never taken for absent.
     Unknown {
         why: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        request_id: Option<String>,
+        #[serde(flatten)]
+        origin: Option<Box<Origin>>,
     },
 }
 
 impl Status {
     fn unknown(why: impl Into<String>) -> Self {
-        Self::Unknown { why: why.into(), request_id: None }
+        Self::Unknown { why: why.into(), origin: None }
     }
 }
 
@@ -159,12 +169,12 @@ pub struct Failure {
     pub kind: &'static str,
     /// The cause, in the service's own words where it gave any.
     pub why: String,
-    /// The code of the service that said so last.
+    /// Who said so last.
+    #[serde(flatten)]
+    pub origin: Option<Box<Origin>>,
+    /// What a user can do about it, where more than trying again is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// Under which that service's support finds the call.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
+    pub next: Option<Arc<str>>,
     /// What else is known.
     pub evidence: Vec<String>,
 }
@@ -173,9 +183,8 @@ pub struct Failure {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// What went wrong; empty when all went well.
-    #[serde(rename = "troubles")]
     pub failures: Vec<Failure>,
-    /// Not tried because of troubles.
+    /// Not tried because of failures.
     pub blocked: Vec<Arc<str>>,
     /// Nodes that exist now (up: in whatever state; down: what is left), and their twins as `NODE (ID)`.
     pub exists: Vec<Arc<str>>,
@@ -183,16 +192,16 @@ pub struct Outcome {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unshown: Vec<Arc<str>>,
     /// Nodes of which nobody knows: their last look failed, or none was made.
-    #[serde(rename = "untold")]
     pub unknown: Vec<Arc<str>>,
     /// Mutating calls that were accepted, or may have been.
     pub changed: usize,
     /// The user stopped it.
     pub interrupted: bool,
     /// Why its gate shut and left something undone.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "stopped_because", skip_serializing_if = "Option::is_none")]
     pub shut: Option<Arc<str>>,
     /// What a user reads at the end.
+    #[serde(skip)]
     pub facts: Vec<(Arc<str>, Fact)>,
     /// How long it took.
     #[serde(skip)]

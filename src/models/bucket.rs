@@ -56,7 +56,7 @@ impl Bucket<'_> {
     /// The release that is published; None before the first.
     ///
     /// # Errors
-    /// When it cannot be told, or is no manifest.
+    /// When it cannot be read, or is no manifest.
     pub async fn released(&self) -> Result<Option<Published>, Fault> {
         let read = || async {
             let call = self.aws.s3.get_object().bucket(self.name).key(manifest::KEY);
@@ -145,7 +145,7 @@ impl Bucket<'_> {
     /// Whatever the answer was, and also where there was none, what S3 then has decides.
     ///
     /// # Errors
-    /// When it cannot be told whether it is published.
+    /// When whether it is published cannot be read.
     pub async fn publish(&self, draft: &Draft, base: Option<&Published>) -> Result<Publication, Fault> {
         let text = release::text(&draft.manifest)?;
         let (ours, mut base) = (release::digest(&text), base.cloned());

@@ -10,7 +10,7 @@ use tritondeploy_wire::manifest;
 
 use super::bucket::Bucket;
 use crate::cloud::kube::Serving;
-use crate::engine::Fault;
+use crate::engine::{Fault, format_duration};
 
 /// A pod syncs gigabytes and loads them before it answers.
 const LOADS: Duration = Duration::from_secs(30 * 60);
@@ -111,7 +111,7 @@ impl Served {
 /// # Errors
 /// When it cannot be reached, or its Triton does not answer: then nobody knows.
 pub async fn served(pod: &Serving) -> Result<Served, Fault> {
-    let late = |_| Err(Fault::try_again(format!("{} did not answer within {} s", pod.name(), TELLS.as_secs())));
+    let late = |_| Err(Fault::try_again(format!("{} did not answer within {}", pod.name(), format_duration(TELLS))));
     let (status, body) = timeout(TELLS, pod.get("/v1/release")).await.unwrap_or_else(late)?;
     match status {
         200 => serde_json::from_slice(&body).map_err(|why| Fault::fatal(format!("{}: no answer of ours: {why}", pod.name()))),
@@ -123,7 +123,7 @@ pub async fn served(pod: &Serving) -> Result<Served, Fault> {
 pub(super) async fn ask(pod: &Serving, manifest: &str) -> Pod {
     let body = json!({"manifest": manifest});
     let answer = timeout(LOADS, pod.post("/v1/release", &body)).await;
-    let answer = answer.unwrap_or_else(|_| Err(Fault::unsure(format!("within {} min", LOADS.as_secs() / 60))));
+    let answer = answer.unwrap_or_else(|_| Err(Fault::unsure(format!("within {}", format_duration(LOADS)))));
     let parsed = answer.and_then(|(status, body)| match status {
         200 => serde_json::from_slice::<Answer>(&body).map_err(|why| Fault::fatal(format!("no answer of ours: {why}"))),
         _ => Err(Fault::fatal(format!("HTTP {status}: {}", String::from_utf8_lossy(&body)))),

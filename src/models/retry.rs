@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use crate::engine::Fault;
+use crate::engine::{Fault, format_duration};
 
 /// What is short has no answer after this time.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -38,6 +38,6 @@ where
 /// # Errors
 /// That of the call; `Unsure` where none came in time.
 pub(super) async fn soon<T>(call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-    let late = |_| Err(Fault::unsure(format!("S3 did not answer within {} s", ANSWER.as_secs())));
+    let late = |_| Err(Fault::unsure(format!("S3 did not answer within {}", format_duration(ANSWER))));
     timeout(ANSWER, call).await.unwrap_or_else(late)
 }

@@ -29,8 +29,8 @@ impl Bars {
     pub(super) fn show(&mut self, event: &Event) {
         match event {
             Event::Began { walk, nodes } => self.begin(walk, *nodes),
-            Event::Started { node, doing, .. } => self.say(node, words::doing(*doing).to_owned()),
-            Event::Waiting { node, doing, why, .. } => self.say(node, format!("{}: {why}", words::doing(*doing))),
+            Event::Started { node, action, .. } => self.say(node, words::doing(*action).to_owned()),
+            Event::Waiting { node, action, why, .. } => self.say(node, format!("{}: {why}", words::doing(*action))),
             Event::Progress { node, what, done, total } => self.say(node, words::progress(what, *done, *total)),
             Event::Retrying { node, why, .. } => self.say(node, format!("again: {why}")),
             Event::Finished { node, took, .. } => {

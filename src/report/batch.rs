@@ -8,8 +8,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 use serde_json::Value;
 
 use super::videos::{Progress, Totals};
-use super::words::{self, harmless};
+use super::words::harmless;
 use super::{Mode, show};
+use crate::engine::format_duration;
 
 /// Failures that are told while it goes on; all of them are in the journal.
 const FAILURES: u64 = 20;
@@ -292,7 +293,7 @@ impl Batch {
 
 impl State {
     fn silence(&self) -> String {
-        self.silent.map_or_else(String::new, |silent| format!(", no answer for {}", words::took(silent)))
+        self.silent.map_or_else(String::new, |silent| format!(", no answer for {}", format_duration(silent)))
     }
 
     fn message(&self) -> String {

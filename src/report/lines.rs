@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::words;
-use crate::engine::{Event, Failure, with_request};
+use crate::engine::{Event, Failure, format_duration, with_origin};
 
 /// What was said, so that a cause that stops many nodes is said once.
 #[derive(Default)]
@@ -24,25 +24,25 @@ impl Lines {
 fn of(event: &Event) -> Option<String> {
     Some(match event {
         Event::Began { .. } | Event::Progress { .. } | Event::Blocked { .. } => return None,
-        Event::Started { node, doing, .. } => format!("  {node}: {}", words::doing(*doing)),
+        Event::Started { node, action, .. } => format!("  {node}: {}", words::doing(*action)),
         Event::Waiting { node, why, .. } => format!("  {node}: waiting: {why}"),
         Event::Said { node, line } => format!("  {node}: {line}"),
         Event::Retrying { node, why, wait, .. } => {
-            format!("  {node}: again in {}: {why}", words::took(*wait))
+            format!("  {node}: again in {}: {why}", format_duration(*wait))
         }
         Event::Finished { did: None, .. } => return None,
         Event::Finished { node, did: Some(did), took, .. } => {
-            format!("  {node}: {} in {}", words::did(*did), words::took(*took))
+            format!("  {node}: {} in {}", words::did(*did), format_duration(*took))
         }
-        Event::Failed(Failure { node, why, request_id, .. }) => {
-            format!("  {node}: FAILED: {}", with_request(why, request_id.as_deref()))
+        Event::Failed(Failure { node, why, origin, .. }) => {
+            format!("  {node}: FAILED: {}", with_origin(why, origin.as_deref()))
         }
         Event::Stopping { why } => {
             let why = why.as_ref().map(|why| format!("{why}; ")).unwrap_or_default();
             format!("  stopping: {why}finishing the calls in flight (Ctrl-C again: exit at once)")
         }
         Event::Ended { walk, ok, took } => {
-            format!("  {walk} {} after {}", if *ok { "done" } else { "ended" }, words::took(*took))
+            format!("  {walk} {} after {}", if *ok { "done" } else { "ended" }, format_duration(*took))
         }
     })
 }

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, IsTerminal};
 
 use serde_json::json;
 
-use super::words::{harmless, harmless_json};
+use super::words::harmless;
 use super::{out, show};
 use crate::resources::kube::logs::{Entry, News, Source};
 
@@ -40,7 +40,7 @@ impl Logs {
     pub fn show(&self, news: &News) -> bool {
         match news {
             News::Entry(entry) => written(&entry_line(self.form, entry)),
-            News::Note(note) if self.form == Form::Json => written(&harmless_json(&json!({"note": note}).to_string())),
+            News::Note(note) if self.form == Form::Json => written(&super::json::versioned(&json!({"note": note}))),
             News::Note(note) => {
                 show::note(note);
                 true
@@ -76,7 +76,7 @@ fn entry_line(form: Form, Entry { source, line }: &Entry) -> String {
             if line.cut > 0 {
                 object["bytes_cut"] = line.cut.into();
             }
-            harmless_json(&object.to_string())
+            super::json::versioned(&object)
         }
         Form::Plain => format!("{time} {}  {}{cut}", harmless(&name), harmless(&line.text)),
         Form::Terminal => {
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_line_for_a_program_is_one_object() {
         let told: serde_json::Value = serde_json::from_str(&entry_line(Form::Json, &entry("a\u{1b}[2J\"b"))).unwrap();
-        let wanted = json!({"time": "2026-11-30T04:29:10.123456789Z", "pod": "triton-server-5d8-x2x4z", "container": "gateway",
+        let wanted = json!({"schema": 1, "time": "2026-11-30T04:29:10.123456789Z", "pod": "triton-server-5d8-x2x4z", "container": "gateway",
             "line": "a\u{1b}[2J\"b", "previous": true, "bytes_cut": 7});
         assert_eq!(told, wanted);
     }

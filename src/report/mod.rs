@@ -12,6 +12,7 @@ mod json;
 mod lines;
 mod logs;
 pub mod orphans;
+pub mod plan;
 pub mod show;
 pub mod videos;
 pub mod words;

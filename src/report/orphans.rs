@@ -38,11 +38,14 @@ pub fn data(lines: &[String]) {
     lines.iter().for_each(|line| outln!("  - {}", words::harmless(line)));
 }
 
-/// What cannot be deleted, and what cannot be told.
+/// What cannot be deleted, and what could not be read.
 pub fn notes(orphans: &Orphans) {
     orphans
         .held
         .iter()
         .for_each(|held| outln!("Left, though it is not in the configuration any more: {}.", words::harmless(held)));
-    orphans.unknown.iter().for_each(|why| outln!("Cannot tell of an earlier configuration: {}.", words::harmless(why)));
+    orphans
+        .unknown
+        .iter()
+        .for_each(|why| outln!("What an earlier configuration left could not be read: {}.", words::harmless(why)));
 }

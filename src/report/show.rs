@@ -1,16 +1,21 @@
-//! What commands found, for people: plans, facts, standings.
+//! What commands found, for people: facts, statuses, twins.
 
 use std::collections::HashSet;
 use std::io::IsTerminal;
 
 use serde::Serialize;
 
-use super::{orphans, words};
-use crate::engine::{Change, Fact, NodeReport, Remedy, Report, Status, Twin, UpdateMode, with_request};
+use super::words;
+use crate::engine::{Change, Fact, NodeReport, Report, Status, Twin, UpdateMode, with_origin};
 use crate::models;
 
 /// One JSON object, at the end of a command.
 pub fn json(value: &impl Serialize) {
+    outln!("{}", super::json::versioned(value));
+}
+
+/// JSON whose keys are another program's.
+pub fn foreign_json(value: &impl Serialize) {
     outln!("{}", words::harmless_json(&serde_json::to_string(value).unwrap_or_default()));
 }
 
@@ -22,55 +27,6 @@ pub fn line(text: impl AsRef<str>) {
 /// Something to know beside what was asked for.
 pub fn note(text: &str) {
     errln!("note: {}", words::harmless(text));
-}
-
-/// What `up` would do to each node, and the sum.
-pub fn plan(survey: &Report) {
-    let (mut change, mut anew, mut other) = (0usize, 0usize, 0usize);
-    let goes = |seen: &&NodeReport| seen.changes.iter().any(|(change, _)| change.removes());
-    let absent: Vec<&str> = survey
-        .nodes
-        .iter()
-        // What others leave behind only matters to `down`; other watched nodes come by themselves.
-        .filter(|seen| seen.status == Status::Absent && !seen.watched)
-        .map(|seen| &*seen.node)
-        .collect();
-    grouped('+', absent.iter().copied());
-    let gone: Vec<&NodeReport> = survey.nodes.iter().filter(goes).collect();
-    orphans::going(gone.iter().copied());
-    twins(survey);
-    for seen in survey.nodes.iter().filter(|seen| !(seen.stays() && seen.status == Status::Present)) {
-        match &seen.status {
-            Status::Absent => {}
-            Status::Present if seen.changes.is_empty() || goes(&seen) => {}
-            Status::Present => {
-                change += 1;
-                outln!("  ~ {}", seen.node);
-                seen.changes.iter().for_each(|(change, how)| outln!("      {}", changed(change, *how)));
-            }
-            Status::Broken { why, remedy: Remedy::Recreate } if !seen.watched => {
-                anew += 1;
-                outln!("  -/+ {}  (broken: {}; it is deleted and made anew)", seen.node, words::harmless(why));
-            }
-            _ => other += 1,
-        }
-    }
-    if other > 0 {
-        let is_other = |seen: &&NodeReport| match seen.status {
-            Status::Absent | Status::Present => false,
-            Status::Broken { remedy: Remedy::Recreate, .. } => seen.watched,
-            _ => true,
-        };
-        standings(survey.nodes.iter().filter(is_other));
-    }
-    for (node, why) in survey.nodes.iter().filter_map(|seen| Some((&seen.node, seen.refused.as_ref()?))) {
-        outln!("  ! {node}: `up` will refuse: {}", words::harmless(why));
-    }
-    let anew = if anew == 0 { String::new() } else { format!(", {anew} to make anew") };
-    let other = if other == 0 { String::new() } else { format!(", {other} to look at") };
-    let gone = gone.len() + count_twins(survey);
-    let gone = if gone == 0 { String::new() } else { format!(", {gone} to delete") };
-    outln!("{} to create, {change} to change{anew}{gone}{other}.", absent.len());
 }
 
 /// What is there more than once, is billed more than once, and goes: with what is in it.
@@ -93,7 +49,7 @@ fn described(node: &str, twin: &Twin) -> String {
         if all.is_empty() { node.to_owned() } else { format!("{node} ({})", all.join(", ")) }
     };
     let why = match &twin.kept {
-        Some(kept) => format!("another one just like it, kept: {kept}"),
+        Some(kept) => format!("a duplicate; {kept} is kept"),
         None => "it serves a twin, and cannot serve here".to_owned(),
     };
     let holds: Vec<String> = twin.holds.iter().map(|held| named(&held.node, held.id.as_ref(), &[])).collect();
@@ -112,7 +68,7 @@ pub fn grouped<'a>(sign: char, names: impl IntoIterator<Item = &'a str>) {
     }
 }
 
-fn changed(change: &Change, how: UpdateMode) -> String {
+pub(super) fn changed(change: &Change, how: UpdateMode) -> String {
     let how = match how {
         UpdateMode::InPlace => "",
         UpdateMode::Replace => "  (takes a new one in its place)",
@@ -146,8 +102,8 @@ pub fn words(status: &Status) -> String {
         Status::Changing { why } => format!("changing: {why}"),
         Status::Broken { why, .. } => format!("broken: {why}"),
         Status::Foreign { why } => format!("not ours: {why}"),
-        Status::Unknown { why, request_id } => {
-            format!("cannot be told: {}", with_request(why, request_id.as_deref()))
+        Status::Unknown { why, origin } => {
+            format!("unknown: {}", with_origin(why, origin.as_deref()))
         }
     }
 }
@@ -162,7 +118,7 @@ pub fn standings<'a>(seen: impl IntoIterator<Item = &'a NodeReport>) {
         let words = match seen.status {
             Status::Present => "differs from the configuration".to_owned(),
             // The same of all, whatever the request.
-            Status::Unknown { ref why, .. } => words(&Status::Unknown { why: why.clone(), request_id: None }),
+            Status::Unknown { ref why, .. } => words(&Status::Unknown { why: why.clone(), origin: None }),
             ref status => words(status),
         };
         match alike.iter_mut().find(|(known, _)| *known == words) {
@@ -279,10 +235,7 @@ mod tests {
         let id = |id: &str| Some(id.to_owned());
         let facts = vec![fact("vpc-b"), fact("10.0.0.0/20")];
         let vpc = Twin { id: id("vpc-b"), kept: id("vpc-a"), facts, holds: vec![held] };
-        assert_eq!(
-            described("vpc", &vpc),
-            "vpc (vpc-b, 10.0.0.0/20): another one just like it, kept: vpc-a; with nat-gateway (nat-2)"
-        );
+        assert_eq!(described("vpc", &vpc), "vpc (vpc-b, 10.0.0.0/20): a duplicate; vpc-a is kept; with nat-gateway (nat-2)");
         let gateway = Twin { id: id("igw-b"), kept: None, facts: Vec::new(), holds: Vec::new() };
         assert_eq!(described("internet-gateway", &gateway), "internet-gateway (igw-b): it serves a twin, and cannot serve here");
     }

@@ -1,22 +1,10 @@
-//! Durations, sizes and doings as people say them.
-
-use std::time::Duration;
+//! Actions, progress and names as people say them.
 
 use crate::engine::Action;
 
-/// `48 s`, `9:30 min`.
-#[must_use]
-pub fn took(duration: Duration) -> String {
-    match duration.as_secs() {
-        0 if duration.as_millis() > 0 => format!("{} ms", duration.as_millis()),
-        seconds if seconds < 100 => format!("{seconds} s"),
-        seconds => format!("{}:{:02} min", seconds / 60, seconds % 60),
-    }
-}
-
 /// What is being done, while it is.
-pub(super) fn doing(doing: Action) -> &'static str {
-    match doing {
+pub(super) fn doing(action: Action) -> &'static str {
+    match action {
         Action::Create => "creating",
         Action::Update => "updating",
         Action::Delete => "deleting",
@@ -71,7 +59,7 @@ pub fn brief<T: AsRef<str>>(names: &[T]) -> String {
         }
     }
     let kind = |(kind, count): &(&str, usize)| if *count == 1 { (*kind).to_owned() } else { format!("{kind} ({count})") };
-    format!("{} parts: {}", names.len(), kinds.iter().map(kind).collect::<Vec<_>>().join(", "))
+    format!("{} resources: {}", names.len(), kinds.iter().map(kind).collect::<Vec<_>>().join(", "))
 }
 
 /// What moves a terminal's cursor, sets its title, begins another line, or turns text around; all of it below U+10000.
@@ -128,7 +116,7 @@ mod tests {
     fn a_few_names_are_named_and_many_are_counted() {
         assert_eq!(brief(&["vpc", "subnet/a"]), "vpc, subnet/a");
         let many = ["vpc", "subnet/a", "subnet/b", "role/x", "role/x/policy", "cluster", "bucket"];
-        assert_eq!(brief(&many), "7 parts: vpc, subnet (2), role (2), cluster, bucket");
+        assert_eq!(brief(&many), "7 resources: vpc, subnet (2), role (2), cluster, bucket");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::kube::{Balancer, Endpoint, GatewayConfig};
 use super::storage::{ProofImage, ProofImageOutput};
 use crate::cloud::{Cloud, Cx};
 use crate::config::Config;
-use crate::engine::{Action, Fact, Fault, Found, Given, Node, Observation, Observe, Remedy};
+use crate::engine::{Action, Fact, Fault, Found, Given, Node, Observation, Observe, Remedy, format_duration};
 
 /// From the first packet to the last answer, in one look.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -154,7 +154,7 @@ impl Observe for Proof {
                 let output = ProofOutput { class: None, took: PATIENCE };
                 Observation::Broken { output, why, remedy: Remedy::User }
             }
-            Err(_) => Observation::Changing { why: format!("no answer within {} s", PATIENCE.as_secs()), found: None },
+            Err(_) => Observation::Changing { why: format!("no answer within {}", format_duration(PATIENCE)), found: None },
         })
     }
 

@@ -1,19 +1,15 @@
 use std::time::Duration;
 
 use aws_sdk_eks::types::LaunchTemplateSpecification;
+use tritondeploy::cloud::Cloud;
 use tritondeploy::config::Config;
 use tritondeploy::engine::Status;
 
 use crate::{down, up, walk};
 use tritondeploy_support::local_aws::LocalAws;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_group_that_failed_says_why_and_is_made_anew() {
-    let local = LocalAws::pretending(600);
-    let cloud = local.cloud(Config::default()).await;
-    let before = local.dump();
-    up(&cloud).await;
-    // Made once more while its nodes may not pull images.
+/// The node group of an `up` is deleted and made once more while its nodes may not pull images.
+pub(crate) async fn break_node_group(cloud: &Cloud) {
     let (eks, iam, name) = (&cloud.aws.eks, &cloud.aws.iam, cloud.config.name.as_str());
     let pull = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly";
     iam.detach_role_policy().role_name(format!("{name}-us-east-1-node")).policy_arn(pull).send().await.unwrap();
@@ -30,6 +26,15 @@ async fn a_node_group_that_failed_says_why_and_is_made_anew() {
     while look().await.unwrap().nodegroup.unwrap().status.unwrap().as_str() == "CREATING" {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_group_that_failed_says_why_and_is_made_anew() {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(Config::default()).await;
+    let before = local.dump();
+    up(&cloud).await;
+    break_node_group(&cloud).await;
 
     let survey = walk(&cloud).await.look().await;
     let group = survey.nodes.iter().find(|sighting| sighting.node.as_ref() == "node-group").unwrap();

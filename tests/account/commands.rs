@@ -47,7 +47,7 @@ async fn a_kubeconfig_is_json_where_json_is_asked_for() {
     let yaml = run(&local, folder.path(), &["kubeconfig"]);
     assert!(out(&yaml).starts_with("apiVersion: v1\n"), "{}", out(&yaml));
     let written = run(&local, folder.path(), &["kubeconfig", "--json", "--output", "k"]);
-    assert_eq!(out(&written).trim(), r#"{"kubeconfig":"k"}"#);
+    assert_eq!(out(&written).trim(), r#"{"schema":1,"kubeconfig":"k"}"#);
     assert_eq!(std::fs::read_to_string(folder.path().join("k")).unwrap(), out(&yaml));
     down(&cloud).await;
 }

@@ -99,7 +99,10 @@ async fn plan_and_status_show_data_of_a_former_name_with_why_and_how_to_delete_i
     let plan: Value = serde_json::from_str(out(&run(&local, folder.path(), &["plan", "--json"]))).unwrap();
     let node = plan["nodes"].as_array().unwrap().iter().find(|seen| seen["node"] == "bucket/earlier-models").unwrap();
     assert_eq!(node["unwanted"], json!({"why": "storage.bucket was earlier-models", "removal": "never"}));
-    assert_eq!((&plan["data"][0]["contents"]["count"], &plan["data"][0]["contents"]["bytes"]), (&json!(1), &json!(1000)));
+    assert_eq!(
+        (&plan["data_left"][0]["contents"]["count"], &plan["data_left"][0]["contents"]["bytes"]),
+        (&json!(1), &json!(1000))
+    );
 
     let status = run(&local, folder.path(), &["status"]);
     assert_eq!(status.status.code(), Some(1));
@@ -204,7 +207,7 @@ async fn who_may_not_ask_the_tagging_api_is_told_what_cannot_be_told_and_goes_on
     assert!(told.contains("Cannot tell of an earlier configuration: buckets and repositories of other names"), "{told}");
     assert!(told.contains("tag:GetResources"), "{told}");
     let plan: Value = serde_json::from_str(out(&run(&local, folder.path(), &["plan", "--json"]))).unwrap();
-    assert!(plan["untold"][0].as_str().is_some_and(|why| why.contains("AccessDenied")), "{}", plan["untold"]);
+    assert!(plan["orphans_unknown"][0].as_str().is_some_and(|why| why.contains("AccessDenied")), "{}", plan["orphans_unknown"]);
     // Whoever names it needs no list of it.
     let mut inventory = Inventory::read(&cloud).await.unwrap();
     inventory.orphans.buckets.push("earlier-models".to_owned());
@@ -240,7 +243,7 @@ async fn down_keeps_data_where_it_is_told_to_and_a_later_up_uses_it() {
     let told: Value =
         serde_json::from_str(out(&run(&local, folder.path(), &["down", "--keep-data", "--json"])).lines().last().unwrap())
             .unwrap();
-    assert_eq!((told["kept"].as_array().map(Vec::len), &told["left"]), (Some(4), &json!([])), "{told}");
+    assert_eq!((told["data_left"].as_array().map(Vec::len), &told["left"]), (Some(4), &json!([])), "{told}");
     assert_eq!(local.mutating(), 0);
 
     let made = |call: &Value| ["s3:CreateBucket", "ecr:CreateRepository"].contains(&call["action"].as_str().unwrap_or_default());

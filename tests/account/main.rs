@@ -16,6 +16,7 @@ mod life;
 mod nodes;
 mod operator;
 mod releases;
+mod screens;
 mod tags;
 mod token;
 mod twins;

@@ -70,7 +70,7 @@ async fn plan_and_status_tell_twins_with_the_one_that_is_kept_and_down_takes_the
 
     let folder = tempfile::tempdir().unwrap();
     let plan = run(&local, folder.path(), &["plan"]);
-    let line = format!("  - vpc ({twin}, 192.168.0.0/20): another one just like it, kept: {kept}\n");
+    let line = format!("  - vpc ({twin}, 192.168.0.0/20): a duplicate; {kept} is kept\n");
     assert!(out(&plan).contains(&line) && out(&plan).contains("  - nat/address (eipalloc-"), "{}", out(&plan));
     assert!(out(&plan).contains(" to create, ") && out(&plan).contains(", 2 to delete.\n"), "{}", out(&plan));
     let plan: Value = serde_json::from_str(out(&run(&local, folder.path(), &["plan", "--json"]))).unwrap();
@@ -81,7 +81,10 @@ async fn plan_and_status_tell_twins_with_the_one_that_is_kept_and_down_takes_the
     assert_eq!(status.status.code(), Some(1));
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(status["healthy"], false);
-    assert!(status["error"].as_str().unwrap().ends_with("there more than once, and billed so: vpc, nat/address"), "{status}");
+    assert!(
+        status["error"].as_str().unwrap().ends_with("there more than once, and billed more than once: vpc, nat/address"),
+        "{status}"
+    );
 
     let down = run(&local, folder.path(), &["down", "--yes"]);
     assert!(out(&down).contains("5 to delete.\n"), "{}", out(&down));

@@ -42,7 +42,7 @@ fn ctrl_c_finishes_the_call_in_flight_and_says_what_exists_and_again_ends_at_onc
     let out = std::fs::read_to_string(user.path("out")).unwrap();
     let told: Value = serde_json::from_str(out.lines().last().unwrap_or_default()).unwrap();
     assert_eq!(told["error"], "stopped", "{told}");
-    assert!(told["exists"].as_array().is_some_and(|exists| exists.contains(&"vpc".into())), "{told}");
+    assert!(told["exists_now"].as_array().is_some_and(|exists| exists.contains(&"vpc".into())), "{told}");
     assert!(
         told["next"].as_str().is_some_and(|next| next.contains("tritondeploy up") && next.contains("tritondeploy down")),
         "{told}"

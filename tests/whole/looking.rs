@@ -106,7 +106,10 @@ pub fn the_report_of_nothing_says_what_could_not_be_read(user: &User) {
     let report = std::fs::read_to_string(user.path("nothing.md")).unwrap();
     let (_, missing) = report.split_once("## What could not be read\n").unwrap_or_else(|| panic!("{report}"));
     assert!(missing.contains("- the cluster: there is no cluster triton-streaming-cluster that answers\n"), "{report}");
-    assert!(report.contains("- health: nothing of it exists\n") && report.contains("    instance_type = "), "{report}");
+    assert!(
+        report.contains("- health: no resource of this deployment exists\n") && report.contains("    instance_type = "),
+        "{report}"
+    );
 }
 
 fn lines(text: &str) -> Vec<Value> {

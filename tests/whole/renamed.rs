@@ -62,7 +62,7 @@ fn a_renamed_service_and_namespace_leave_no_old_balancer_and_no_old_pod_and_take
     let again = user.does(&["up", "--yes", "--json"]).json();
     assert_eq!(again["outcome"]["changed"], 0, "{again}");
     let status = user.does(&["status", "--json"]).json();
-    assert_eq!((&status["healthy"], status["held"].as_array().map(Vec::len)), (&true.into(), Some(1)), "{status}");
+    assert_eq!((&status["healthy"], status["orphans_kept"].as_array().map(Vec::len)), (&true.into(), Some(1)), "{status}");
     assert!(with_kubectl(&user, &["delete", "configmap", "notes", "-n", "triton"]).code == Some(0));
     let plan = user.does(&["plan"]).out;
     assert!(plan.contains("  - kube/namespace/triton (not in") && plan.contains("1 to delete"), "{plan}");

@@ -66,7 +66,7 @@ fn answered(status: &Status) -> Fault {
     if status.code == 401 {
         told.push_str(" (the cluster has no access entry for us, or the AWS credentials have ended)");
     }
-    Fault::new(kind, told).from_origin(Origin { call: "kubernetes".to_owned(), code: reason, request_id: None })
+    Fault::new(kind, told).from_origin(Origin { code: reason, ..Origin::default() })
 }
 
 #[cfg(test)]

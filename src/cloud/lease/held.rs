@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::object::{Done, If, Object};
 use super::process::since_boot;
 use super::{Holder, Pace, Seen};
-use crate::engine::{Fault, Gate};
+use crate::engine::{Fault, Gate, format_duration};
 
 /// How often its removal is tried.
 const TRIES: u32 = 5;
@@ -160,7 +160,7 @@ fn too_old(ours: &Mutex<Ours>, pace: Pace, last: Option<&Fault>) -> Option<Strin
     let age = since_boot().saturating_sub(ours.written);
     let last = last.map(|fault| format!(" (the last error: {fault})")).unwrap_or_default();
     (!ours.released && age >= pace.give_up)
-        .then(|| format!("the lease could not be renewed for {} s{last}, and may be another's by now", age.as_secs()))
+        .then(|| format!("the lease could not be renewed for {}{last}, and may be another's by now", format_duration(age)))
 }
 
 /// Whose it is, where it is not ours.

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::{Holder, KEY, Seen};
 use crate::cloud::aws::{Aws, OrFault, code};
-use crate::engine::Fault;
+use crate::engine::{Fault, format_duration};
 
 /// A lease is small: what takes longer has no answer.
 const CALL: Duration = Duration::from_secs(10);
@@ -121,7 +121,7 @@ fn refused(code: Option<&str>) -> Option<Done> {
 
 async fn in_time<T>(call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let answer = timeout(CALL, call).await;
-    answer.unwrap_or_else(|_| Err(Fault::unsure(format!("S3 did not answer within {} s", CALL.as_secs()))))
+    answer.unwrap_or_else(|_| Err(Fault::unsure(format!("S3 did not answer within {}", format_duration(CALL)))))
 }
 
 /// How long ago S3 wrote the object, by its own clock; None where it does not say both dates.

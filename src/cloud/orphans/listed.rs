@@ -27,7 +27,7 @@ pub(super) async fn find(cloud: &Cloud) -> Result<Orphans, Fault> {
     Ok(orphans)
 }
 
-/// Those that are ours; notes those that cannot be told.
+/// Those that are ours; notes those whose tags could not be read.
 fn sorted(unknown: &mut Vec<String>, what: &str, found: Result<Vec<Told>, Fault>) -> Result<Vec<String>, Fault> {
     let found = match found {
         Err(fault) if fault.kind == FaultKind::Denied => {

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::cloud::Cloud;
 use crate::cloud::cluster::ClusterOutput;
 use crate::cloud::kube::{LABEL, OrFault, contents, is_ours};
-use crate::engine::Fault;
+use crate::engine::{Fault, format_duration};
 
 /// What does not answer in this time is told as such: a look must not wait for a cluster that is ill.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,12 +71,12 @@ pub struct Object {
 }
 
 /// What carries our label, but for namespaces in which others have put something; and these, each with a word of that.
-/// Nothing without a cluster of ours that answers. The error says of what it cannot be told.
+/// Nothing without a cluster of ours that answers. The error says what could not be read.
 pub(super) async fn find(cloud: &Cloud) -> Result<(Vec<Object>, Vec<String>), String> {
-    let untold = |why: &dyn std::fmt::Display| format!("Kubernetes objects of other names ({why})");
+    let unknown = |why: &dyn std::fmt::Display| format!("Kubernetes objects of other names ({why})");
     match timeout(PATIENCE, read(cloud)).await {
-        Ok(found) => found.map_err(|fault| untold(&fault)),
-        Err(_) => Err(untold(&format_args!("no answer within {} s", PATIENCE.as_secs()))),
+        Ok(found) => found.map_err(|fault| unknown(&fault)),
+        Err(_) => Err(unknown(&format_args!("no answer within {}", format_duration(PATIENCE)))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::Session;
 use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
-use crate::engine::{Status, with_request};
+use crate::engine::{Status, with_origin};
 use crate::error::Error;
 use crate::report::show;
 
@@ -17,8 +17,8 @@ pub(in crate::commands) async fn of(session: &Session, cloud: &Arc<Cloud>) -> Re
     }
     let found = seen.iter().flat_map(|seen| &seen.facts).find(|fact| fact.key == "websocket");
     found.map(|fact| fact.value.clone()).ok_or_else(|| match seen.map(|seen| seen.status) {
-        Some(Status::Unknown { why, request_id }) => {
-            let why = with_request(&why, request_id.as_deref());
+        Some(Status::Unknown { why, origin }) => {
+            let why = with_origin(&why, origin.as_deref());
             Error::failed(format!("the address of the WebSocket cannot be read: {why}"), session.again("status"))
         }
         None | Some(Status::Absent) => Error::failed("the deployment has no WebSocket yet", session.again("up")),

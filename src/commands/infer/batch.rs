@@ -30,7 +30,7 @@ pub(super) async fn run(session: &Session, infer: Infer) -> Result<(), Error> {
     let mut sources = infer.sources.iter().map(|source| Source::parse(source)).collect::<Result<Vec<_>, _>>()?;
     if infer.protocol == Protocol::V0 && sources.iter().any(|source| matches!(source, Source::Path(_) | Source::Glob(_))) {
         let next = "put the files into the bucket's images/ and name s3://BUCKET/images/, or ask with protocol v1";
-        return Err(Error::usage("protocol v0 has no way for the bytes of a file: it takes objects of the bucket only", next));
+        return Err(Error::usage("protocol v0 cannot carry the bytes of a file: it takes objects of the bucket only", next));
     }
     if let Some(page) = &infer.report {
         super::report::check(page)?;

@@ -167,8 +167,7 @@ mod tests {
         assert_eq!(failure("a.jpg", &answer, "look").unwrap().0, "a.jpg, b: because (model_error)");
         let item = Item { uri: "a.jpg".to_owned(), version: String::new() };
         let told = told::image(&Image { item, place: 0, answer });
-        let answered =
-            json!({"alias": "a", "model": "m", "version": "2", "top": [{"index": 285, "label": null, "probability": 0.5}]});
+        let answered = json!({"alias": "a", "model": "m", "version": "2", "top": [{"index": 285, "score": 0.5, "label": null}]});
         assert_eq!((&told["models"][0], &told["models"][1]["error"]["code"]), (&answered, &"model_error".into()));
         assert_eq!((&told["status"], &told["image"]), (&"error".into(), &"a.jpg".into()));
     }

@@ -60,7 +60,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> Value {
     if let Some(error) = error {
         return json!({"alias": alias, "model": model, "error": error});
     }
-    let class = |class: &Class| json!({"index": class.index, "label": class.label, "probability": class.score});
+    let class = |class: &Class| json!({"index": class.index, "score": class.score, "label": class.label});
     let top: Vec<Value> = top.iter().map(class).collect();
     json!({"alias": alias, "model": model, "version": version, "top": top})
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::{ports, redact};
 use crate::cloud::Cloud;
 use crate::cloud::kube::{OrFault, Serving, exec};
-use crate::engine::{Fault, FaultKind};
+use crate::engine::{Fault, FaultKind, format_duration};
 use crate::resources::eks::ClusterOutput;
 use crate::resources::kube::logs::{Asked, Merge, News, Reading, Source};
 use crate::resources::kube::{GatewayConfig, named};
@@ -62,7 +62,7 @@ pub(super) struct Inside {
 async fn soon<T>(asked: impl Future<Output = Result<T, Fault>>) -> Read<T> {
     match timeout(PATIENCE, asked).await {
         Ok(answer) => answer.map_err(|why| why.to_string()),
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        Err(_) => Err(format!("no answer within {}", format_duration(PATIENCE))),
     }
 }
 

@@ -99,7 +99,7 @@ fn nothing(survey: &Report) -> bool {
 fn in_words(survey: &Report) -> String {
     let health = Health::of(survey);
     match () {
-        () if nothing(survey) => "nothing of it exists".to_owned(),
+        () if nothing(survey) => "no resource of this deployment exists".to_owned(),
         () if health.good() => "healthy".to_owned(),
         () => health.words(),
     }
@@ -120,7 +120,8 @@ async fn show(
     let mut found = json!({
         "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
         "healthy": health.good(), "exists": !nothing, "drift": health.drift(), "facts": show::facts_json(facts()),
-        "nodes": survey.nodes, "data": data, "held": orphans.held, "untold": orphans.unknown, "lease": running.json(),
+        "nodes": survey.nodes, "data_left": data, "orphans_kept": orphans.held, "orphans_unknown": orphans.unknown,
+        "lease": running.json(),
     });
     if let Some(file) = file {
         found["report"] = json!(file);
@@ -130,7 +131,7 @@ async fn show(
         plan::head(cloud);
         running.line().into_iter().for_each(show::line);
         if nothing {
-            show::line("Nothing of it exists.");
+            show::line("No resource of this deployment exists.");
             show::standings(made.filter(|seen| seen.status != Status::Absent));
         } else {
             show::standings(health.wrong.iter().chain(&health.drifted).copied());
@@ -147,7 +148,7 @@ async fn show(
     if session.json() {
         show::json(&found);
     } else if !nothing && !on_screen {
-        show::line(format!("Healthy: all {} parts are there, as configured, and answer.", survey.nodes.len()));
+        show::line(format!("Healthy: all {} resources exist, match the configuration, and answer.", survey.nodes.len()));
     }
     Ok(())
 }
@@ -192,6 +193,9 @@ impl<'a> Health<'a> {
             let keep = "or keep it for good: take its tag tritondeploy:deployment off";
             return format!("{} (with all that is in it), {keep}", session.again(&format!("up{flags}")));
         }
+        if self.wrong.iter().any(|seen| matches!(seen.status, Status::Unknown { .. })) {
+            return format!("see above what could not be read and why, put that right, then {}", session.again("status"));
+        }
         let next = match (self.wrong.is_empty(), self.drifted.is_empty(), self.left.is_empty()) {
             (false, ..) => "",
             (true, true, true) => " (it deletes the twins)",
@@ -214,7 +218,8 @@ impl<'a> Health<'a> {
         let names = |seen: &[&NodeReport]| words::brief(&seen.iter().map(|seen| &*seen.node).collect::<Vec<_>>());
         let wrong = (!self.wrong.is_empty()).then(|| format!("not healthy: {}", names(&self.wrong)));
         let drifted = (!self.drifted.is_empty()).then(|| format!("not as configured: {}", names(&self.drifted)));
-        let twins = (!self.twins.is_empty()).then(|| format!("there more than once, and billed so: {}", names(&self.twins)));
+        let twins =
+            (!self.twins.is_empty()).then(|| format!("there more than once, and billed more than once: {}", names(&self.twins)));
         let left = (!self.left.is_empty()).then(|| format!("left of an earlier configuration: {}", names(&self.left)));
         wrong.into_iter().chain(drifted).chain(twins).chain(left).collect::<Vec<_>>().join("; ")
     }
@@ -264,7 +269,7 @@ mod tests {
         let twin = Twin { id: Some("vpc-b".to_owned()), kept: Some("vpc-a".to_owned()), facts: Vec::new(), holds: Vec::new() };
         let survey = Report { nodes: vec![NodeReport { twins: vec![twin], ..seen("vpc", Status::Present, None) }] };
         let health = Health::of(&survey);
-        assert_eq!((health.good(), &*health.words()), (false, "there more than once, and billed so: vpc"));
+        assert_eq!((health.good(), &*health.words()), (false, "there more than once, and billed more than once: vpc"));
         assert!(!nothing(&Report { nodes: vec![NodeReport { status: Status::Absent, ..survey.nodes[0].clone() }] }));
     }
 

@@ -10,6 +10,7 @@ use super::side::{Deployment, Side};
 use super::tally::{Found, Not};
 use crate::cloud::Cloud;
 use crate::cloud::aws::OrFault;
+use crate::engine::format_duration;
 use crate::resources::storage::photo;
 
 /// For one page of the listing.
@@ -74,7 +75,7 @@ pub(super) async fn list(cloud: &Cloud, ours: &Deployment) -> Found<Objects> {
             format!("ask for s3:ListBucket; is the bucket there? {}", ours.status),
         )
     };
-    let page = timeout(LIST, call.send()).await.map_err(|_| failed(format!("no answer within {} s", LIST.as_secs())))?;
+    let page = timeout(LIST, call.send()).await.map_err(|_| failed(format!("no answer within {}", format_duration(LIST))))?;
     let page = page.fault().map_err(|why| failed(why.to_string()))?;
     let objects =
         Objects::of(page.contents().iter().map(|object| (object.key().unwrap_or_default(), object.size().unwrap_or(0))));

@@ -17,6 +17,7 @@ use super::super::target::Target;
 use super::side::Side;
 use super::stream::{self, Fault, first_bytes};
 use super::tally::{Found, Not, Tally};
+use crate::engine::format_duration;
 
 /// For the resolver.
 const RESOLVE: Duration = Duration::from_secs(10);
@@ -54,7 +55,7 @@ async fn dns(target: &Target, side: &Side) -> Found<Vec<IpAddr>> {
         Err(Not::failed(detail, meaning, format!("wait a minute, then {}", ours.test)))
     };
     match found {
-        Err(_) => failed(format!("no answer within {} s", RESOLVE.as_secs())),
+        Err(_) => failed(format!("no answer within {}", format_duration(RESOLVE))),
         Ok(Err(why)) => failed(why.to_string()),
         Ok(Ok(addresses)) => {
             let mut all: Vec<IpAddr> = Vec::new();
@@ -153,7 +154,7 @@ pub(super) async fn websocket(address: SocketAddr, target: &Target, side: &Side,
         }
         Ok(Err(why)) => Err(not_upgraded(why, address, target, side).await),
         Err(_) => {
-            let detail = format!("no answer to the upgrade within {} s", UPGRADE.as_secs());
+            let detail = format!("no answer to the upgrade within {}", format_duration(UPGRADE));
             let meaning = "something takes the connection and says nothing: no WebSocket server, or one that hangs";
             Err(Not::failed(detail, meaning, side.next(|ours| &ours.status, "check the port, and the server's log")))
         }

@@ -8,6 +8,7 @@ use super::super::target::Target;
 use super::readiness::Readiness;
 use super::side::Side;
 use super::tally::{Found, Not, Tally, because};
+use crate::engine::format_duration;
 use crate::report::checks::milliseconds;
 use crate::report::words;
 use crate::resources::storage::photo::PHOTO;
@@ -212,7 +213,7 @@ pub(super) async fn round_trips(client: &Client, model: &str, picture: &Picture,
 pub(super) fn told_times(mut took: Vec<Duration>, model: &str, picture: &str, side: &Side) -> Found<()> {
     took.sort_unstable();
     if took.len() < ROUND_TRIPS {
-        let detail = format!("{} of {ROUND_TRIPS} within {} s", took.len(), ROUND_TRIPS_TIME.as_secs());
+        let detail = format!("{} of {ROUND_TRIPS} within {}", took.len(), format_duration(ROUND_TRIPS_TIME));
         return Err(Not::failed(
             detail,
             "the model is far too slow",

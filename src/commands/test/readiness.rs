@@ -98,7 +98,7 @@ fn read(page: Result<Page, Fault>, side: &Side, known: &mut Readiness) -> Found<
 fn absent(told: String, side: &Side) -> Not {
     match side.ours() {
         Some(ours) => Not::failed(told, "what answers there is not this deployment's gateway, or an older one", &ours.up),
-        None => Not::Skipped(format!("the server does not tell its readiness: {told}")),
+        None => Not::Skipped(format!("the server does not report its readiness: {told}")),
     }
 }
 

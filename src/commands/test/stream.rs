@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::super::target::Target;
+use crate::engine::format_duration;
 
 /// For TCP's handshake, and as long again for that of TLS.
 pub(super) const CONNECT: Duration = Duration::from_secs(5);
@@ -53,7 +54,7 @@ pub(super) enum Fault {
 impl Display for Fault {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut(time) => write!(f, "nothing within {} s", time.as_secs()),
+            Self::TimedOut(time) => write!(f, "nothing within {}", format_duration(*time)),
             Self::Refused => f.write_str("connection refused"),
             Self::Closed => f.write_str("closed without an answer"),
             Self::NotHttp => f.write_str("what it answers is not HTTP"),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::cli::Level;
+use crate::engine::format_duration;
 use crate::report::checks::{self, Check, Verdict, clean, count};
 
 /// Every check: its name, and the level that it belongs to. docs/operations.md has the same list.
@@ -106,7 +107,7 @@ impl Tally {
         let begun = Instant::now();
         self.running = Some((name.to_owned(), begun));
         let found = tokio::time::timeout(LONGEST, looking).await.unwrap_or_else(|_| {
-            let detail = format!("no result within {} s", LONGEST.as_secs());
+            let detail = format!("no result within {}", format_duration(LONGEST));
             Err(Not::failed(detail, "what answers is far too slow, or hangs", "run it again"))
         });
         self.running = None;
@@ -158,7 +159,7 @@ impl Tally {
 
     /// All together took too long: the check that runs has failed, and the others are skipped.
     pub(super) fn end_at_limit(&mut self, limit: Duration) {
-        let why = format!("ended: all checks together may take {} s", limit.as_secs());
+        let why = format!("ended: all checks together may take {}", format_duration(limit));
         if let Some((name, begun)) = self.running.take() {
             let not = Not::failed(&why, "what answers is far too slow, or hangs", "try it with --level simple");
             self.not(&name, begun.elapsed(), not);

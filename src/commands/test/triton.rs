@@ -76,7 +76,7 @@ impl<'a> Port<'a> {
 
     fn failed(&self, detail: String) -> Not {
         let port = self.at.port();
-        let meaning = format!("Triton's page on port {port} is not to be had");
+        let meaning = format!("Triton's page on port {port} cannot be read");
         let next = self.side.next(|ours| ours.status.as_str(), "look at Triton's log, and at what is before it");
         Not::failed(detail, meaning, next)
     }

@@ -51,10 +51,10 @@ async fn take<W: Send + Sync + 'static>(
     let node = run.node(id);
     let gone = Completion::Done { acted: false };
     if !run.passes_by(id) {
-        // What cannot be told is decided at once, so that its parent need not wait for it, nor it for its parent.
+        // An unknown child does not block its parent, nor the other way round.
         match &looked {
             Lookup::Fault(fault) if !node.ends_with_parent() => {
-                let why = format!("it cannot be told whether it is there: {}", fault.cause());
+                let why = format!("whether it exists could not be read: {}", fault.cause());
                 run.failure(id, Reason { why, ..Reason::of(fault) });
                 return run.settle(id, Completion::Stopped(vec![id]));
             }
@@ -63,7 +63,7 @@ async fn take<W: Send + Sync + 'static>(
                 return run.settle(id, Completion::Stopped(vec![*parent]));
             }
             Lookup::Parent(parent) if !node.ends_with_parent() => {
-                run.failure(id, format!("it cannot be told: {}", run.node(*parent).name()).into());
+                run.failure(id, format!("its state is unknown, since that of {} is", run.node(*parent).name()).into());
                 return run.settle(id, Completion::Stopped(vec![id]));
             }
             _ => {}
@@ -83,7 +83,7 @@ async fn take<W: Send + Sync + 'static>(
         return run.settle(id, gone);
     }
     let mut task = NodeTask::new(run, id);
-    task.doing = Action::Delete;
+    task.action = Action::Delete;
     let completion = match looked {
         Lookup::No => Completion::Interrupted,
         Lookup::Fault(fault) => {

@@ -122,7 +122,7 @@ async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, k
                 failing = None;
                 if why != said {
                     let (node, kind, why) = (node.name().clone(), node.kind(), why.clone());
-                    walk.events.send(Event::Waiting { node, kind, doing: Action::Delete, why });
+                    walk.events.send(Event::Waiting { node, kind, action: Action::Delete, why });
                 }
                 said = why;
                 sleep(timing::next_look(begun.elapsed())).await;
@@ -227,8 +227,8 @@ fn status(looked: &Lookup, name: impl Fn(usize) -> Arc<str>) -> Status {
         Lookup::Saw(AnyObservation::Foreign(why)) => Status::Foreign { why: why.clone() },
         Lookup::Saw(AnyObservation::Changing { why, .. }) => Status::Changing { why: why.clone() },
         Lookup::Saw(AnyObservation::Broken { why, remedy, .. }) => Status::Broken { why: why.clone(), remedy: *remedy },
-        Lookup::Parent(parent) => Status::unknown(format!("cannot be told: {}", name(*parent))),
-        Lookup::Fault(fault) => Status::Unknown { why: fault.cause(), request_id: fault.request_id().map(str::to_owned) },
+        Lookup::Parent(parent) => Status::unknown(format!("it depends on {}", name(*parent))),
+        Lookup::Fault(fault) => Status::Unknown { why: fault.cause(), origin: fault.origin.clone() },
         Lookup::No => Status::unknown("not looked at"),
     }
 }

@@ -3,13 +3,12 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
 use super::{Walk, timing};
 use crate::erased::{AnyNode, AnyObservation};
-use crate::{Cx, Fault, Known};
+use crate::{Cx, Fault, Known, format_duration};
 
 /// What calls of this node get.
 pub(super) fn cx<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>) -> Cx<W> {
@@ -32,14 +31,6 @@ pub(super) fn token() -> Arc<str> {
 pub(super) async fn look<W>(node: &dyn AnyNode<W>, cx: &Cx<W>, known: &Known) -> Option<Result<AnyObservation, Fault>> {
     match timeout(timing::LOOK, node.look(cx, known)).await {
         Ok(told) => told,
-        Err(_) => Some(Err(Fault::try_again(format!("no answer within {}", words(timing::LOOK))))),
-    }
-}
-
-/// A duration as people say it.
-pub(super) fn words(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds if seconds >= 120 => format!("{} min", seconds.div_ceil(60)),
-        seconds => format!("{seconds} s"),
+        Err(_) => Some(Err(Fault::try_again(format!("no answer within {}", format_duration(timing::LOOK))))),
     }
 }

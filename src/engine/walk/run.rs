@@ -31,19 +31,21 @@ pub(super) struct Reason {
     pub(super) why: String,
     /// Who said so last.
     pub(super) origin: Option<Box<Origin>>,
+    /// What a user can do about it.
+    pub(super) next: Option<Arc<str>>,
     pub(super) evidence: Vec<String>,
 }
 
 impl Reason {
     /// A call that failed.
     pub(super) fn of(fault: &Fault) -> Self {
-        Self { why: fault.cause(), origin: fault.origin.clone(), evidence: Vec::new() }
+        Self { why: fault.cause(), origin: fault.origin.clone(), next: fault.next.clone(), evidence: Vec::new() }
     }
 }
 
 impl From<String> for Reason {
     fn from(why: String) -> Self {
-        Self { why, origin: None, evidence: Vec::new() }
+        Self { why, origin: None, next: None, evidence: Vec::new() }
     }
 }
 
@@ -247,12 +249,8 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
     }
 
     fn told(&self, id: usize, called: &Arc<str>, reason: Reason) -> Failure {
-        let Reason { why, origin, evidence } = reason;
-        let (code, request_id) = match origin.map(|origin| *origin) {
-            Some(Origin { code, request_id, .. }) => (Some(code).filter(|code| !code.is_empty()), request_id),
-            None => (None, None),
-        };
-        let failure = Failure { node: called.clone(), kind: self.node(id).kind(), why, code, request_id, evidence };
+        let Reason { why, origin, next, evidence } = reason;
+        let failure = Failure { node: called.clone(), kind: self.node(id).kind(), why, origin, next, evidence };
         self.walk.events.send(Event::Failed(failure.clone()));
         failure
     }

@@ -11,9 +11,9 @@ pub(super) enum Lookup {
     Saw(AnyObservation),
     /// What it is within is not there, so that it is not there either.
     NoParent,
-    /// It cannot be told, because its parent (the first one that cannot) cannot.
+    /// Unknown, because its parent (the first unknown one) is.
     Parent(usize),
-    /// It cannot be told.
+    /// Unknown.
     Fault(Fault),
     /// Nobody wanted to know, or the user stopped.
     No,
@@ -25,7 +25,7 @@ impl Lookup {
         matches!(self, Self::Parent(_) | Self::Fault(_) | Self::No)
     }
 
-    /// Others just like it.
+    /// Duplicates of it.
     pub(super) fn twins(&self) -> &[Output] {
         if let Self::Saw(sight) = self { sight.twins() } else { &[] }
     }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::probe::{cx, look, token, words};
+use super::probe::{cx, look, token};
 use super::run::{Reason, Run};
 use super::timing;
 use crate::erased::{AnyNode, AnyObservation};
 use crate::inputs::Output;
-use crate::{Action, Change, Cx, Event, Fault, FaultKind, Known};
+use crate::{Action, Change, Cx, Event, Fault, FaultKind, Known, format_duration};
 
 pub(super) use twin::Twinned;
 
@@ -42,7 +42,7 @@ pub(super) struct NodeTask<'a, W> {
     /// Since when it does what it does now: patience and the pace of looks count from here.
     pub(super) since: Instant,
     /// What its waiting is for.
-    pub(super) doing: Action,
+    pub(super) action: Action,
     /// What it is called in what is told.
     called_as: Arc<str>,
     /// It is of a twin, so that it says nothing of the node's own.
@@ -72,7 +72,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             known: run.known(),
             did: None,
             since: Instant::now(),
-            doing: Action::Watch,
+            action: Action::Watch,
             called_as: node.name().clone(),
             twin: None,
             cx: cx(run.walk, node),
@@ -87,18 +87,18 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     }
 
     /// Begins to do something: patience starts anew, and a creation gets a token of its own.
-    pub(super) fn start(&mut self, doing: Action) {
-        self.doing = doing;
+    pub(super) fn start(&mut self, action: Action) {
+        self.action = action;
         self.since = Instant::now();
         self.failing = None;
         self.told = None;
         self.accepted = 0;
         self.last_fault = None;
-        if doing == Action::Create {
+        if action == Action::Create {
             self.cx.token = token();
         }
         let node = self.called_as.clone();
-        self.run.walk.events.send(Event::Started { node, kind: self.node.kind(), doing });
+        self.run.walk.events.send(Event::Started { node, kind: self.node.kind(), action });
     }
 
     /// Looks until there is an answer. A failed look is tried again within patience.
@@ -153,7 +153,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         if !self.run.may_act() {
             return Err(Stop::Interrupted);
         }
-        let limit = self.node.patience(self.doing).max(timing::CALL_AT_LEAST);
+        let limit = self.node.patience(self.action).max(timing::CALL_AT_LEAST);
         let made = match act {
             Act::Create => Some(true),
             Act::Update(..) => None,
@@ -167,7 +167,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         let creates = made == Some(true);
         let answer = match timeout(limit, call).await {
             Ok(answer) => answer,
-            Err(_) => Err(Fault::unsure(format!("within {}", words(limit)))),
+            Err(_) => Err(Fault::unsure(format!("within {}", format_duration(limit)))),
         };
         let now = Instant::now();
         self.called = Some(now);
@@ -177,7 +177,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
                 self.last_fault = None;
                 self.accepted += 1;
                 // An act that is asked for again does not get its time again; each update is another one.
-                if self.accepted == 1 || self.doing == Action::Update {
+                if self.accepted == 1 || self.action == Action::Update {
                     self.since = now;
                 }
                 self.made = made.unwrap_or(self.made);
@@ -204,7 +204,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     pub(super) async fn retry_or_fail(&mut self, fault: Fault, quietly: bool) -> Result<(), Stop> {
         let (tries, since) = self.failing.unwrap_or((0, Instant::now()));
         let limit = match fault.kind {
-            FaultKind::TryAgain | FaultKind::Unsure => self.node.patience(self.doing),
+            FaultKind::TryAgain | FaultKind::Unsure => self.node.patience(self.action),
             FaultKind::Denied => self.permission(),
             FaultKind::Fatal => Duration::ZERO,
         };
@@ -236,15 +236,16 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     /// Waits until the next look is due; patience may end instead.
     pub(super) async fn wait(&mut self, why: &str) -> Result<(), Stop> {
         self.failing = None;
-        let (so_far, patience) = (self.since.elapsed(), self.node.patience(self.doing));
+        let (so_far, patience) = (self.since.elapsed(), self.node.patience(self.action));
         if so_far >= patience {
-            let mut reason = Reason::from(format!("{why}, for {}, longer than it should take", words(so_far)));
+            let mut reason = Reason::from(format!("{why}; gave up after {}", format_duration(so_far)));
             if let Some(last) = &self.last_fault {
                 let cause = last.cause();
                 if !why.contains(&cause) {
                     reason.why.push_str(&format!("; the last error: {cause}"));
                 }
                 reason.origin.clone_from(&last.origin);
+                reason.next.clone_from(&last.next);
             }
             return Err(self.failed(reason).await);
         }
@@ -256,8 +257,8 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     fn tell(&mut self, why: &str) {
         if self.told.as_deref() != Some(why) {
             self.told = Some(why.to_owned());
-            let (node, kind, doing) = (self.called_as.clone(), self.node.kind(), self.doing);
-            self.run.walk.events.send(Event::Waiting { node, kind, doing, why: why.to_owned() });
+            let (node, kind, action) = (self.called_as.clone(), self.node.kind(), self.action);
+            self.run.walk.events.send(Event::Waiting { node, kind, action, why: why.to_owned() });
         }
     }
 

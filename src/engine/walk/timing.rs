@@ -15,7 +15,7 @@ pub(super) const EVIDENCE: Duration = Duration::from_secs(20);
 /// How long a service may hide something that a call without an answer has made.
 pub(super) const HIDDEN: Duration = Duration::from_secs(30);
 
-/// How long the same difference is looked at after an update before it "did not take", and how
+/// How long the same difference is looked at after an update before the update fails, and how
 /// long a deletion may go unnoticed before it is asked for again.
 pub(super) const SETTLE: Duration = Duration::from_secs(15);
 

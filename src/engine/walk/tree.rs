@@ -19,7 +19,7 @@ pub(super) struct Tree {
     pub(super) known: Known,
     /// The nodes inside, in order of creation.
     pub(super) inside: Vec<usize>,
-    /// What is there of them; none: it is changing, or cannot be told.
+    /// What is there of them; none: it is changing, or unknown.
     pub(super) held: Vec<(usize, Option<Output>)>,
 }
 

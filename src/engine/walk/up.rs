@@ -104,7 +104,7 @@ async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looke
 /// What an earlier configuration made goes.
 async fn destroy_orphan<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize) -> Completion {
     let mut task = NodeTask::new(run, id);
-    task.doing = Action::Delete;
+    task.action = Action::Delete;
     match delete_until_gone(&mut task, Doomed::All).await {
         Ok(()) => {
             task.finished(None);
@@ -170,7 +170,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
 
     /// A broken one was asked to go, and the new one is not made yet.
     fn going(&self) -> bool {
-        self.deleted.is_some() && self.task.doing == Action::Delete
+        self.deleted.is_some() && self.task.action == Action::Delete
     }
 
     /// It is the one that was asked to go, and not a twin of it.
@@ -185,18 +185,18 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             return task.wait("not there yet").await;
         }
         if self.created {
-            return task.wait("created, and not to be seen yet").await;
+            return task.wait("created, but not visible yet").await;
         }
         if let Some(asked) = self.unsure {
             let hides = timing::HIDDEN.min(task.node.patience(Action::Create));
             if asked.elapsed() < hides {
                 let times = if self.lost == 1 { "once".to_owned() } else { format!("{} times", self.lost) };
                 let last = task.last_fault.as_ref().map(Fault::cause).unwrap_or_default();
-                let why = format!("its creation got no answer {times} (the last: {last}), and it has not appeared yet");
+                let why = format!("the create call got no response {times} (last: {last}); it has not appeared yet");
                 return task.wait(&why).await;
             }
         }
-        if task.doing != Action::Create {
+        if task.action != Action::Create {
             task.start(Action::Create);
             self.seen = false;
         }
@@ -232,19 +232,19 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         if let Some(why) = unchangeable(task.node, how) {
             // A new thing may show its fields one after another.
             if settling {
-                task.wait(&format!("not settled yet: {fields}")).await?;
+                task.wait(&format!("not applied yet: {fields}")).await?;
                 return Ok(false);
             }
             return Err(task.failed(why).await);
         }
         if self.updates.contains(&changes) || self.updates.len() >= MOST_UPDATES {
             if settling {
-                task.wait(&format!("not taken yet: {fields}")).await?;
+                task.wait(&format!("accepted, but not applied yet: {fields}")).await?;
                 return Ok(false);
             }
-            return Err(task.failed(format!("did not take: {}", described(&changes))).await);
+            return Err(task.failed(format!("accepted, but never applied: {}", described(&changes))).await);
         }
-        if task.doing != Action::Update {
+        if task.action != Action::Update {
             task.start(Action::Update);
         }
         match task.call(Act::Update(&found.output, &changes)).await? {
@@ -259,7 +259,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
 
     async fn broken(&mut self, output: &Output, why: String, remedy: Remedy) -> Result<(), Stop> {
         let task = &mut self.task;
-        let going = self.deleted.is_some() && task.doing == Action::Delete;
+        let going = self.deleted.is_some() && task.action == Action::Delete;
         let asked_again = self.deleted.is_some_and(|asked| asked.elapsed() >= timing::SETTLE);
         match remedy {
             Remedy::Recreate if task.node.made_by_others() => return Err(task.failed(why).await),
@@ -274,7 +274,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             return Err(task.failed(why).await);
         }
         if !going {
-            task.run.say(task.id, format!("it is broken ({why}) and is made anew"));
+            task.run.say(task.id, format!("broken ({why}): it is deleted and created again"));
             task.start(Action::Delete);
         }
         match task.call(Act::Delete(output)).await? {
@@ -293,6 +293,6 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
 
 /// Differences as one line.
 fn described(changes: &[Change]) -> String {
-    let one = |change: &Change| format!("{} is still {}, wanted is {}", change.field, change.from, change.to);
+    let one = |change: &Change| format!("{} is still {}, wanted {}", change.field, change.from, change.to);
     changes.iter().map(one).collect::<Vec<_>>().join("; ")
 }

@@ -169,8 +169,8 @@ impl<O: Object> Observe for Applied<O> {
         })
     }
 
-    fn patience(&self, doing: Action) -> Duration {
-        match doing {
+    fn patience(&self, action: Action) -> Duration {
+        match action {
             Action::Delete => self.object.patience(),
             Action::Create | Action::Update | Action::Watch => Duration::from_secs(180),
         }

@@ -114,7 +114,7 @@ impl Observe for Balancer {
             return changing("the cluster's cloud controller has not made it yet".to_owned());
         };
         let Some(balancer) = Self::find(cx, service).await? else {
-            return changing(format!("{} is not to be seen yet", service.balancer));
+            return changing(format!("{} is not visible yet", service.balancer));
         };
         let state = balancer.state().and_then(|state| state.code());
         if state != Some(&LoadBalancerStateEnum::Active) {

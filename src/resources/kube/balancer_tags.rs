@@ -35,7 +35,7 @@ impl Observe for BalancerTags {
             return Ok(Observation::Absent);
         };
         let Some(things) = read::balancer(&cx.world.aws, &balancer).await? else {
-            return Ok(Observation::Changing { why: "the load balancer is going".to_owned(), found: None });
+            return Ok(Observation::Changing { why: "the load balancer is being deleted".to_owned(), found: None });
         };
         let actual = AllTagged::of(&things, &cx.world.user_tags());
         Ok(Observation::Present(Found::one(things, actual)))

@@ -80,7 +80,7 @@ pub(super) fn going(found: &DynamicObject) -> String {
     }
     match found.metadata.finalizers.as_deref() {
         None | Some([]) => "going".to_owned(),
-        Some(finalizers) => format!("going, waits for {}", finalizers.join(", ")),
+        Some(finalizers) => format!("being deleted, waits for {}", finalizers.join(", ")),
     }
 }
 

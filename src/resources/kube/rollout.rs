@@ -41,7 +41,7 @@ pub(super) fn unfinished(deployment: &Api1) -> Option<String> {
     let old = status.replicas.unwrap_or(0) - updated;
     match () {
         () if updated < wanted => Some(format!("{updated} of {wanted} pods are made from the newest template")),
-        () if old > 0 => Some(format!("{old} old pods are still going")),
+        () if old > 0 => Some(format!("{old} old pods are still being stopped")),
         () if available < wanted => Some(format!("{available} of {wanted} pods are ready")),
         () => None,
     }

@@ -167,7 +167,7 @@ impl<Holds> Leftovers<Holds> {
             // One of them may just have gone: it is not left then, and the next look tells of the others.
             let answer = call.send().await.fault_or_absent(&["LoadBalancerNotFound", "TargetGroupNotFound"])?;
             let Some(answer) = answer else {
-                return Err(Fault::try_again("load balancers are going".to_owned()));
+                return Err(Fault::try_again("load balancers are being deleted".to_owned()));
             };
             let tagged = answer.tag_descriptions.unwrap_or_default().into_iter();
             let tagged = tagged.filter(|told| Tags::from(told.tags()).get(&self.key()).is_some());

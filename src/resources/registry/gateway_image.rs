@@ -25,7 +25,7 @@ const BINARY: &str = "tritondeploy-gateway";
 /// The image of the gateway that lies beside this program.
 #[derive(Default)]
 pub struct GatewayImage {
-    content: OnceLock<Result<Content, String>>,
+    content: OnceLock<Result<Content, Fault>>,
 }
 
 /// What the image is made of.
@@ -57,17 +57,17 @@ impl GatewayImage {
     /// Hashed at the first use: `down` has no need of it.
     fn content(&self) -> Result<&Content, Fault> {
         let content = self.content.get_or_init(|| {
-            let binary = beside(std::env::current_exe().map_err(|why| why.to_string())?)?;
+            let binary = beside(std::env::current_exe().map_err(|why| Fault::fatal(why.to_string()))?)?;
             let bytes = read(&binary)?;
             Ok(Content { tag: tag(DOCKERFILE.as_bytes(), &bytes), binary })
         });
-        content.as_ref().map_err(|why| Fault::fatal(why.clone()))
+        content.as_ref().map_err(Fault::clone)
     }
 
     async fn build_and_push(&self, cx: &Cx, repository: &RepositoryOutput) -> Result<(), Fault> {
         let content = self.content()?;
         let (user, password) = credentials(&cx.world.aws).await?;
-        let binary = read(&content.binary).map_err(Fault::fatal)?;
+        let binary = read(&content.binary)?;
         if tag(DOCKERFILE.as_bytes(), &binary) != content.tag {
             return Err(Fault::fatal(format!("{} has changed meanwhile; run this again", content.binary.display())));
         }
@@ -87,40 +87,41 @@ impl GatewayImage {
 ///
 /// # Errors
 /// The cause and the next step.
-pub async fn preflight(cloud: &Cloud) -> Result<(), String> {
+pub async fn preflight(cloud: &Cloud) -> Result<(), Fault> {
     let image = GatewayImage::new();
-    let tag = &image.content().map_err(|fault| fault.to_string())?.tag;
+    let tag = &image.content()?.tag;
     match digest(&cloud.aws, &cloud.config.repository(), tag).await {
         Ok(Some(_)) => Ok(()),
-        Ok(None) | Err(_) => Engine::connect().await.map(drop).map_err(|why| why.to_string()),
+        Ok(None) | Err(_) => Engine::connect().await.map(drop).map_err(fault),
     }
 }
 
 fn fault(error: DockerError) -> Fault {
-    match error {
+    let fault = match error {
         DockerError::Push { .. } => Fault::try_again(error.to_string()),
         DockerError::Credentials { .. } => Fault::denied(error.to_string()),
         _ => Fault::fatal(error.to_string()),
+    };
+    match error.next() {
+        Some(next) => fault.with_next(next),
+        None => fault,
     }
 }
 
 /// Finds the gateway's binary in the folder of ours. A test's program lies one folder deeper.
-fn beside(program: PathBuf) -> Result<PathBuf, String> {
+fn beside(program: PathBuf) -> Result<PathBuf, Fault> {
     let folder = program.parent().unwrap_or(Path::new("."));
     let above = folder.file_name().filter(|name| *name == "deps").and_then(|_| folder.parent());
     let candidates = [Some(folder), above];
     let found = candidates.into_iter().flatten().map(|folder| folder.join(BINARY)).find(|path| path.is_file());
     found.ok_or_else(|| {
-        format!(
-            "the gateway's binary is not beside this program: {} is not there\n\
-             Next: put it there (`make dist` makes both), or build it with `cargo build -p {BINARY}`",
-            folder.join(BINARY).display()
-        )
+        Fault::fatal(format!("the gateway's binary is not beside this program: {} is not there", folder.join(BINARY).display()))
+            .with_next(format!("put it there (`make dist` makes both), or build it with `cargo build -p {BINARY}`"))
     })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|why| format!("{} cannot be read: {why}", path.display()))
+fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    std::fs::read(path).map_err(|why| Fault::fatal(format!("{} cannot be read: {why}", path.display())))
 }
 
 /// 80 bits of SHA-256 over all that is in the image; each part with its length, so that none runs into the next.
@@ -173,8 +174,8 @@ impl Observe for GatewayImage {
         Ok(Observation::Present(Found::one(output, State { tag })))
     }
 
-    fn patience(&self, doing: Action) -> Duration {
-        match doing {
+    fn patience(&self, action: Action) -> Duration {
+        match action {
             Action::Create => Duration::from_secs(15 * 60),
             Action::Update | Action::Delete | Action::Watch => Duration::from_secs(120),
         }
@@ -224,7 +225,7 @@ mod tests {
     fn a_gateway_that_is_not_there_is_told_with_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let why = beside(folder.path().join("tritondeploy")).unwrap_err();
-        assert!(why.contains("make dist"), "{why}");
+        assert!(why.next.as_ref().unwrap().contains("make dist"), "{why}");
         std::fs::write(folder.path().join(BINARY), "x").unwrap();
         assert_eq!(beside(folder.path().join("tritondeploy")).unwrap(), folder.path().join(BINARY));
         assert_eq!(beside(folder.path().join("deps/test")).unwrap(), folder.path().join(BINARY));

@@ -73,8 +73,8 @@ impl Observe for Bucket {
         look(cx, &self.name.clone().unwrap_or_else(configured)).await
     }
 
-    fn patience(&self, doing: Action) -> Duration {
-        Duration::from_secs(if doing == Action::Delete { 1800 } else { 300 })
+    fn patience(&self, action: Action) -> Duration {
+        Duration::from_secs(if action == Action::Delete { 1800 } else { 300 })
     }
 
     fn facts(&self, name: &String) -> Vec<Fact> {

@@ -14,7 +14,9 @@ use tokio::time::timeout;
 use super::bucket::Bucket;
 use crate::cloud::kube::Serving;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Action, Change, Fact, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
+use crate::engine::{
+    Action, Change, Fact, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode, format_duration,
+};
 use crate::models::{self, Checked, Repository, Strangers, served};
 use crate::resources::kube::{serving, telling};
 
@@ -98,8 +100,8 @@ impl Observe for Models {
     }
 
     /// Gigabytes over a slow line.
-    fn patience(&self, doing: Action) -> Duration {
-        if doing == Action::Delete { Duration::from_secs(120) } else { Duration::from_secs(3600) }
+    fn patience(&self, action: Action) -> Duration {
+        if action == Action::Delete { Duration::from_secs(120) } else { Duration::from_secs(3600) }
     }
 
     fn facts(&self, released: &Released) -> Vec<Fact> {
@@ -159,7 +161,7 @@ pub async fn elsewhere(cloud: &Cloud, published: &str) -> Elsewhere {
             return found;
         }
         Err(_) => {
-            found.unknown.push(format!("it is not known what the pods serve: no answer within {} s", TELLS.as_secs()));
+            found.unknown.push(format!("it is not known what the pods serve: no answer within {}", format_duration(TELLS)));
             return found;
         }
     };

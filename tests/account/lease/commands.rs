@@ -91,7 +91,7 @@ async fn the_lease_of_a_killed_run_on_this_machine_is_taken_over_at_once() {
 
     let mut second = up_until(&local, &operator, "ec2:CreateNatGateway");
     assert_ne!(holder(&cloud).await.unwrap()["id"], id);
-    assert!(second.out().contains("taken over from a run that is no more: up by "), "{}", second.out());
+    assert!(second.out().contains("taken over from a run that has ended: up by "), "{}", second.out());
     assert_eq!(vpcs(&cloud).await, 1);
     second.kill();
     local.ask("POST", "release");
@@ -154,7 +154,7 @@ async fn a_run_whose_lease_is_removed_makes_no_new_act_and_the_next_up_finds_no_
     let ended = running.end();
     assert_eq!((ended.code, acts(&local)), (Some(1), vec!["ec2:CreateVpc".to_owned()]), "{ended:?}");
     assert!(ended.told["error"].as_str().unwrap().contains("the lease was removed"), "{ended:?}");
-    assert!(ended.told["exists"].as_array().unwrap().contains(&json!("vpc")), "{ended:?}");
+    assert!(ended.told["exists_now"].as_array().unwrap().contains(&json!("vpc")), "{ended:?}");
     up(&cloud).await;
     assert_eq!(vpcs(&cloud).await, 1);
     down(&cloud).await;
@@ -220,7 +220,7 @@ async fn unlock_says_whose_lease_it_removes_and_that_there_is_none() {
     let cloud = local.cloud(Config::default()).await;
     let operator = Operator::of(&local);
     let none = operator.run(&["unlock"]);
-    assert_eq!((none.code, &none.told), (Some(0), &json!({"lease": null, "removed": false})));
+    assert_eq!((none.code, &none.told), (Some(0), &json!({"schema": 1, "lease": null, "removed": false})));
     make_bucket(&cloud, &cloud.bucket()).await;
     assert!(operator.says(&["unlock"]).contains("There is no lease"));
 

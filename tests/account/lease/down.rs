@@ -108,7 +108,7 @@ async fn a_down_without_a_bucket_stops_when_somebody_else_begins() {
     let ended = running.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.told["error"].as_str().unwrap().contains("another run has begun: up by "), "{ended:?}");
-    let exists = ended.told["exists"].as_array().unwrap();
+    let exists = ended.told["exists_now"].as_array().unwrap();
     assert!(exists.contains(&json!("vpc")), "{exists:?}");
     local.ask("POST", "ahead?seconds=61");
     let gone = operator.run(&["down", "--yes"]);

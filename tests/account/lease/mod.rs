@@ -2,4 +2,4 @@
 
 mod commands;
 mod down;
-mod protocol;
+pub(crate) mod protocol;

@@ -49,7 +49,7 @@ async fn seen(cloud: &Cloud) -> Option<Seen> {
 }
 
 /// Writes a lease as a run elsewhere does.
-pub(super) async fn write(cloud: &Cloud, bucket: &str, fields: &Value) {
+pub(crate) async fn write(cloud: &Cloud, bucket: &str, fields: &Value) {
     let mut holder = json!(Holder { host: "elsewhere".to_owned(), ..me("up") });
     holder["boot_id"] = json!("of another machine");
     fields.as_object().unwrap().iter().for_each(|(key, value)| holder[key] = value.clone());

@@ -109,7 +109,7 @@ impl Results {
                 }
                 Record::Run(_) => {}
                 _ if asked.is_none() => {
-                    let why = format!("{} is no journal: its first line does not tell what was asked", path.display());
+                    let why = format!("{} is no journal: its first line does not say what was asked", path.display());
                     return Err(Error::usage(why, ANOTHER));
                 }
                 Record::Image(image) => {

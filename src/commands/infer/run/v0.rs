@@ -104,7 +104,7 @@ fn made(results: Vec<Outcome>) -> Answer {
 }
 
 fn unknown() -> Refusal {
-    let error = Failure::new("not_the_protocol", "the answer is none to this request", false);
+    let error = Failure::new("not_the_protocol", "the answer does not belong to this request", false);
     Refusal { error, retry_after_ms: None, is_overload: false, is_silence: false, tries: 1 }
 }
 

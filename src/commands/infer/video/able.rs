@@ -63,7 +63,7 @@ impl Able {
             Self::Yes(_) | Self::V0 => {
                 let first = first.first().map_or("", String::as_str);
                 let why =
-                    format!("protocol v0 has no way for the pixels of frames, and {count} of the sources are videos ({first})");
+                    format!("protocol v0 cannot carry the pixels of frames, and {count} of the sources are videos ({first})");
                 Error::usage(why, "ask without --protocol v0, or name images only")
             }
         }

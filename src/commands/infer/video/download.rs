@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::super::results::record::Failure;
 use super::scratch::{NoSpace, Scratch, Temporary};
 use crate::cloud::aws::{OrFault, code};
-use crate::engine::FaultKind;
+use crate::engine::{FaultKind, format_duration};
 
 /// Times that a broken download is gone on with, without a byte more between them.
 const TRIES: u32 = 5;
@@ -138,7 +138,7 @@ async fn body(mut body: ByteStream, to: &mut Writing, done: &mut u64, progress: 
             Ok(Some(Ok(piece))) => piece,
             Ok(Some(Err(why))) => return Err(Broken::Again(why.to_string())),
             Ok(None) => return Err(Broken::Again(format!("it broke off after {done} of {} bytes", to.whole))),
-            Err(_) => return Err(Broken::Again(format!("S3 sent nothing for {} s", SILENCE.as_secs()))),
+            Err(_) => return Err(Broken::Again(format!("S3 sent nothing for {}", format_duration(SILENCE)))),
         };
         to.file.write_all(&piece).await.map_err(|why| Broken::Last(unwritten(&why)))?;
         let bytes = piece.len() as u64;

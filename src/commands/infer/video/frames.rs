@@ -125,7 +125,7 @@ impl Frames {
         // Told before the frame was written.
         let frame = while_it_moves(self.patience, &decoded, async { Ok(self.sampled.recv().await) }).await?;
         let Some(Numbered { number, at }) = frame else {
-            return Err(unreadable("ffmpeg does not tell which frame it decoded: is it older than 4.2?"));
+            return Err(unreadable("ffmpeg does not report which frame it decoded: is it older than 4.2?"));
         };
         if at.is_none() && matches!(self.sampling, Sampling::Fps(_)) {
             return Err(unreadable("its frames have no times, which --fps goes by; use --every"));

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::super::results::record::Failure;
 use super::{timed_out, unreadable};
+use crate::engine::format_duration;
 
 /// Formats in which a video is one file. Playlists and scripts (HLS, DASH, concat, image sequences) name others, so
 /// that a file named .mp4 could make ffmpeg read any other file; they are not among them.
@@ -135,7 +136,7 @@ pub(super) async fn output(program: &Path, arguments: &[&OsStr]) -> Result<Ended
         (written, said, running.wait().await)
     };
     let Ok((stdout, said, status)) = timeout(LOOKING, all).await else {
-        return Err(timed_out(format!("{} did not end within {} s", program.display(), LOOKING.as_secs())));
+        return Err(timed_out(format!("{} did not end within {}", program.display(), format_duration(LOOKING))));
     };
     if stdout.len() > KEPT {
         return Err(unreadable(format!("{} wrote more than {KEPT} bytes about one file", program.display())));

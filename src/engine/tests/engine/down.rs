@@ -33,7 +33,7 @@ fn what_cannot_be_told_is_never_taken_for_gone() {
         cloud.put(2, &[1], &[], 0);
         let outcome = walk(&cloud).down().await;
         assert_eq!(outcome.failures.len(), 1);
-        assert_eq!(outcome.failures[0].why, "it cannot be told whether it is there: denied: not allowed to look");
+        assert_eq!(outcome.failures[0].why, "whether it exists could not be read: denied: not allowed to look");
         assert_eq!(names(&outcome.exists), ["object-0"]);
         assert_eq!(names(&outcome.unknown), ["object-1", "object-2"]);
         assert_eq!(names(&outcome.blocked), ["object-0", "object-2"]);
@@ -48,7 +48,7 @@ fn what_hangs_from_an_unreachable_thing_without_ending_with_it_is_a_trouble() {
         let cloud = cloud(vec![Spec::new(), unreachable, Spec::new().within([1])]);
         cloud.put(0, &[], &[], 0);
         let outcome = walk(&cloud).down().await;
-        assert_eq!(outcome.failures[0].why, "it cannot be told: object-1");
+        assert_eq!(outcome.failures[0].why, "its state is unknown, since that of object-1 is");
         assert_eq!(outcome.failures[0].node.as_ref(), "object-2");
         assert_eq!(names(&outcome.exists), ["object-0"]);
     });
@@ -164,7 +164,7 @@ fn patience_with_a_deletion_counts_from_the_first_time_that_it_was_accepted() {
         let cloud = cloud(vec![Spec::new().with(|s| (s.sticks, s.ending, s.patience) = (true, 500, 600))]);
         cloud.put(0, &[], &[], 0);
         let outcome = walk(&cloud).down().await;
-        assert!(outcome.failures[0].why.starts_with("on its way, for 1"), "{outcome:?}");
+        assert!(outcome.failures[0].why.starts_with("on its way; gave up after 1"), "{outcome:?}");
         assert!(outcome.took < Duration::from_secs(700), "{:?}", outcome.took);
         assert_eq!(cloud.state().mutations.len(), 2);
     });

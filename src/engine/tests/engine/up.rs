@@ -42,10 +42,10 @@ fn what_is_denied_is_unknown_and_so_is_what_is_within_it() {
     virtually(1, async {
         let denied = Spec::new().with(|s| s.look_denied = true);
         let cloud = cloud(vec![denied, Spec::new().within([0]), Spec::new().within([1]), Spec::new().uses([0])]);
-        let standings: Vec<_> = walk(&cloud).look().await.nodes.into_iter().map(|s| s.status).collect();
-        let unknown = |why: &str| Status::Unknown { why: why.to_owned(), request_id: None };
-        let parent = || unknown("cannot be told: object-0");
-        assert_eq!(standings, [unknown("denied: not allowed to look"), parent(), parent(), Status::Absent]);
+        let statuses: Vec<_> = walk(&cloud).look().await.nodes.into_iter().map(|s| s.status).collect();
+        let unknown = |why: &str| Status::Unknown { why: why.to_owned(), origin: None };
+        let parent = || unknown("it depends on object-0");
+        assert_eq!(statuses, [unknown("denied: not allowed to look"), parent(), parent(), Status::Absent]);
     });
 }
 
@@ -249,7 +249,7 @@ fn the_same_difference_after_an_update_did_not_take() {
         let cloud = cloud(vec![Spec::new().with(|s| (s.steps, s.stubborn) = (1, true))]);
         let begun = Instant::now();
         let outcome = walk(&cloud).up().await;
-        assert_eq!(outcome.failures[0].why, "did not take: steps.0 is still false, wanted is true");
+        assert_eq!(outcome.failures[0].why, "accepted, but never applied: steps.0 is still false, wanted true");
         assert_eq!(cloud.state().mutations, ["create object-0", "update object-0 steps.0"]);
         assert!((15..20).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     });
@@ -261,7 +261,7 @@ fn what_was_created_and_is_never_seen_is_not_created_again() {
         let cloud = cloud(vec![Spec::new().with(|s| (s.hidden, s.patience) = (10_000, 100))]);
         let outcome = walk(&cloud).up().await;
         let why = &outcome.failures[0].why;
-        assert!(why.starts_with("created, and not to be seen yet, for "), "{why}");
+        assert!(why.starts_with("created, but not visible yet; gave up after "), "{why}");
         assert_eq!(names(&outcome.exists), ["object-0"]);
         assert_eq!(cloud.state().mutations, ["create object-0"]);
         assert!((100..120).contains(&outcome.took.as_secs()), "{:?}", outcome.took);
@@ -369,7 +369,7 @@ fn waiting_is_told_once_for_each_reason() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new().with(|s| s.making = 100)]);
         let (_, events) = told(walk(&cloud), async |walk| walk.up().await).await;
-        let waits = |event: &&Event| matches!(event, Event::Waiting { doing: Action::Create, .. });
+        let waits = |event: &&Event| matches!(event, Event::Waiting { action: Action::Create, .. });
         assert_eq!(events.iter().filter(waits).count(), 1);
     });
 }
@@ -391,7 +391,7 @@ fn a_creation_that_never_has_an_answer_ends_with_the_last_error() {
         let cloud = cloud(vec![Spec::new().with(|s| (s.create_lost, s.patience) = (true, 100))]);
         let outcome = walk(&cloud).up().await;
         let why = &outcome.failures[0].why;
-        assert!(why.contains("500 InternalError") && why.starts_with("its creation got no answer "), "{why}");
+        assert!(why.contains("500 InternalError") && why.starts_with("the create call got no response "), "{why}");
     });
 }
 

@@ -21,7 +21,7 @@ pub(in crate::walk) enum Twinned {
 impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     /// Takes a twin of the node, or something in one, which is found by what is `known` there.
     pub(in crate::walk) fn of_twin(run: &'a Run<'a, W>, id: usize, called: Arc<str>, twin: Twinned) -> Self {
-        Self { called_as: called, twin: Some(twin), doing: Action::Delete, ..Self::new(run, id) }
+        Self { called_as: called, twin: Some(twin), action: Action::Delete, ..Self::new(run, id) }
     }
 
     /// Whether what it is in is still a twin, and not the one that is kept.
