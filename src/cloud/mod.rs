@@ -8,6 +8,7 @@ pub mod docker;
 mod fault;
 pub mod inventory;
 pub mod kept;
+pub mod keys;
 pub mod kube;
 pub mod lease;
 pub mod machine;

@@ -1,10 +1,11 @@
 //! What a bucket or a repository holds, as far as it is cheap to know.
 
 use aws_sdk_ecr::types::ImageDetail;
-use aws_sdk_s3::types::ObjectVersion;
+use aws_sdk_s3::types::{EncodingType, ObjectVersion};
 use serde::Serialize;
 
 use super::aws::{Aws, OrFault};
+use super::keys::decoded;
 use crate::engine::Fault;
 
 /// Pages of 1,000 that are counted; whoever has more is told so.
@@ -57,12 +58,14 @@ impl Store {
                         break;
                     }
                     let call = aws.s3.list_object_versions().bucket(name).expected_bucket_owner(&aws.account);
+                    let call = call.encoding_type(EncodingType::Url);
                     let found = call.set_key_marker(key).set_version_id_marker(version).send().await.fault()?;
                     contents.add(found.versions().iter().filter_map(ObjectVersion::size));
                     if found.is_truncated() != Some(true) {
                         break;
                     }
-                    (key, version) = (found.next_key_marker, found.next_version_id_marker);
+                    key = found.next_key_marker().map(|key| decoded(key, found.encoding_type()));
+                    version = found.next_version_id_marker;
                 }
             }
             Self::Repository => {

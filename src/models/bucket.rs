@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::MetadataDirective;
+use aws_sdk_s3::types::{EncodingType, MetadataDirective, Object};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -20,6 +20,7 @@ use tritondeploy_wire::manifest::{self, Manifest, hex};
 use super::release::{self, Draft, MODELS, Published, Upload, draft_key};
 use super::retry::{self, again, soon};
 use crate::cloud::aws::{Aws, OrFault, code};
+use crate::cloud::keys::decoded;
 use crate::engine::{Fault, FaultKind};
 
 /// Objects at once: enough to fill a line, few enough to share it.
@@ -241,11 +242,13 @@ impl Bucket<'_> {
 
     pub(super) async fn keys(&self, prefix: &str) -> Result<Vec<String>, Fault> {
         let list = || async {
-            let call = self.aws.s3.list_objects_v2().bucket(self.name).prefix(prefix);
+            let call = self.aws.s3.list_objects_v2().bucket(self.name).prefix(prefix).encoding_type(EncodingType::Url);
             let mut pages = call.expected_bucket_owner(&self.aws.account).into_paginator().send();
             let mut keys = Vec::new();
             while let Some(page) = pages.next().await {
-                keys.extend(page.fault()?.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+                let page = page.fault()?;
+                let key = |object: &Object| Some(decoded(object.key()?, page.encoding_type()));
+                keys.extend(page.contents().iter().filter_map(key));
             }
             Ok(keys)
         };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_s3::types::EncodingType;
 use tokio::time::timeout;
 use tritondeploy_client::v1::{Client, Code, Error, Request};
 
@@ -10,6 +11,7 @@ use super::side::{Deployment, Side};
 use super::tally::{Found, Not};
 use crate::cloud::Cloud;
 use crate::cloud::aws::OrFault;
+use crate::cloud::keys::decoded;
 use crate::engine::format_duration;
 use crate::resources::storage::photo;
 
@@ -67,6 +69,7 @@ fn is_image(key: &str) -> bool {
 pub(super) async fn list(cloud: &Cloud, ours: &Deployment) -> Found<Objects> {
     let bucket = cloud.bucket();
     let call = cloud.aws.s3.list_objects_v2().bucket(&bucket).prefix(IMAGES).expected_bucket_owner(&cloud.aws.account);
+    let call = call.encoding_type(EncodingType::Url);
     let failed = |why: String| {
         let meaning = "your own credentials do not list the bucket; what the gateway may read is another matter";
         Not::failed(
@@ -77,8 +80,10 @@ pub(super) async fn list(cloud: &Cloud, ours: &Deployment) -> Found<Objects> {
     };
     let page = timeout(LIST, call.send()).await.map_err(|_| failed(format!("no answer within {}", format_duration(LIST))))?;
     let page = page.fault().map_err(|why| failed(why.to_string()))?;
-    let objects =
-        Objects::of(page.contents().iter().map(|object| (object.key().unwrap_or_default(), object.size().unwrap_or(0))));
+    let keys: Vec<_> =
+        page.contents().iter().map(|object| decoded(object.key().unwrap_or_default(), page.encoding_type())).collect();
+    let sizes = page.contents().iter().map(|object| object.size().unwrap_or(0));
+    let objects = Objects::of(keys.iter().map(String::as_str).zip(sizes));
     let count = page.contents().len();
     let more = if page.is_truncated() == Some(true) { " or more" } else { "" };
     let plural = if count == 1 { "" } else { "s" };

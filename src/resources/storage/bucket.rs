@@ -12,11 +12,13 @@
 use std::time::Duration;
 
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, CreateBucketConfiguration, Delete, ObjectIdentifier, ObjectVersion, PublicAccessBlockConfiguration,
+    BucketLocationConstraint, CreateBucketConfiguration, Delete, EncodingType, ObjectIdentifier, ObjectVersion,
+    PublicAccessBlockConfiguration,
 };
 use serde::Serialize;
 
 use crate::cloud::aws::{OrFault, code};
+use crate::cloud::keys::{decoded, is_xml};
 use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx, lease};
 use crate::engine::{Action, Change, Fact, Fault, Found, Observation, Observe, Resource, UpdateMode};
@@ -180,27 +182,36 @@ async fn empty_of_leases(cx: &Cx, name: &str) -> Result<(), Fault> {
 }
 
 /// Deletes those versions, and every delete marker, of the objects under a prefix.
-async fn empty_of(cx: &Cx, name: &str, goes: impl Fn(&ObjectVersion) -> bool + Send, prefix: &str) -> Result<(), Fault> {
+async fn empty_of(cx: &Cx, name: &str, goes: impl Fn(&ObjectVersion) -> bool + Send + Sync, prefix: &str) -> Result<(), Fault> {
     let (s3, account) = (&cx.world.aws.s3, &cx.world.aws.account);
     let mut deleted = 0;
     while !cx.cancel.is_cancelled() {
         // From the start each time: what was listed is gone.
         let call = s3.list_object_versions().bucket(name).prefix(prefix).expected_bucket_owner(account);
+        let call = call.encoding_type(EncodingType::Url);
         let Some(page) = call.send().await.fault_or_absent(&ABSENT)? else { return Ok(()) };
         let versions = page.versions().iter().filter(|version| goes(version));
         let versions = versions.map(|version| (version.key(), version.version_id()));
         let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
-        let one = |(key, version): (Option<&str>, Option<&str>)| {
-            ObjectIdentifier::builder().set_key(key.map(str::to_owned)).set_version_id(version.map(str::to_owned)).build()
-        };
-        let ids: Result<Vec<_>, _> = versions.chain(markers).map(one).collect();
-        let ids = ids.map_err(|why| Fault::fatal(why.to_string()))?;
-        if ids.is_empty() {
+        let key = |key: Option<&str>| decoded(key.unwrap_or_default(), page.encoding_type());
+        let all = versions.chain(markers).map(|(name, version)| (key(name), version.map(str::to_owned)));
+        let (all, odd): (Vec<_>, Vec<_>) = all.partition(|(key, _)| is_xml(key));
+        if all.is_empty() && odd.is_empty() {
             return Ok(());
         }
         // What was listed may be another run's by now: it holds the lease then.
         lease::check(&cx.world, name).await?;
-        deleted += ids.len() as u64;
+        deleted += (all.len() + odd.len()) as u64;
+        for (key, version) in odd {
+            let call = s3.delete_object().bucket(name).expected_bucket_owner(account).key(key);
+            call.set_version_id(version).send().await.fault()?;
+        }
+        if all.is_empty() {
+            continue;
+        }
+        let one = |(key, version)| ObjectIdentifier::builder().key(key).set_version_id(version).build();
+        let ids: Result<Vec<_>, _> = all.into_iter().map(one).collect();
+        let ids = ids.map_err(|why| Fault::fatal(why.to_string()))?;
         let delete = Delete::builder().set_objects(Some(ids)).quiet(true).build();
         let delete = delete.map_err(|why| Fault::fatal(why.to_string()))?;
         let call = s3.delete_objects().bucket(name).expected_bucket_owner(account).delete(delete);
@@ -219,6 +230,7 @@ async fn abort_uploads(cx: &Cx, name: &str) -> Result<(), Fault> {
     let (s3, account) = (&cx.world.aws.s3, &cx.world.aws.account);
     while !cx.cancel.is_cancelled() {
         let call = s3.list_multipart_uploads().bucket(name).expected_bucket_owner(account);
+        let call = call.encoding_type(EncodingType::Url);
         let Some(page) = call.send().await.fault_or_absent(&ABSENT)? else { return Ok(()) };
         if page.uploads().is_empty() {
             return Ok(());
@@ -226,7 +238,9 @@ async fn abort_uploads(cx: &Cx, name: &str) -> Result<(), Fault> {
         lease::check(&cx.world, name).await?;
         for upload in page.uploads() {
             let call = s3.abort_multipart_upload().bucket(name).expected_bucket_owner(account);
-            let call = call.set_key(upload.key().map(str::to_owned)).set_upload_id(upload.upload_id().map(str::to_owned));
+            let call = call
+                .key(decoded(upload.key().unwrap_or_default(), page.encoding_type()))
+                .set_upload_id(upload.upload_id().map(str::to_owned));
             call.send().await.fault_or_absent(&["NoSuchUpload"])?;
         }
     }

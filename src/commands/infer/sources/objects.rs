@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use super::super::results::record::Item;
 use super::{Found, Kind, Location, Seen, Skip, suffix};
 use crate::cloud::aws::OrFault;
+use crate::cloud::keys::decoded;
 use crate::engine::Fault;
 use crate::resources::storage::photo;
 
@@ -46,10 +47,8 @@ pub(super) async fn all(
                 return ControlFlow::Continue(());
             }
         };
-        let is_encoded = page.encoding_type() == Some(&EncodingType::Url);
         for object in page.contents() {
-            let key = object.key().unwrap_or_default();
-            let key = if is_encoded { decoded(key) } else { key.to_owned() };
+            let key = decoded(object.key().unwrap_or_default(), page.encoding_type());
             // A folder's marker has the name of what it stands for, and says nothing of what else is there.
             let is_it = !any && key == prefix && !prefix.ends_with('/');
             any = true;
@@ -85,11 +84,6 @@ async fn page(call: &Call, seen: &Seen) -> Result<Page, Fault> {
     }
     seen.listed();
     call.clone().send().await.fault()
-}
-
-/// A key as S3 writes it for `encoding-type=url`: a blank is a `+`.
-fn decoded(key: &str) -> String {
-    percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 async fn listed(
@@ -141,15 +135,5 @@ async fn found(
     match to.send(found).await {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_read_as_it_was_before_s3_wrote_it() {
-        assert_eq!(decoded("images/a+b%2Bc%25%0A%0D%E7%8C%AB.jpg"), "images/a b+c%\n\r\u{732b}.jpg");
     }
 }
