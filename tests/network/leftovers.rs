@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use aws_sdk_ec2::types::{Filter, ResourceType};
+use aws_sdk_ec2::types::{Filter, ResourceType, VpcEndpointType};
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, ProtocolEnum, Tag};
 use tritondeploy::cloud::tags::Tags;
 use tritondeploy::config::Config;
@@ -84,4 +84,28 @@ async fn down_names_what_holds_the_network_and_goes_on_when_it_is_gone() {
     ec2.delete_network_interface().network_interface_id(&interface).send().await.unwrap();
     let outcome = going.await.unwrap();
     assert!(outcome.ok() && outcome.exists.is_empty(), "{:?} {:?}", outcome.failures, outcome.exists);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_guard_duty_put_into_our_network_goes_with_it() {
+    let local = LocalAws::start(600);
+    let cloud = local.cloud(Config::default()).await;
+    up(&cloud).await;
+    let ec2 = &cloud.aws.ec2;
+    let vpc = account::vpc(&cloud).await;
+    let here = Filter::builder().name("vpc-id").values(&vpc).build();
+    let subnets = ec2.describe_subnets().filters(here.clone()).send().await.unwrap();
+    let subnet = subnets.subnets().first().and_then(|subnet| subnet.subnet_id()).unwrap();
+    let name = format!("GuardDutyManagedSecurityGroup-{vpc}");
+    let call = ec2.create_security_group().group_name(&name).description("Associated with VPC and tagged as GuardDutyManaged");
+    let group = call.vpc_id(&vpc).send().await.unwrap().group_id.unwrap();
+    let endpoint = async |service: &str, tags: Tags| {
+        let call = ec2.create_vpc_endpoint().vpc_id(&vpc).vpc_endpoint_type(VpcEndpointType::Interface).subnet_ids(subnet);
+        let call = call.service_name(format!("com.amazonaws.us-east-1.{service}")).security_group_ids(&group);
+        let answer = call.tag_specifications(tags.specification(ResourceType::VpcEndpoint)).send().await.unwrap();
+        answer.vpc_endpoint.and_then(|endpoint| endpoint.vpc_endpoint_id).unwrap()
+    };
+    endpoint("guardduty-data", Tags::default().with("GuardDutyManaged", "true")).await;
+    down(&cloud).await;
+    assert!(ec2.describe_security_groups().filters(here).send().await.unwrap().security_groups().is_empty());
 }

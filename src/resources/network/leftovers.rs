@@ -4,14 +4,18 @@
 //!
 //! Known by the tags of cloud-provider-aws (`kubernetes.io/cluster/NAME`) and of the VPC CNI
 //! (`cluster.k8s.amazonaws.com/name`). As long as the cluster is there they are in use, not left.
+//!
+//! GuardDuty's Runtime Monitoring puts an endpoint and a security group into every VPC with an EKS cluster, and leaves both
+//! (GuardDuty guide, "Runtime Monitoring: resources that GuardDuty creates"; terraform-provider-aws#46747).
 
 use std::time::Duration;
 
-use aws_sdk_ec2::types::NetworkInterfaceStatus;
-use futures::future::try_join4;
+use aws_sdk_ec2::types::{NetworkInterfaceStatus, State as Code};
+use futures::future::try_join5;
 use serde::Serialize;
 
 use super::holders::named;
+use super::s3_endpoint::{refused, state};
 use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::{Tags, filter};
@@ -49,9 +53,15 @@ pub enum Leftover {
     TargetGroup(String),
     /// A network interface that nothing is attached to, by its id.
     Interface { id: String, named: String },
+    /// A VPC endpoint, by its id.
+    Endpoint { id: String, service: String },
     /// A security group, by its id.
     Group { id: String, name: String },
 }
+
+/// The tag of GuardDuty's endpoints, and how the names of its groups begin.
+const GUARD_DUTY: &str = "GuardDutyManaged";
+const GUARD_DUTYS_GROUP: &str = "GuardDutyManagedSecurityGroup-";
 
 impl Leftover {
     fn words(&self) -> String {
@@ -59,6 +69,7 @@ impl Leftover {
             Self::Balancer(arn) => format!("load balancer {arn}"),
             Self::TargetGroup(arn) => format!("target group {arn}"),
             Self::Interface { named, .. } => named.clone(),
+            Self::Endpoint { id, service } => format!("{id} (VPC endpoint of {service})"),
             Self::Group { id, name } => format!("{id} (security group {name})"),
         }
     }
@@ -86,14 +97,15 @@ impl<Holds: Inputs> Observe for Leftovers<Holds> {
         if self.cluster_lives(cx, &vpc.id).await? {
             return Ok(Observation::Absent);
         }
-        let (balancers, targets, interfaces, groups) = try_join4(
+        let (balancers, targets, interfaces, endpoints, groups) = try_join5(
             self.balancers(cx, &vpc.id),
             self.target_groups(cx, &vpc.id),
             self.interfaces(cx, &vpc.id),
+            guard_dutys(cx, &vpc.id),
             self.groups(cx, &vpc.id),
         )
         .await?;
-        let things = [balancers, targets, interfaces, groups].concat();
+        let things = [balancers, targets, endpoints, interfaces, groups].concat();
         if things.is_empty() {
             return Ok(Observation::Absent);
         }
@@ -193,15 +205,30 @@ impl<Holds> Leftovers<Holds> {
     }
 
     async fn groups(&self, cx: &Cx, vpc: &str) -> Result<Vec<Leftover>, Fault> {
-        let call = cx.world.aws.ec2.describe_security_groups().filters(filter("vpc-id", vpc));
-        let all = call.filters(filter("tag-key", &self.key())).into_paginator().items();
-        let all = all.send().try_collect().await.fault()?.into_iter();
+        let all = cx.world.aws.ec2.describe_security_groups().filters(filter("vpc-id", vpc)).into_paginator().items();
+        let ours = |group: &aws_sdk_ec2::types::SecurityGroup| {
+            let of_guard_duty = group.group_name().is_some_and(|name| name.starts_with(GUARD_DUTYS_GROUP));
+            of_guard_duty || Tags::from(group.tags()).get(&self.key()).is_some()
+        };
+        let all = all.send().try_collect().await.fault()?.into_iter().filter(ours);
         let leftover = |group: aws_sdk_ec2::types::SecurityGroup| Leftover::Group {
             id: group.group_id.unwrap_or_default(),
             name: group.group_name.unwrap_or_default(),
         };
         Ok(all.map(leftover).collect())
     }
+}
+
+/// GuardDuty's endpoints. Those that are going are waited for: they hold their interfaces, and so its group.
+async fn guard_dutys(cx: &Cx, vpc: &str) -> Result<Vec<Leftover>, Fault> {
+    let call = cx.world.aws.ec2.describe_vpc_endpoints().filters(filter("vpc-id", vpc));
+    let all = call.filters(filter("tag-key", GUARD_DUTY)).into_paginator().items().send().try_collect().await.fault()?;
+    let there = all.into_iter().filter(|endpoint| state(endpoint) != Some(Code::Deleted));
+    let leftover = |endpoint: aws_sdk_ec2::types::VpcEndpoint| Leftover::Endpoint {
+        id: endpoint.vpc_endpoint_id.unwrap_or_default(),
+        service: endpoint.service_name.unwrap_or_default(),
+    };
+    Ok(there.map(leftover).collect())
 }
 
 async fn remove(cx: &Cx, thing: &Leftover) -> Result<(), Fault> {
@@ -219,6 +246,7 @@ async fn remove(cx: &Cx, thing: &Leftover) -> Result<(), Fault> {
             let call = ec2.delete_network_interface().network_interface_id(id).send().await;
             call.fault_or_absent(&["InvalidNetworkInterfaceID.NotFound"]).map(drop)
         }
+        Leftover::Endpoint { id, .. } => refused(&ec2.delete_vpc_endpoints().vpc_endpoint_ids(id).send().await.fault()?),
         Leftover::Group { id, .. } => {
             let call = ec2.delete_security_group().group_id(id).send().await;
             match call.fault_or_absent(&["InvalidGroup.NotFound", "InvalidGroupId.NotFound"]) {

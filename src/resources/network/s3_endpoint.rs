@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 
 use aws_sdk_ec2::operation::delete_vpc_endpoints::DeleteVpcEndpointsOutput;
-use aws_sdk_ec2::types::{ResourceType, State as Code, VpcEndpointType};
+use aws_sdk_ec2::types::{ResourceType, State as Code, VpcEndpoint, VpcEndpointType};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -47,14 +47,14 @@ impl Observe for S3Endpoint {
         let endpoints = cx.world.aws.ec2.describe_vpc_endpoints().set_filters(Some(ours));
         let endpoints = endpoints.filters(filter("vpc-id", &vpc.id)).into_paginator().items();
         let mut endpoints = endpoints.send().try_collect().await.fault()?;
-        endpoints.retain(|endpoint| endpoint.state() != Some(&Code::Deleted));
+        endpoints.retain(|endpoint| state(endpoint) != Some(Code::Deleted));
         // Of twins one that lives, and has most routes.
         endpoints.sort_by_key(|endpoint| {
-            let dying = endpoint.state() == Some(&Code::Deleting);
+            let dying = state(endpoint) == Some(Code::Deleting);
             (dying, Reverse(endpoint.route_table_ids().len()), endpoint.vpc_endpoint_id.clone())
         });
         let Some(endpoint) = endpoints.first() else { return Ok(Observation::Absent) };
-        match endpoint.state() {
+        match state(endpoint) {
             Some(state @ (Code::Pending | Code::PendingAcceptance | Code::Deleting)) => {
                 return Ok(Observation::Changing { why: state.as_str().to_owned(), found: None });
             }
@@ -116,6 +116,18 @@ impl Resource for S3Endpoint {
     }
 }
 
+/// An endpoint's state. The model writes `Available`, the service `available` and `pendingAcceptance`: the SDK's enum knows
+/// none of these.
+pub(super) fn state(endpoint: &VpcEndpoint) -> Option<Code> {
+    let told = endpoint.state()?.as_str();
+    Some(
+        Code::values()
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(told))
+            .map_or_else(|| Code::from(told), |known| Code::from(*known)),
+    )
+}
+
 fn sorted(mut tables: Vec<Given<String>>) -> Vec<Given<String>> {
     tables.sort_by(|a, b| a.known().cmp(&b.known()));
     tables
@@ -126,10 +138,23 @@ fn strings(value: &Value) -> Vec<String> {
 }
 
 /// DeleteVpcEndpoints tells of failures inside an answer that is a success.
-fn refused(answer: &DeleteVpcEndpointsOutput) -> Result<(), Fault> {
+pub(super) fn refused(answer: &DeleteVpcEndpointsOutput) -> Result<(), Fault> {
     let Some(error) = answer.unsuccessful().first().and_then(|item| item.error()) else { return Ok(()) };
     match (error.code().unwrap_or_default(), error.message().unwrap_or_default()) {
         ("InvalidVpcEndpoint.NotFound" | "InvalidVpcEndpointId.NotFound", _) => Ok(()),
         (code, message) => Err(fault_of(code, message)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_known_in_the_services_own_case() {
+        let of = |told: &str| state(&VpcEndpoint::builder().state(Code::from(told)).build());
+        assert_eq!(["available", "Deleted", "deleting"].map(of), [Code::Available, Code::Deleted, Code::Deleting].map(Some));
+        assert_eq!(["pendingAcceptance", "failed"].map(of), [Code::PendingAcceptance, Code::Failed].map(Some));
+        assert_eq!(state(&VpcEndpoint::builder().build()), None);
     }
 }
