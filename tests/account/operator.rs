@@ -41,7 +41,8 @@ impl Operator {
         // The gateway's binary is looked for beside ours; here nothing runs it.
         let program = at("tritondeploy");
         std::fs::hard_link(env!("CARGO_BIN_EXE_tritondeploy"), &program).unwrap();
-        std::fs::write(at("tritondeploy-gateway"), "no gateway").unwrap();
+        let header = [&b"\x7fELF\x02\x01"[..], &[0; 12], &62u16.to_le_bytes()].concat();
+        std::fs::write(at("tritondeploy-gateway"), header).unwrap();
         let config = "[workload]\nsource_ranges = [\"198.18.0.0/15\"]\n[models]\ndirectory = \"models\"\n\
                       [[pipeline]]\nalias = \"m\"\nmodel = \"m\"\n[proof]\nmodel = \"m\"\n";
         std::fs::write(at("tritondeploy.toml"), config).unwrap();

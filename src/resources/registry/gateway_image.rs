@@ -59,6 +59,7 @@ impl GatewayImage {
         let content = self.content.get_or_init(|| {
             let binary = beside(std::env::current_exe().map_err(|why| Fault::fatal(why.to_string()))?)?;
             let bytes = read(&binary)?;
+            runs_on_nodes(&binary, &bytes)?;
             Ok(Content { tag: tag(DOCKERFILE.as_bytes(), &bytes), binary })
         });
         content.as_ref().map_err(Fault::clone)
@@ -118,6 +119,22 @@ fn beside(program: PathBuf) -> Result<PathBuf, Fault> {
         Fault::fatal(format!("the gateway's binary is not beside this program: {} is not there", folder.join(BINARY).display()))
             .with_next(format!("put it there (`make dist` makes both), or build it with `cargo build -p {BINARY}`"))
     })
+}
+
+/// Refuses what nodes could not run: they are Linux on x86-64, whatever this machine is.
+fn runs_on_nodes(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    // ELF's header (elf(5)): magic, 64 bits, little-endian; e_machine are two bytes at 18, EM_X86_64 is 62.
+    let machine = bytes.get(18..20).map(|two| u16::from(two[0]) | u16::from(two[1]) << 8);
+    let what = match machine.filter(|_| bytes.starts_with(b"\x7fELF\x02\x01")) {
+        Some(62) => return Ok(()),
+        Some(183) => "for arm64".to_owned(),
+        Some(machine) => format!("for another processor (ELF machine {machine})"),
+        None => "no 64-bit ELF file".to_owned(),
+    };
+    let why = format!("{} is {what}; nodes run Linux on x86-64", path.display());
+    Err(Fault::fatal(why).with_next(format!(
+        "put one for x86_64-unknown-linux-gnu there (`cargo build -p {BINARY} --target x86_64-unknown-linux-gnu`)"
+    )))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Fault> {
@@ -219,6 +236,21 @@ mod tests {
         assert_eq!(tag(b"a", b"b"), tag(b"a", b"b"));
         assert_ne!(tag(b"a", b"b"), tag(b"ab", b""));
         assert!(tag(b"", b"").len() < 128);
+    }
+
+    #[test]
+    fn a_gateway_for_another_machine_is_refused() {
+        let refused = |bytes: &[u8]| runs_on_nodes(Path::new("g"), bytes).err().map(|fault| fault.message);
+        let mut elf = b"\x7fELF\x02\x01".to_vec();
+        elf.resize(18, 0);
+        let of = |machine: u16| [&elf[..], &machine.to_le_bytes(), &[0; 40]].concat();
+        assert_eq!(refused(&of(62)), None);
+        assert_eq!(refused(&of(183)).unwrap(), "g is for arm64; nodes run Linux on x86-64");
+        assert!(refused(&of(243)).unwrap().contains("ELF machine 243"));
+        // Mach-O, a script, and a file that breaks off.
+        for bytes in [&b"\xcf\xfa\xed\xfe\x0c\0\0\x01\0\0\0\0\0\0\0\0\0\0>\0"[..], b"#!/bin/sh", b"\x7fELF\x02\x01"] {
+            assert_eq!(refused(bytes).unwrap(), "g is no 64-bit ELF file; nodes run Linux on x86-64");
+        }
     }
 
     #[test]
