@@ -86,8 +86,20 @@ impl Admins {
         let own = self.listed.iter().filter(|admin| admin.split(':').nth(4) == Some(aws.account.as_str()));
         let looked: Vec<Option<String>> =
             stream::iter(own.map(|admin| unknown(aws, admin))).buffered(AT_ONCE).try_collect().await?;
-        Ok(looked.into_iter().flatten().collect())
+        Ok(without_entry(&self.caller).into_iter().chain(looked.into_iter().flatten()).collect())
     }
+}
+
+/// Why EKS would refuse the caller an access entry, once the cluster is made.
+fn without_entry(caller: &str) -> Option<String> {
+    let resource = caller.splitn(6, ':').nth(5)?;
+    if resource.starts_with("federated-user/") {
+        return Some(format!("{caller} is a federated user, to whom EKS gives no access; run this as a user or a role"));
+    }
+    // Their path is not in STS's answer, and EKS wants it.
+    resource.starts_with("role/AWSReservedSSO_").then(|| {
+        format!("EKS wants the ARN of {caller} with its path, and IAM does not tell it; ask for iam:GetRole on this role")
+    })
 }
 
 /// Whether an access entry of this type is somebody's; nodes have others, without which they lose the cluster.
@@ -129,4 +141,24 @@ pub async fn caller(aws: &Aws) -> Result<String, Fault> {
     let asked = answer.and_then(|answer| answer.role).map(|role| role.arn);
     let partition = aws.caller.split(':').nth(1).unwrap_or("aws");
     Ok(asked.unwrap_or_else(|| format!("arn:{partition}:iam::{account}:role/{role}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_whom_eks_would_refuse_is_known_before_the_cluster_is_made() {
+        let refused = |resource: &str| without_entry(&format!("arn:aws:{resource}"));
+        assert!(refused("sts::123456789012:federated-user/bob").unwrap().contains("federated user"));
+        assert!(refused("iam::123456789012:role/AWSReservedSSO_Admin_0123456789abcdef").unwrap().contains("iam:GetRole"));
+        for can in [
+            "iam::123456789012:user/alice",
+            "iam::123456789012:role/operators",
+            "iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef",
+            "iam::123456789012:root",
+        ] {
+            assert_eq!(refused(can), None);
+        }
+    }
 }
