@@ -8,8 +8,10 @@
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::ProvideCredentials;
+use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_types::SdkConfig;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -45,9 +47,10 @@ pub async fn eks_token(sdk: &SdkConfig, cluster: &str) -> Result<(String, Timest
         v4::SigningParams::builder().identity(&identity).region(&region).name("sts").time(now).settings(settings).build();
     let fatal = |why: &dyn std::fmt::Display| Fault::fatal(format!("the token could not be signed: {why}"));
     let params = params.map_err(|why| fatal(&why))?.into();
-    let china = if region.starts_with("cn-") { ".cn" } else { "" };
-    let public = || format!("https://sts.{region}.amazonaws.com{china}");
-    let endpoint = sdk.endpoint_url().map_or_else(public, str::to_owned);
+    let endpoint = match sdk.endpoint_url() {
+        Some(endpoint) => endpoint.to_owned(),
+        None => sts(&region).await.map_err(|why| fatal(&why))?,
+    };
     let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", endpoint.trim_end_matches('/'));
     let headers = [(CLUSTER, cluster)].into_iter();
     let request = SignableRequest::new("GET", &url, headers, SignableBody::Bytes(&[])).map_err(|why| fatal(&why))?;
@@ -58,4 +61,24 @@ pub async fn eks_token(sdk: &SdkConfig, cluster: &str) -> Result<(String, Timest
     let until = Timestamp::try_from(until).map_err(|why| fatal(&why))?;
     tracing::info!(target: "aws", cluster, %until, "signed a token");
     Ok((token, until))
+}
+
+/// STS of a region, in its partition's own domain: the SDK knows them all.
+async fn sts(region: &str) -> Result<String, BoxError> {
+    let params = Params::builder().region(region).use_global_endpoint(false).build()?;
+    Ok(DefaultResolver::new().resolve_endpoint(&params).await?.url().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_partition_has_a_domain_of_its_own() {
+        for (region, domain) in
+            [("eu-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn"), ("eusc-de-east-1", "amazonaws.eu")]
+        {
+            assert_eq!(sts(region).await.unwrap(), format!("https://sts.{region}.{domain}"));
+        }
+    }
 }
