@@ -68,7 +68,8 @@ impl Observe for Addon {
         if !tags.same_owner(&cx.world.tags(&cx.node)) {
             return Ok(Observation::Foreign(format!("there is an add-on {}; {}", self.name, tags.owner())));
         }
-        let configuration = addon.configuration_values().and_then(|values| serde_json::from_str(values).ok());
+        // YAML, of which JSON is a part: EKS may give back either.
+        let configuration = addon.configuration_values().and_then(|values| serde_yaml_ng::from_str(values).ok());
         let found =
             Found::one(addon.addon_arn().unwrap_or_default().to_owned(), State { configuration, tags: cx.world.tagged(tags) });
         let told = issues!(addon.health()).join("; ");

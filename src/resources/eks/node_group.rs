@@ -196,6 +196,8 @@ impl Observe for NodeGroup {
         let why = |status: &NodegroupStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
         Ok(match group.status() {
             Some(NodegroupStatus::Active) => Observation::Present(Found::one(output, actual)),
+            // A group without nodes stays DEGRADED until it is scaled out again, and is as it should be.
+            Some(NodegroupStatus::Degraded) if actual.scaling[1] == 0 => Observation::Present(Found::one(output, actual)),
             Some(status @ (NodegroupStatus::CreateFailed | NodegroupStatus::DeleteFailed)) => {
                 Observation::Broken { output, why: why(status), remedy: Remedy::Recreate }
             }
@@ -206,7 +208,8 @@ impl Observe for NodeGroup {
     }
 
     fn patience(&self, _: Action) -> Duration {
-        Duration::from_secs(20 * 60)
+        // EKS itself tells NodeCreationFailure after 21 to 23 min.
+        Duration::from_secs(40 * 60)
     }
 
     async fn evidence(&self, cx: &Cx, cluster: &ClusterOutput) -> Vec<String> {
