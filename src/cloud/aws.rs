@@ -19,7 +19,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::calls::CallLog;
-pub use super::fault::{OrFault, code, fault_of};
+pub use super::fault::{IN_ANOTHER_REGION, OrFault, code, fault_of};
 use super::fault::{chain, no_such_region};
 use crate::config::Config;
 use crate::engine::{Fault, FaultKind, with_origin};

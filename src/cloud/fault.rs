@@ -47,6 +47,9 @@ where
     }
 }
 
+/// What S3 answers about a bucket in another region; the last to a HEAD, which has no body.
+pub const IN_ANOTHER_REGION: [&str; 3] = ["PermanentRedirect", "AuthorizationHeaderMalformed", "MovedPermanently"];
+
 /// The service's error code. An answer without a body (S3's HEAD) gets `NotFound` or `Forbidden`
 /// from its status.
 pub fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
@@ -55,6 +58,7 @@ pub fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Optio
         _ => None,
     };
     told.or_else(|| match error.raw_response().map(|response| response.status().as_u16()) {
+        Some(301) => Some("MovedPermanently"),
         Some(404) => Some("NotFound"),
         Some(403) => Some("Forbidden"),
         Some(412) => Some("PreconditionFailed"),
@@ -129,7 +133,8 @@ fn sorted(code: &str, status: u16, told: &str) -> Fault {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
             Fault::denied(told).about("the AWS credentials have expired")
         }
-        "RequestTimeTooSkewed" => Fault::denied(told).about("this machine's clock is wrong"),
+        "RequestTimeTooSkewed" => wrong_clock(told),
+        _ if told.contains(LATE) || told.contains(EARLY) => wrong_clock(told),
         "AuthFailure" | "InvalidSignatureException" | "SignatureDoesNotMatch" if told.contains(NO_REGION) => {
             Fault::denied(told).about("AWS does not accept the region")
         }
@@ -156,11 +161,44 @@ fn sorted(code: &str, status: u16, told: &str) -> Fault {
         code if throttled(code) || not_yet(code) || in_use(code) || not_there_yet(code) => Fault::try_again(told),
         // What IAM has just made is not known everywhere at once.
         "InvalidParameterException" if role_not_known_yet(told) => Fault::try_again(told),
+        "MalformedPolicyDocument" if told.contains("Invalid principal in policy") => Fault::try_again(told),
+        // EC2 has no code of its own for these two, which pass: an interface that was just detached, and a gateway whose
+        // attachment has not spread.
+        "InvalidParameterValue" if told.contains("is currently in use") || told.contains("belong to different networks") => {
+            Fault::try_again(told)
+        }
         _ if status == 429 || status == 503 => Fault::try_again(told),
         // It broke somewhere inside the service: before or after it was applied, nobody knows.
         _ if status >= 500 => Fault::unsure(told),
         _ => Fault::fatal(told),
     }
+}
+
+/// What a signature of another time is answered with, whatever the code (`SignatureDoesNotMatch`, `InvalidSignatureException`):
+/// "Signature expired: 20260101T000000Z is now earlier than 20260101T000200Z (20260101T000700Z - 5 min.)", and "Signature not
+/// yet current: 20260101T000700Z is still later than 20260101T000500Z (20260101T000000Z + 5 min.)".
+const LATE: &str = "Signature expired: ";
+const EARLY: &str = "Signature not yet current: ";
+
+fn wrong_clock(told: &str) -> Fault {
+    let fault = Fault::denied(told).with_next("set this machine's clock right (`timedatectl`, or its NTP service)");
+    match skew(told) {
+        Some((minutes, side)) => fault.about(format_args!("this machine's clock is {minutes} min {side}")),
+        None => fault.about("this machine's clock is wrong"),
+    }
+}
+
+/// How far this machine's clock is from AWS's: whole minutes, at least one.
+fn skew(told: &str) -> Option<(i64, &'static str)> {
+    let (side, rest) = match (told.split_once(LATE), told.split_once(EARLY)) {
+        (Some((_, rest)), _) => ("behind", rest),
+        (_, Some((_, rest))) => ("ahead", rest),
+        _ => return None,
+    };
+    let time = |text: &str| jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text.get(..16)?).ok();
+    let (signed, answered) = (time(rest)?, time(rest.split_once('(')?.1)?);
+    let seconds = (answered - signed).total(jiff::Unit::Second).ok()?.abs();
+    Some((((seconds / 60.0).round() as i64).max(1), side))
 }
 
 fn throttled(code: &str) -> bool {
@@ -285,6 +323,44 @@ mod tests {
         assert!(expired.kind == FaultKind::Denied && expired.message.contains("expired"), "{expired}");
         let eks = sorted("InvalidParameterException", 400, "Role arn:x does not exist");
         assert_eq!(eks.kind, FaultKind::TryAgain);
+        for (code, message) in [
+            ("InvalidParameterValue", "Network interface 'eni-0a1b' is currently in use."),
+            ("InvalidParameterValue", "route table rtb-1 and network gateway igw-1 belong to different networks"),
+            ("MalformedPolicyDocument", "Invalid principal in policy: \"AWS\":\"arn:aws:iam::1:role/r\""),
+        ] {
+            assert_eq!(sorted(code, 400, &told(code, 400, message)).kind, FaultKind::TryAgain, "{message}");
+        }
+        assert_eq!(sorted("InvalidParameterValue", 400, "Value (x) for parameter y is invalid").kind, FaultKind::Fatal);
+        assert_eq!(sorted("MalformedPolicyDocument", 400, "Syntax errors in policy.").kind, FaultKind::Fatal);
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_is_told_with_how_far_and_which_way() {
+        for (code, message, about) in [
+            (
+                "SignatureDoesNotMatch",
+                "Signature expired: 20260101T000000Z is now earlier than 20260101T000200Z (20260101T000700Z - 5 min.)",
+                "this machine's clock is 7 min behind: ",
+            ),
+            (
+                "InvalidSignatureException",
+                "Signature not yet current: 20260101T001000Z is still later than 20260101T000500Z (20260101T000000Z + 5 min.)",
+                "this machine's clock is 10 min ahead: ",
+            ),
+            ("InvalidSignatureException", "Signature expired: soon", "this machine's clock is wrong: "),
+            (
+                "RequestTimeTooSkewed",
+                "The difference between the request time and the current time is too large.",
+                "this machine's clock is wrong: ",
+            ),
+        ] {
+            let fault = sorted(code, 403, &told(code, 403, message));
+            assert_eq!(fault.kind, FaultKind::Denied);
+            assert!(fault.message.starts_with(about) && fault.message.contains(message), "{fault}");
+            assert!(fault.next.as_ref().unwrap().contains("clock"), "{fault:?}");
+        }
+        let key = "The request signature we calculated does not match the signature you provided.";
+        assert!(sorted("SignatureDoesNotMatch", 403, key).message.contains("credentials"));
     }
 
     #[test]

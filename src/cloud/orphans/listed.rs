@@ -8,15 +8,15 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Orphans;
 use crate::cloud::Cloud;
-use crate::cloud::aws::OrFault;
+use crate::cloud::aws::{IN_ANOTHER_REGION, OrFault};
 use crate::cloud::tags::Tags;
 use crate::engine::{Fault, FaultKind};
 
 /// Calls at a time: S3 and ECR throttle who asks for hundreds of tags at once.
 const AT_ONCE: usize = 8;
 
-/// What S3 answers about a bucket that is not ours: without tags, in another region, or just gone.
-const NOT_OURS: [&str; 4] = ["NoSuchTagSet", "PermanentRedirect", "NoSuchBucket", "NotFound"];
+/// What S3 answers about a bucket that is not ours: without tags, or just gone.
+const NOT_OURS: [&str; 3] = ["NoSuchTagSet", "NoSuchBucket", "NotFound"];
 
 /// All of ours, the configured ones too.
 pub(super) async fn find(cloud: &Cloud) -> Result<Orphans, Fault> {
@@ -78,7 +78,7 @@ async fn buckets(cloud: &Cloud) -> Result<Vec<Told>, Fault> {
     let look = |name: String| {
         let (call, ours) = (s3.get_bucket_tagging().bucket(&name).expected_bucket_owner(&cloud.aws.account), &ours);
         async move {
-            let answer = call.send().await.fault_or_absent(&NOT_OURS);
+            let answer = call.send().await.fault_or_absent(&[&NOT_OURS[..], &IN_ANOTHER_REGION[..]].concat());
             Told::of(name, answer.map(|answer| answer.map(|answer| Tags::from(answer.tag_set()))), ours)
         }
     };

@@ -17,7 +17,7 @@ use aws_sdk_s3::types::{
 };
 use serde::Serialize;
 
-use crate::cloud::aws::{OrFault, code};
+use crate::cloud::aws::{IN_ANOTHER_REGION, OrFault, code};
 use crate::cloud::keys::{decoded, is_xml};
 use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx, lease};
@@ -139,7 +139,7 @@ async fn look(cx: &Cx, name: &str) -> Result<Observation<Bucket>, Fault> {
             Some(code) if ABSENT.contains(&code) => return Ok(Observation::Absent),
             Some("NoSuchTagSet") => Tags::default(),
             Some(code) if REFUSED.contains(&code) => return taken(cx, name).await,
-            Some("PermanentRedirect") => {
+            Some(code) if IN_ANOTHER_REGION.contains(&code) => {
                 return Ok(Observation::Foreign(format!("there is a bucket {name} in another region")));
             }
             _ => return Err(error).fault(),
