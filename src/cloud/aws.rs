@@ -9,8 +9,11 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -206,8 +209,13 @@ fn https(config: &Config) -> Result<SharedHttpClient, ConnectError> {
     }
     let refused = |why: &dyn std::error::Error| ConnectError::CaBundle { path: PathBuf::new(), why: why.to_string() };
     let tls = TlsContext::builder().with_trust_store(roots).build().map_err(|error| refused(&error))?;
-    let builder = aws_smithy_http_client::Builder::new();
-    Ok(builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https())
+    // The builder's own HTTPS client knows no proxy: HTTPS_PROXY, HTTP_PROXY and NO_PROXY are read here.
+    Ok(aws_smithy_http_client::Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
+    }))
 }
 
 /// Reads a PEM file and makes sure that there are certificates in it: the HTTPS client panics at

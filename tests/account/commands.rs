@@ -1,5 +1,7 @@
 //! What the program itself prints and leaves behind, where no Kubernetes is needed for it.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -50,4 +52,33 @@ async fn a_kubeconfig_is_json_where_json_is_asked_for() {
     assert_eq!(out(&written).trim(), r#"{"schema":1,"kubeconfig":"k"}"#);
     assert_eq!(std::fs::read_to_string(folder.path().join("k")).unwrap(), out(&yaml));
     down(&cloud).await;
+}
+
+#[test]
+fn aws_is_reached_through_the_proxy_of_the_environment_but_where_none_is_wanted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://me:secret@{}", listener.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let head = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect::<Vec<_>>();
+        (&stream).write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+        head
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let ask = |no_proxy: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tritondeploy"));
+        command.arg("plan").current_dir(folder.path()).env_clear().env("XDG_STATE_HOME", folder.path().join("state"));
+        command.env("AWS_ENDPOINT_URL", "http://aws.invalid").env("AWS_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE").env("AWS_SECRET_ACCESS_KEY", "key");
+        command.env("HTTP_PROXY", &proxy).env("NO_PROXY", no_proxy);
+        String::from_utf8(command.output().unwrap().stderr).unwrap()
+    };
+    let direct = ask("aws.invalid");
+    assert!(!asked.is_finished() && direct.contains("aws.invalid"), "{direct}");
+    let refused = ask("localhost");
+    let head = asked.join().unwrap();
+    assert!(head[0].starts_with("POST http://aws.invalid/"), "{head:?}");
+    let credentials = "proxy-authorization: Basic bWU6c2VjcmV0";
+    assert!(head.iter().any(|line| line.eq_ignore_ascii_case(credentials)), "{head:?}");
+    assert!(refused.contains("AWS refuses the credentials") && !refused.contains("secret"), "{refused}");
 }
