@@ -15,7 +15,7 @@ use super::{Outcome, Report, Walk, timing};
 use crate::erased::{AnyObservation, Finding};
 use crate::id::NodeId;
 use crate::inputs::Output;
-use crate::{Action, Change, Fault, FaultKind, Remedy};
+use crate::{Action, Change, FaultKind, Remedy};
 
 /// No sane object needs more steps than this to be configured.
 const MOST_UPDATES: usize = 20;
@@ -68,7 +68,7 @@ async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looke
         task: NodeTask::new(run, id),
         created: false,
         seen: false,
-        unsure: None,
+        asked_for: None,
         lost: 0,
         deleted: None,
         condemned: None,
@@ -92,7 +92,7 @@ async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looke
             Completion::Stopped(vec![id])
         }
         Err(Stop::Interrupted) => {
-            if (apply.created || apply.unsure.is_some()) && !apply.seen {
+            if apply.asked_for.is_some() && !apply.seen {
                 apply.task.until_seen().await;
             }
             Completion::Interrupted
@@ -125,9 +125,9 @@ struct Apply<'a, W> {
     created: bool,
     /// It was seen since.
     seen: bool,
-    /// The last creating call had no answer.
-    unsure: Option<Instant>,
-    /// So many creating calls had none.
+    /// When the last creating call ended that made one or may have, where that one was not deleted since.
+    asked_for: Option<Instant>,
+    /// So many creating calls had no answer.
     lost: u32,
     /// When the broken one was last asked to go; some: there is no second one made anew in this run.
     deleted: Option<Instant>,
@@ -147,7 +147,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
                 Some(sight) => sight,
                 None => self.task.look().await?,
             };
-            self.seen |= !matches!(sight, AnyObservation::Absent | AnyObservation::Elsewhere(_));
+            self.seen |= !matches!(sight, AnyObservation::Absent | AnyObservation::Elsewhere(_)) && !self.going();
             match sight {
                 AnyObservation::Absent | AnyObservation::Elsewhere(_) => self.absent().await?,
                 AnyObservation::Foreign(why) => return Err(self.task.failed(format!("not ours: {why}")).await),
@@ -187,12 +187,12 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         if self.created {
             return task.wait("created, and not to be seen yet").await;
         }
-        if let Some(asked) = self.unsure {
+        if let Some(asked) = self.asked_for {
             let hides = timing::HIDDEN.min(task.node.patience(Action::Create));
             if asked.elapsed() < hides {
                 let times = if self.lost == 1 { "once".to_owned() } else { format!("{} times", self.lost) };
-                let last = task.last_fault.as_ref().map(Fault::cause).unwrap_or_default();
-                let why = format!("its creation got no answer {times} (the last: {last}), and it has not appeared yet");
+                let last = task.last_fault.as_ref().map(|fault| format!(" (the last: {})", fault.cause())).unwrap_or_default();
+                let why = format!("its creation got no answer {times}{last}, and it has not appeared yet");
                 return task.wait(&why).await;
             }
         }
@@ -202,13 +202,13 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         }
         match task.call(Act::Create).await? {
             Ok(()) => {
-                self.created = true;
+                (self.created, self.asked_for) = (true, Some(Instant::now()));
                 task.did = Some(Action::Create);
                 Ok(())
             }
             Err(fault) => {
                 let lost = fault.kind == FaultKind::Unsure;
-                self.unsure = lost.then(Instant::now);
+                self.asked_for = lost.then(Instant::now);
                 if lost {
                     self.lost += 1;
                     task.did = Some(Action::Create);
@@ -273,7 +273,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             let why = format!("its deletion was accepted {} times and failed each time: {why}", self.asked);
             return Err(task.failed(why).await);
         }
-        if !going {
+        if task.doing != Action::Delete {
             task.run.say(task.id, format!("it is broken ({why}) and is made anew"));
             task.start(Action::Delete);
         }
@@ -282,9 +282,14 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             answer => {
                 self.asked += u32::from(answer.is_ok());
                 task.last_fault = answer.err().or(task.last_fault.take());
+                if self.deleted.is_none() {
+                    // Of several creating calls another one may have made one as well, which is not seen yet.
+                    let others = self.lost + u32::from(self.created) > 1;
+                    self.asked_for = self.asked_for.filter(|_| others);
+                    (self.created, self.seen) = (false, false);
+                }
                 self.deleted = Some(Instant::now());
                 self.condemned = task.node.id(output);
-                (self.created, self.unsure) = (false, None);
                 Ok(())
             }
         }

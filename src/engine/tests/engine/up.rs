@@ -202,37 +202,6 @@ fn a_look_that_fails_for_good_is_refused_before_the_first_change() {
 }
 
 #[test]
-fn what_is_broken_is_made_anew_once() {
-    virtually(1, async {
-        let broken = |fate| cloud(vec![Spec::new().with(|s| (s.fate, s.ending) = (fate, 40))]);
-        let once = broken(Fate::BreaksOnce);
-        assert!(walk(&once).up().await.ok());
-        assert_eq!(once.state().mutations, ["create object-0", "delete object-0", "create object-0"]);
-
-        let always = broken(Fate::Breaks);
-        let outcome = walk(&always).up().await;
-        assert_eq!(outcome.failures[0].why, "it broke");
-        assert_eq!(outcome.failures[0].evidence, ["evidence of 0"]);
-        assert_eq!(always.state().mutations, ["create object-0", "delete object-0", "create object-0"]);
-    });
-}
-
-#[test]
-fn what_only_the_user_can_mend_fails_and_what_heals_is_waited_for() {
-    virtually(1, async {
-        let ails = cloud(vec![Spec::new().with(|s| s.fate = Fate::Ails)]);
-        assert!(walk(&ails).up().await.ok());
-        let hopeless = cloud(vec![Spec::new().with(|s| s.fate = Fate::Hopeless)]);
-        let begun = Instant::now();
-        assert!(!walk(&hopeless).up().await.ok());
-        assert!(begun.elapsed() < Duration::from_secs(1));
-        for cloud in [ails, hopeless] {
-            assert_eq!(cloud.state().mutations, ["create object-0"]);
-        }
-    });
-}
-
-#[test]
 fn configuring_what_was_made_is_ordinary_drift() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new().with(|s| (s.steps, s.changing) = (2, 30))]);
@@ -371,17 +340,6 @@ fn waiting_is_told_once_for_each_reason() {
         let (_, events) = told(walk(&cloud), async |walk| walk.up().await).await;
         let waits = |event: &&Event| matches!(event, Event::Waiting { doing: Action::Create, .. });
         assert_eq!(events.iter().filter(waits).count(), 1);
-    });
-}
-
-#[test]
-fn a_broken_thing_whose_deletion_fails_each_time_is_given_up_after_three() {
-    virtually(1, async {
-        let cloud = cloud(vec![Spec::new().with(|s| (s.fate, s.sticks, s.ending) = (Fate::Breaks, true, 30))]);
-        let outcome = walk(&cloud).up().await;
-        assert_eq!(outcome.failures[0].why, "its deletion was accepted 3 times and failed each time: it broke");
-        let deletions = cloud.state().mutations.iter().filter(|call| *call == "delete object-0").count();
-        assert_eq!((deletions, names(&outcome.exists)), (3, vec!["object-0"]));
     });
 }
 
