@@ -118,11 +118,8 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
                 // The walk asks in order, so that a parent that is not known is not there.
                 None => return Ok(AnyObservation::Absent),
                 Some(Err(fault)) => {
-                    let retried = self.retry_or_fail(fault, false).await;
-                    if matches!(retried, Err(Stop::Failed(_))) {
-                        self.not_seen();
-                    }
-                    retried?;
+                    self.not_seen();
+                    self.retry_or_fail(fault, false).await?;
                 }
             }
         }

@@ -88,11 +88,15 @@ async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looke
             Completion::Done { acted: needs_acted || acted }
         }
         Err(Stop::Failed(reason)) => {
+            if apply.hides() {
+                let mut state = run.state();
+                state.unknown[id] = !state.exists[id];
+            }
             run.failure(id, reason);
             Completion::Stopped(vec![id])
         }
         Err(Stop::Interrupted) => {
-            if apply.asked_for.is_some() && !apply.seen {
+            if apply.hides() {
                 apply.task.until_seen().await;
             }
             Completion::Interrupted
@@ -166,6 +170,11 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
                 }
             }
         }
+    }
+
+    /// It may have been made, and was not seen since.
+    fn hides(&self) -> bool {
+        self.asked_for.is_some() && !self.seen
     }
 
     /// A broken one was asked to go, and the new one is not made yet.
