@@ -1,6 +1,6 @@
 //! What was done and told in the model cloud, and whether the ending of a walk tells it as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -50,6 +50,8 @@ pub struct Ledger {
     sights: BTreeMap<(usize, usize), Sight>,
     made: Vec<(usize, usize, u64)>,
     gone: Vec<(usize, u64, Instant)>,
+    /// Nodes of which a look saw more than one.
+    doubled: BTreeSet<usize>,
     begun: BTreeMap<usize, Instant>,
 }
 
@@ -80,6 +82,9 @@ impl Ledger {
     }
 
     pub fn saw(&mut self, who: usize, at: usize, sight: Sight) {
+        if !sight.twins.is_empty() {
+            self.doubled.insert(at);
+        }
         self.sights.insert((who, at), sight);
     }
 
@@ -157,6 +162,15 @@ impl Ledger {
         self.sights.iter().any(|((walker, _), sight)| *walker == who && sight.kept == Some(id))
     }
 
+    /// There was never another one of it or of what it is within, nor may have been.
+    fn is_alone(&self, cloud: &Cloud, who: usize, at: usize) -> bool {
+        let lost = |done: &Done| done.act == Act::Create && done.failed == Some(FaultKind::Unsure);
+        let lost = self.done.iter().any(|done| (done.who, done.at) == (who, at) && lost(done));
+        let made = self.made.iter().filter(|(_, made, _)| *made == at).count();
+        let within = &cloud.specs[at].within;
+        !lost && made <= 1 && !self.doubled.contains(&at) && within.iter().all(|&parent| self.is_alone(cloud, who, parent))
+    }
+
     fn took_no_longer_than_it_may(&self, cloud: &Cloud, who: usize, outcome: &Outcome) -> Result<(), TestCaseError> {
         for (at, spec) in cloud.specs.iter().enumerate() {
             let done: Vec<&Done> = self.done.iter().filter(|done| (done.who, done.at) == (who, at)).collect();
@@ -167,8 +181,7 @@ impl Ledger {
             let deleted = accepted(Act::Delete);
             prop_assert!(deleted <= most, "the deletion of {} was accepted {deleted} times", name(at));
             // Where there was never another one, nor may have been, nothing looks at it once it is where it should be.
-            let lost = done.iter().any(|done| done.act == Act::Create && done.failed == Some(FaultKind::Unsure));
-            let is_alone = twins <= 1 && !lost;
+            let is_alone = self.is_alone(cloud, who, at);
             let Some(last) = done.last().map(|done| done.act).filter(|act| is_alone && *act != Act::Update) else { continue };
             let of_last = done.iter().rev().take_while(|done| done.act == last);
             let first = of_last.filter(|done| done.is_accepted()).filter_map(|done| done.ended).last();

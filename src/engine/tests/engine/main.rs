@@ -1,7 +1,8 @@
 //! The engine against a model cloud that knows its own rules.
 //!
 //! The random cases are the same in every run, 500 of them. `TRITONDEPLOY_ENGINE_CASES=50000 cargo test -p
-//! tritondeploy-engine` tries more of them, `TRITONDEPLOY_ENGINE_SEED=7` others.
+//! tritondeploy-engine` tries more of them, `TRITONDEPLOY_ENGINE_SEED=7` others. `TRITONDEPLOY_ENGINE_SHRINKS=0` reports a case
+//! that fails as it was drawn, without the time for a smaller one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "tests")]
 
