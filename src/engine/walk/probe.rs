@@ -43,3 +43,14 @@ pub(super) fn words(duration: Duration) -> String {
         seconds => format!("{seconds} s"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_told_in_seconds_up_to_two_minutes() {
+        let words = |seconds: u64| words(Duration::from_millis(seconds * 1000 + 999));
+        assert_eq!([0, 119, 120, 121].map(words), ["0 s", "119 s", "2 min", "3 min"]);
+    }
+}

@@ -234,6 +234,18 @@ fn a_twin_in_a_twin_goes_too() {
 }
 
 #[test]
+fn what_ends_with_a_twin_and_cannot_be_deleted_does_not_block_it() {
+    virtually(1, async {
+        let mut specs = tree();
+        (specs[2].ends_with_parent, specs[2].delete_fatal) = (true, true);
+        let (cloud, ..) = twice(specs);
+        let outcome = walk(&cloud).up().await;
+        assert!(outcome.ok(), "{outcome:?}");
+        assert_eq!(cloud.count(), [1; 4]);
+    });
+}
+
+#[test]
 fn a_broken_twin_goes_too() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::nameless().with(|s| s.fate = Fate::BreaksOnce)]);

@@ -114,10 +114,13 @@ fn down_leaves_what_it_is_told_to_with_all_that_is_within_it_and_a_later_up_uses
     virtually(1, async {
         let cloud = cloud(vec![Spec::new(), Spec::new().within([0]), Spec::new().uses([0])]);
         assert!(sparing(&cloud).up().await.ok());
-        let spared: Vec<bool> = sparing(&cloud).look().await.nodes.iter().map(|seen| seen.spared).collect();
-        assert_eq!(spared, [true, true, false]);
+        let nodes = sparing(&cloud).look().await.nodes;
+        assert!(nodes.iter().all(|seen| seen.status == Status::Present), "{nodes:?}");
+        assert_eq!(nodes.iter().map(|seen| seen.spared).collect::<Vec<_>>(), [true, true, false]);
+        let before = cloud.state().calls;
         let outcome = sparing(&cloud).down().await;
         assert!(outcome.ok() && outcome.exists.is_empty() && outcome.unknown.is_empty(), "{outcome:?}");
+        assert_eq!(cloud.state().calls - before, 4, "two looks, the deletion and a look at the last, and none at the others");
         assert_eq!(cloud.count(), [1, 1, 0]);
         assert_eq!(sparing(&cloud).up().await.changed, 1);
         assert!(walk(&cloud).down().await.ok());

@@ -46,6 +46,7 @@ fn what_is_denied_is_unknown_and_so_is_what_is_within_it() {
         let unknown = |why: &str| Status::Unknown { why: why.to_owned(), request_id: None };
         let parent = || unknown("cannot be told: object-0");
         assert_eq!(standings, [unknown("denied: not allowed to look"), parent(), parent(), Status::Absent]);
+        assert_eq!(cloud.state().calls, 2, "a refusal is not asked for again");
     });
 }
 
@@ -105,10 +106,14 @@ fn what_is_never_made_by_us_is_not_compared_and_does_not_stop_up() {
 #[test]
 fn status_shows_why_something_changes_or_is_broken() {
     virtually(1, async {
-        let cloud = cloud(vec![Spec::new().with(|s| s.making = 60), Spec::new().with(|s| s.fate = Fate::Hopeless)]);
+        let inner = Spec::new().within([0]);
+        let cloud = cloud(vec![Spec::new().with(|s| s.making = 60), Spec::new().with(|s| s.fate = Fate::Hopeless), inner]);
         let up = walk(&cloud);
         let _ = tokio::time::timeout(Duration::from_secs(5), up.up()).await;
+        let begun = Instant::now();
         let nodes = walk(&cloud).look().await.nodes;
+        assert!(begun.elapsed() < Duration::from_secs(1), "a look waits for nothing: {:?}", begun.elapsed());
+        assert_eq!(nodes[2].status, Status::Unknown { why: "cannot be told: object-0".to_owned(), request_id: None });
         assert_eq!(nodes[0].status, Status::Changing { why: "on its way".to_owned() });
         assert_eq!(nodes[0].evidence, ["evidence of 0"]);
         assert!(matches!(nodes[1].status, Status::Broken { .. }));
@@ -139,7 +144,10 @@ fn what_turns_out_unchangeable_once_its_values_are_known_fails_alone() {
         let outcome = walk(&cloud).up().await;
         assert_eq!(names(&outcome.exists), ["object-0", "object-1", "object-2"]);
         let why = &outcome.failures[0].why;
-        assert!(why.starts_with("made_from is [1], wanted is [") && why.ends_with(", and that cannot be changed"), "{why}");
+        assert!(
+            why.starts_with("made_from is [1], wanted is [") && why.ends_with(", and it stays what it is made from"),
+            "{why}"
+        );
     });
 }
 
@@ -150,11 +158,11 @@ fn what_is_known_of_an_unchangeable_value_is_enough_to_refuse_it_before_the_firs
         let cloud = cloud(vec![Spec::new(), Spec::new().uses([0]).with(|s| s.rigid = true), Spec::new()]);
         cloud.put(1, &[], &[], 0);
         let nodes = walk(&cloud).look().await.nodes;
-        assert!(nodes[1].refused.as_ref().is_some_and(|why| why.contains("cannot be changed")), "{:?}", nodes[1]);
+        assert!(nodes[1].refused.as_ref().is_some_and(|why| why.contains("it stays")), "{:?}", nodes[1]);
         assert!(nodes[0].refused.is_none() && nodes[2].refused.is_none());
         let outcome = walk(&cloud).up().await;
         let why = &outcome.failures[0].why;
-        assert!(why.starts_with("made_from is [], wanted is [") && why.ends_with(", and that cannot be changed"), "{why}");
+        assert_eq!(why, "made_from is [], wanted is [(known after object-0)], and it stays what it is made from");
         assert!(cloud.state().mutations.is_empty());
     });
 }
@@ -188,6 +196,16 @@ fn a_denied_look_is_tried_again_once_what_may_allow_it_is_made() {
         let outcome = walk(&never).up().await;
         assert_eq!(outcome.failures[0].why, "denied: not allowed yet");
         assert!((120..150).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
+fn what_is_not_ours_is_refused_before_the_first_change() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new(), Spec::new().with(|s| s.foreign = true)]);
+        let outcome = walk(&cloud).up().await;
+        assert_eq!(outcome.failures[0].why, "not ours: made by somebody else");
+        assert!(cloud.state().mutations.is_empty());
     });
 }
 
@@ -349,7 +367,10 @@ fn a_creation_that_never_has_an_answer_ends_with_the_last_error() {
         let cloud = cloud(vec![Spec::new().with(|s| (s.create_lost, s.patience) = (true, 100))]);
         let outcome = walk(&cloud).up().await;
         let why = &outcome.failures[0].why;
-        assert!(why.contains("500 InternalError") && why.starts_with("its creation got no answer "), "{why}");
+        let begins =
+            "its creation got no answer 4 times (the last: no answer: 500 InternalError), and it has not appeared yet, for ";
+        assert!(why.starts_with(begins), "{why}");
+        assert_eq!(names(&outcome.unknown), ["object-0"], "the last one may have made it");
     });
 }
 
