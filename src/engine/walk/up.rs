@@ -207,8 +207,8 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         }
         if task.doing != Action::Create {
             task.start(Action::Create);
-            self.seen = false;
         }
+        self.seen = false;
         match task.call(Act::Create).await? {
             Ok(()) => {
                 (self.created, self.asked_for) = (true, Some(Instant::now()));
@@ -216,9 +216,8 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
                 Ok(())
             }
             Err(fault) => {
-                let lost = fault.kind == FaultKind::Unsure;
-                self.asked_for = lost.then(Instant::now);
-                if lost {
+                if fault.kind == FaultKind::Unsure {
+                    self.asked_for = Some(Instant::now());
                     self.lost += 1;
                     task.did = Some(Action::Create);
                 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tritondeploy_engine::{Event, Remedy};
 
 use crate::mishap::{Act, Mishap};
-use crate::spec::{Fate, Spec};
+use crate::spec::{Fate, Role, Spec};
 use crate::{cloud, names, told, virtually, walk};
 
 #[test]
@@ -98,5 +98,64 @@ fn of_two_creations_the_one_that_is_not_seen_yet_is_waited_for_when_the_other_wa
         };
         let (outcome, ()) = tokio::join!(up.up(), stop);
         assert!(outcome.interrupted && outcome.exists.len() + outcome.unknown.len() == 1, "{outcome:?}");
+    });
+}
+
+#[test]
+fn the_one_made_anew_has_a_token_of_its_own() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| (s.fate, s.making) = (Fate::BreaksOnce, 5))]);
+        let first = async {
+            while cloud.state().things.is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            cloud.state().things[0].token.clone()
+        };
+        let up = walk(&cloud);
+        let (outcome, first) = tokio::join!(up.up(), first);
+        assert!(outcome.ok() && cloud.state().things[0].token != first, "{outcome:?}");
+    });
+}
+
+#[test]
+fn a_deletion_of_a_broken_thing_without_an_answer_is_given_time_to_show() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| s.fate = Fate::BreaksOnce)]);
+        cloud.state().lose_deletions = 4;
+        let outcome = walk(&cloud).up().await;
+        assert!(outcome.ok() && outcome.took >= Duration::from_secs(4 * 15), "{outcome:?}");
+    });
+}
+
+#[test]
+fn what_others_make_and_is_broken_is_not_made_anew() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| s.role = Role::Adjusted)]);
+        cloud.put(0, &[], &[], 0);
+        cloud.state().things[0].breaks = Some((Remedy::Recreate, None));
+        let outcome = walk(&cloud).up().await;
+        assert_eq!((outcome.failures[0].why.as_str(), cloud.state().mutations.len()), ("it broke", 0), "{outcome:?}");
+    });
+}
+
+#[test]
+fn what_was_seen_and_vanished_and_may_have_been_made_again_is_waited_for_when_the_user_stops() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| (s.making, s.hidden) = (60, 5))]);
+        cloud.state().lose = true;
+        let up = walk(&cloud);
+        let cancel = up.cancel.clone();
+        let vanishing = async {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            assert_eq!(cloud.count(), [1]);
+            cloud.state().things.clear();
+            while cloud.count() == [0] {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            cancel.cancel();
+        };
+        let (outcome, ()) = tokio::join!(up.up(), vanishing);
+        assert!(outcome.interrupted && names(&outcome.exists) == ["object-0"], "{outcome:?}");
     });
 }

@@ -29,7 +29,7 @@ pub struct Thing {
     pub at: usize,
     pub parents: Vec<u64>,
     pub size: u64,
-    token: String,
+    pub token: String,
     pub from: Vec<u64>,
     taken: BTreeMap<String, bool>,
     pub seen_from: Instant,

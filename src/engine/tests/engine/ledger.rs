@@ -1,6 +1,6 @@
 //! What was done and told in the model cloud, and whether the ending of a walk tells it as it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -50,8 +50,8 @@ pub struct Ledger {
     sights: BTreeMap<(usize, usize), Sight>,
     made: Vec<(usize, usize, u64)>,
     gone: Vec<(usize, u64, Instant)>,
-    /// Nodes of which a look saw more than one.
-    doubled: BTreeSet<usize>,
+    /// How many twins a look saw of a node at the most.
+    twins: BTreeMap<usize, usize>,
     begun: BTreeMap<usize, Instant>,
 }
 
@@ -82,9 +82,8 @@ impl Ledger {
     }
 
     pub fn saw(&mut self, who: usize, at: usize, sight: Sight) {
-        if !sight.twins.is_empty() {
-            self.doubled.insert(at);
-        }
+        let most = self.twins.entry(at).or_default();
+        *most = sight.twins.len().max(*most);
         self.sights.insert((who, at), sight);
     }
 
@@ -168,14 +167,18 @@ impl Ledger {
         let lost = self.done.iter().any(|done| (done.who, done.at) == (who, at) && lost(done));
         let made = self.made.iter().filter(|(_, made, _)| *made == at).count();
         let within = &cloud.specs[at].within;
-        !lost && made <= 1 && !self.doubled.contains(&at) && within.iter().all(|&parent| self.is_alone(cloud, who, parent))
+        !lost
+            && made <= 1
+            && self.twins.get(&at).is_none_or(|most| *most == 0)
+            && within.iter().all(|&parent| self.is_alone(cloud, who, parent))
     }
 
     fn took_no_longer_than_it_may(&self, cloud: &Cloud, who: usize, outcome: &Outcome) -> Result<(), TestCaseError> {
         for (at, spec) in cloud.specs.iter().enumerate() {
             let done: Vec<&Done> = self.done.iter().filter(|done| (done.who, done.at) == (who, at)).collect();
             let accepted = |act: Act| done.iter().filter(|done| done.act == act && done.is_accepted()).count();
-            let twins = self.made.iter().filter(|(_, made, _)| *made == at).count();
+            let twins =
+                self.made.iter().filter(|(_, made, _)| *made == at).count().max(self.twins.get(&at).map_or(0, |most| most + 1));
             prop_assert!(accepted(Act::Create) <= 2, "{} was made {} times", name(at), accepted(Act::Create));
             let most = 3 * (1 + twins.max(1));
             let deleted = accepted(Act::Delete);
