@@ -6,10 +6,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "tests")]
 
+mod beside;
 mod broken;
 mod cloud;
+mod creation;
 mod differences;
 mod down;
+mod failures;
 mod gate;
 mod ledger;
 mod mishap;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tritondeploy_engine::{Event, NodeReport, Status};
 
 use crate::cloud::Cloud;
+use crate::mishap::Mishap;
 use crate::spec::{Fate, Spec};
 use crate::{cloud, names, told, virtually, walk};
 
@@ -73,6 +74,7 @@ fn up_without_twins_makes_no_call_more() {
         let cloud = cloud(vec![Spec::nameless(), Spec::nameless().within([0])]);
         assert!(walk(&cloud).up().await.ok());
         let before = cloud.state().calls;
+        assert_eq!(before, 6, "a look at the first; a creation and a look of each, and before the second's a look");
         assert!(walk(&cloud).up().await.ok());
         assert_eq!(cloud.state().calls - before, 2);
     });
@@ -281,6 +283,32 @@ fn down_deletes_twins_with_all_that_is_in_them() {
         let outcome = walk(&cloud).down().await;
         assert!(outcome.ok() && outcome.exists.is_empty(), "{outcome:?}");
         assert!(cloud.state().things.is_empty() && cloud.state().violations.is_empty());
+    });
+}
+
+#[test]
+fn a_twin_that_cannot_be_looked_at_any_more_fails_and_its_node_is_told_as_it_was_seen() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::nameless().with(|s| s.patience = 150), Spec::new().with(|s| s.making = 60)]);
+        (cloud.put(0, &[], &[], 0), cloud.put(0, &[], &[], 0));
+        cloud.befall(&[Mishap::Blind { at: 0, from: 30, lasts: 10_000 }]);
+        let outcome = walk(&cloud).up().await;
+        assert_eq!((&*outcome.failures[0].node, outcome.unknown.len()), ("object-0", 0), "{outcome:?}");
+        assert!(names(&outcome.exists).contains(&"object-0"), "{outcome:?}");
+    });
+}
+
+#[test]
+fn the_users_stop_comes_between_the_deletions_of_one_and_its_twin() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::nameless()]);
+        (cloud.put(0, &[], &[], 0), cloud.put(0, &[], &[], 0));
+        // Two looks, the first deletion.
+        cloud.state().cancel_at = Some(3);
+        let down = walk(&cloud);
+        let outcome = down.down().await;
+        assert!(outcome.interrupted && outcome.changed == 1, "{outcome:?}");
+        assert!(cloud.state().violations.is_empty(), "{:?}", cloud.state().violations);
     });
 }
 

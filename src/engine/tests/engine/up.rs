@@ -200,6 +200,16 @@ fn a_denied_look_is_tried_again_once_what_may_allow_it_is_made() {
 }
 
 #[test]
+fn a_look_that_has_no_answer_for_a_while_is_not_refused() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new(), Spec::new()]);
+        cloud.befall(&[Mishap::Blind { at: 1, from: 0, lasts: 60 }]);
+        let outcome = walk(&cloud).up().await;
+        assert!(outcome.ok() && cloud.count() == [1, 1], "{outcome:?}");
+    });
+}
+
+#[test]
 fn what_is_not_ours_is_refused_before_the_first_change() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new(), Spec::new().with(|s| s.foreign = true)]);
@@ -243,19 +253,6 @@ fn the_same_difference_after_an_update_did_not_take() {
 }
 
 #[test]
-fn what_was_created_and_is_never_seen_is_not_created_again() {
-    virtually(1, async {
-        let cloud = cloud(vec![Spec::new().with(|s| (s.hidden, s.patience) = (10_000, 100))]);
-        let outcome = walk(&cloud).up().await;
-        let why = &outcome.failures[0].why;
-        assert!(why.starts_with("created, and not to be seen yet, for "), "{why}");
-        assert_eq!(names(&outcome.exists), ["object-0"]);
-        assert_eq!(cloud.state().mutations, ["create object-0"]);
-        assert!((100..120).contains(&outcome.took.as_secs()), "{:?}", outcome.took);
-    });
-}
-
-#[test]
 fn a_value_replaced_by_hand_is_followed() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new(), Spec::new().uses([0])]);
@@ -280,6 +277,19 @@ fn what_is_watched_is_waited_for_and_never_made() {
         assert_eq!(facts, ["object-0 1", "object-1 0"]);
         let (_, events) = told(walk(&cloud), async |walk| walk.up().await).await;
         assert_eq!(did(&events), ["object-0 -", "object-1 -"]);
+    });
+}
+
+#[test]
+fn what_was_seen_at_the_beginning_is_looked_at_again_once_something_that_it_uses_was_changed() {
+    virtually(1, async {
+        let proof = Spec::new().uses([0]).with(|s| (s.role, s.appears) = (Role::Watched, 40));
+        let cloud = cloud(vec![Spec::new().with(|s| (s.size, s.changing) = (5, 10)), proof, Spec::new().after([1])]);
+        cloud.put(0, &[], &[], 4);
+        tokio::time::sleep(Duration::from_secs(50)).await;
+        assert_eq!(walk(&cloud).look().await.nodes[1].status, Status::Present);
+        let outcome = walk(&cloud).up().await;
+        assert!(outcome.ok() && outcome.took >= Duration::from_secs(50), "{outcome:?}");
     });
 }
 
@@ -358,57 +368,5 @@ fn waiting_is_told_once_for_each_reason() {
         let (_, events) = told(walk(&cloud), async |walk| walk.up().await).await;
         let waits = |event: &&Event| matches!(event, Event::Waiting { doing: Action::Create, .. });
         assert_eq!(events.iter().filter(waits).count(), 1);
-    });
-}
-
-#[test]
-fn a_creation_that_never_has_an_answer_ends_with_the_last_error() {
-    virtually(1, async {
-        let cloud = cloud(vec![Spec::new().with(|s| (s.create_lost, s.patience) = (true, 100))]);
-        let outcome = walk(&cloud).up().await;
-        let why = &outcome.failures[0].why;
-        let begins =
-            "its creation got no answer 4 times (the last: no answer: 500 InternalError), and it has not appeared yet, for ";
-        assert!(why.starts_with(begins), "{why}");
-        assert_eq!(names(&outcome.unknown), ["object-0"], "the last one may have made it");
-    });
-}
-
-#[test]
-fn what_may_have_been_made_before_the_user_stopped_is_told_also_after_a_while_of_throttling() {
-    virtually(1, async {
-        // The first looks and the first creation take longer than a service may hide what is new.
-        let cloud = cloud(vec![Spec::new().with(|s| (s.hidden, s.patience, s.refused) = (20, 600, 40))]);
-        cloud.state().lose = true;
-        let walk = walk(&cloud);
-        let cancel = walk.cancel.clone();
-        let stop = async {
-            // The call that is lost is the one that was not refused.
-            while cloud.count() != [1] {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            cancel.cancel();
-        };
-        let (outcome, ()) = tokio::join!(walk.up(), stop);
-        assert!(outcome.interrupted && names(&outcome.exists) == ["object-0"], "{outcome:?}");
-    });
-}
-
-#[test]
-fn what_may_have_been_made_and_could_not_be_looked_at_since_is_told_as_not_known() {
-    virtually(1, async {
-        let cloud = cloud(vec![Spec::new().with(|s| s.patience = 100)]);
-        cloud.state().lose = true;
-        let begun = async {
-            while cloud.state().mutations.is_empty() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            cloud.befall(&[Mishap::Blind { at: 0, from: 0, lasts: 1000 }]);
-        };
-        let up = walk(&cloud);
-        let (outcome, ()) = tokio::join!(up.up(), begun);
-        assert_eq!((cloud.count(), outcome.failures.len()), (vec![1], 1));
-        assert_eq!((names(&outcome.exists), names(&outcome.unknown)), (vec![], vec!["object-0"]), "{outcome:?}");
     });
 }

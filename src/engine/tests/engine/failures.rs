@@ -1,0 +1,52 @@
+//! What an outcome tells of a call that failed.
+
+use std::sync::Arc;
+
+use tritondeploy_engine::{Cx, Fault, Graph, Observation, Observe, Origin, Resource, Walk};
+
+use crate::cloud::Cloud;
+use crate::{cloud, virtually, walk};
+
+/// Its creation is refused with this code.
+struct Refused(&'static str);
+
+impl Observe for Refused {
+    type World = Cloud;
+    const KIND: &'static str = "refused";
+    type Within = ();
+    type Uses = ();
+    type State = ();
+    type Output = ();
+
+    fn want(&self, _: &Cloud, (): &(), (): &()) {}
+
+    async fn observe(&self, _: &Cx<Cloud>, (): &()) -> Result<Observation<Self>, Fault> {
+        Ok(Observation::Absent)
+    }
+}
+
+impl Resource for Refused {
+    async fn create(&self, _: &Cx<Cloud>, (): &(), (): &()) -> Result<(), Fault> {
+        let origin = Origin { call: String::new(), code: self.0.to_owned(), request_id: Some("7".to_owned()) };
+        Err(Fault::fatal("no more of them").from_origin(origin))
+    }
+
+    async fn delete(&self, _: &Cx<Cloud>, (): &(), (): &()) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_failure_tells_the_code_and_the_request_where_the_service_gave_any() {
+    virtually(1, async {
+        let cloud = cloud(Vec::new());
+        let mut graph = Graph::new();
+        graph.add("with", Refused("LimitExceeded"), (), ());
+        graph.add("without", Refused(""), (), ());
+        let outcome = Walk { graph: Arc::new(graph), ..walk(&cloud) }.up().await;
+        let told: Vec<_> =
+            outcome.failures.iter().map(|failure| (failure.code.as_deref(), failure.request_id.as_deref())).collect();
+        assert_eq!(told, [(Some("LimitExceeded"), Some("7")), (None, Some("7"))]);
+        assert_eq!((outcome.failures[0].why.as_str(), outcome.failures[0].kind), ("no more of them", "refused"));
+    });
+}
