@@ -280,11 +280,11 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             match look(self.node, &self.cx, &self.known).await {
                 Some(Ok(AnyObservation::Absent | AnyObservation::Elsewhere(_))) => {}
                 Some(Err(fault)) if fault.may_pass() => {}
+                Some(Ok(AnyObservation::Foreign(_)) | Err(_)) | None => break,
                 Some(Ok(_)) => {
                     self.run.state().exists[self.id] = true;
                     return;
                 }
-                Some(Err(_)) | None => break,
             }
             sleep(timing::next_look(called.elapsed())).await;
         }
