@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tritondeploy_engine::{Graph, Removal, Status, Walk};
+use tritondeploy_engine::{Graph, NodeReport, Removal, Status, Walk};
 
 use crate::cloud::Cloud;
 use crate::object::{Object, Others, name};
@@ -25,6 +25,7 @@ fn what_goes_last_goes_once_all_that_is_wanted_stands_and_what_needs_it_before_i
         cloud.put(4, &[], &[], 0);
         let survey = walk(&cloud).look().await;
         let why: Vec<_> = survey.nodes.iter().filter_map(|seen| seen.unwanted.clone()).collect();
+        assert!(!survey.nodes[2].stays(), "it goes");
         assert!(why.len() == 3 && why.iter().all(|unwanted| unwanted.removal == Removal::Last), "{why:?}");
         let outcome = walk(&cloud).up().await;
         assert!(outcome.ok() && names(&outcome.exists) == ["object-0"], "{outcome:?}");
@@ -63,6 +64,7 @@ fn what_goes_never_is_shown_and_left_by_up_and_goes_with_down() {
         cloud.put(1, &[], &[], 0);
         let survey = walk(&cloud).look().await;
         assert!(survey.nodes[1].unwanted.is_some() && survey.nodes[1].changes.is_empty(), "{:?}", survey.nodes[1]);
+        assert_eq!(survey.nodes.iter().map(NodeReport::stays).collect::<Vec<_>>(), [false, true]);
         let outcome = walk(&cloud).up().await;
         assert!(outcome.ok() && outcome.changed == 1 && outcome.unknown.is_empty(), "{outcome:?}");
         assert_eq!(cloud.count(), [1, 1]);

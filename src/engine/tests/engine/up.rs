@@ -368,5 +368,7 @@ fn waiting_is_told_once_for_each_reason() {
         let (_, events) = told(walk(&cloud), async |walk| walk.up().await).await;
         let waits = |event: &&Event| matches!(event, Event::Waiting { doing: Action::Create, .. });
         assert_eq!(events.iter().filter(waits).count(), 1);
+        let calls = cloud.state().calls;
+        assert!((30..100).contains(&calls), "looks are {calls}, from a few a second to one in 5 s");
     });
 }
