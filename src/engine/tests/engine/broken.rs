@@ -7,7 +7,7 @@ use tritondeploy_engine::{Event, Remedy};
 
 use crate::mishap::{Act, Mishap};
 use crate::spec::{Fate, Role, Spec};
-use crate::{cloud, names, told, virtually, walk};
+use crate::{cloud, names, told, until, virtually, walk};
 
 #[test]
 fn what_is_broken_is_made_anew_once() {
@@ -74,9 +74,7 @@ fn of_two_creations_the_one_that_is_not_seen_yet_is_waited_for_when_the_other_wa
         let cloud = cloud(vec![spec()]);
         cloud.befall(&[first_lost]);
         let shown_sooner = async {
-            while cloud.count() != [2] {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            until(|| cloud.count() == [2]).await;
             cloud.state().things[1].seen_from = Instant::now() + Duration::from_secs(25);
         };
         let up = walk(&cloud);
@@ -90,9 +88,7 @@ fn of_two_creations_the_one_that_is_not_seen_yet_is_waited_for_when_the_other_wa
         let up = walk(&cloud);
         let cancel = up.cancel.clone();
         let stop = async {
-            while cloud.state().mutations.len() < 3 {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            until(|| cloud.state().mutations.len() >= 3).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
             cancel.cancel();
         };
@@ -106,9 +102,7 @@ fn the_one_made_anew_has_a_token_of_its_own() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new().with(|s| (s.fate, s.making) = (Fate::BreaksOnce, 5))]);
         let first = async {
-            while cloud.state().things.is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            until(|| !cloud.state().things.is_empty()).await;
             cloud.state().things[0].token.clone()
         };
         let up = walk(&cloud);
@@ -149,9 +143,7 @@ fn what_was_seen_and_vanished_and_may_have_been_made_again_is_waited_for_when_th
             tokio::time::sleep(Duration::from_secs(30)).await;
             assert_eq!(cloud.count(), [1]);
             cloud.state().things.clear();
-            while cloud.count() == [0] {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+            until(|| cloud.count() != [0]).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
             cancel.cancel();
         };

@@ -6,7 +6,7 @@ use tritondeploy_engine::Event;
 
 use crate::mishap::{Act, Mishap};
 use crate::spec::{Role, Spec};
-use crate::{cloud, names, told, virtually, walk};
+use crate::{cloud, names, told, until, virtually, walk};
 
 #[test]
 fn what_was_created_and_is_never_seen_is_not_created_again() {
@@ -44,9 +44,7 @@ fn what_may_have_been_made_before_the_user_stopped_is_told_also_after_a_while_of
         let cancel = walk.cancel.clone();
         let stop = async {
             // The call that is lost is the one that was not refused.
-            while cloud.count() != [1] {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            until(|| cloud.count() == [1]).await;
             tokio::time::sleep(Duration::from_secs(2)).await;
             cancel.cancel();
         };
@@ -61,9 +59,7 @@ fn what_may_have_been_made_and_could_not_be_looked_at_since_is_told_as_not_known
         let cloud = cloud(vec![Spec::new().with(|s| s.patience = 100)]);
         cloud.state().lose = true;
         let begun = async {
-            while cloud.state().mutations.is_empty() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            until(|| !cloud.state().mutations.is_empty()).await;
             cloud.befall(&[Mishap::Blind { at: 0, from: 0, lasts: 1000 }]);
         };
         let up = walk(&cloud);

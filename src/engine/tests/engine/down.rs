@@ -6,7 +6,7 @@ use tritondeploy_engine::Event;
 
 use crate::mishap::{Mishap, NEVER};
 use crate::spec::{Role, Spec};
-use crate::{cloud, names, told, virtually, walk};
+use crate::{cloud, names, told, until, virtually, walk};
 
 #[test]
 fn what_ends_with_a_parent_and_cannot_be_reached_does_not_block_it() {
@@ -154,9 +154,7 @@ fn what_others_leave_meanwhile_is_swept_too() {
         cloud.put(0, &[], &[], 0);
         cloud.put(2, &[0], &[], 0);
         let leaving = async {
-            while cloud.state().mutations.is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            until(|| !cloud.state().mutations.is_empty()).await;
             cloud.put(1, &[0], &[], 0);
         };
         let down = walk(&cloud);

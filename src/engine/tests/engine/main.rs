@@ -70,6 +70,17 @@ pub fn virtually<F: Future>(seed: u64, future: F) -> F::Output {
     runtime.block_on(async { tokio::time::timeout(day, future).await.expect("a walk ends") })
 }
 
+/// Waits for this beside a walk, and not for ever where the walk does not do it.
+pub async fn until(happened: impl Fn() -> bool) {
+    for _ in 0..200_000 {
+        if happened() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("it did not happen");
+}
+
 /// A calm cloud with these objects.
 pub fn cloud(specs: Vec<Spec>) -> Arc<Cloud> {
     Arc::new(Cloud::new(specs, 1))

@@ -8,7 +8,7 @@ use tritondeploy_engine::{Event, NodeReport, Status};
 use crate::cloud::Cloud;
 use crate::mishap::Mishap;
 use crate::spec::{Fate, Spec};
-use crate::{cloud, names, told, virtually, walk};
+use crate::{cloud, names, told, until, virtually, walk};
 
 /// A VPC with a subnet and an address in the subnet, and something that is made from the VPC.
 fn tree() -> Vec<Spec> {
@@ -134,9 +134,7 @@ fn what_is_in_a_twin_stays_when_the_twin_becomes_the_one_that_is_kept() {
     virtually(1, async {
         let (cloud, _, twin) = twice(tree());
         let meanwhile = async {
-            while cloud.state().mutations.is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            until(|| !cloud.state().mutations.is_empty()).await;
             // Somebody puts a lot into it, after the first act.
             for _ in 0..5 {
                 cloud.put_in(3, vec![], vec![twin], 0);
@@ -191,9 +189,7 @@ fn the_users_stop_comes_between_two_acts_on_twins_and_the_next_up_goes_on() {
         let up = walk(&cloud);
         let cancel = up.cancel.clone();
         let stop = async {
-            while cloud.state().mutations.is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            until(|| !cloud.state().mutations.is_empty()).await;
             cancel.cancel();
         };
         let (outcome, ()) = tokio::join!(up.up(), stop);
@@ -263,9 +259,7 @@ fn the_twin_of_a_broken_one_that_was_deleted_is_taken_in_its_place() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::nameless().with(|s| (s.fate, s.patience) = (Fate::BreaksOnce, 100))]);
         let meanwhile = async {
-            while cloud.state().things.is_empty() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            until(|| !cloud.state().things.is_empty()).await;
             cloud.put(0, &[], &[], 0);
         };
         let up = walk(&cloud);
@@ -334,9 +328,7 @@ fn a_gate_that_shuts_between_two_acts_on_twins_stops_them_and_is_told() {
         let (cloud, ..) = twice(tree());
         let up = walk(&cloud);
         let shutting = async {
-            while cloud.state().mutations.is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            until(|| !cloud.state().mutations.is_empty()).await;
             up.gate.shut("somebody else acts now");
         };
         let (outcome, ()) = tokio::join!(up.up(), shutting);
