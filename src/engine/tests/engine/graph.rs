@@ -32,7 +32,7 @@ fn what_is_deleted_last_is_so_in_a_part_of_the_graph_where_it_is_in_that() {
             let mut specs = vec![Spec::new(), plain(), plain()];
             specs[last].last = true;
             let cloud = cloud(specs);
-            (cloud.put(0, &[], &[], 0), cloud.put(1, &[], &[], 0));
+            (0..2).for_each(|at| _ = cloud.put(at, &[], &[], 0));
             let part = Walk { graph: Arc::new(object::graph(&cloud.specs).up_to("object-1")), ..walk(&cloud) };
             let outcome = part.down().await;
             assert!(outcome.ok() && outcome.took >= Duration::from_secs(60), "{outcome:?}");

@@ -4,7 +4,7 @@
 //! tritondeploy-engine` tries more of them, `TRITONDEPLOY_ENGINE_SEED=7` others. `TRITONDEPLOY_ENGINE_SHRINKS=0` reports a case
 //! that fails as it was drawn, without the time for a smaller one.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, unreachable_pub, reason = "tests")]
 
 mod beside;
 mod broken;

@@ -284,7 +284,7 @@ fn down_deletes_twins_with_all_that_is_in_them() {
 fn a_twin_that_cannot_be_looked_at_any_more_fails_and_its_node_is_told_as_it_was_seen() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::nameless().with(|s| s.patience = 150), Spec::new().with(|s| s.making = 60)]);
-        (cloud.put(0, &[], &[], 0), cloud.put(0, &[], &[], 0));
+        (0..2).for_each(|_| _ = cloud.put(0, &[], &[], 0));
         cloud.befall(&[Mishap::Blind { at: 0, from: 30, lasts: 10_000 }]);
         let outcome = walk(&cloud).up().await;
         assert_eq!((&*outcome.failures[0].node, outcome.unknown.len()), ("object-0", 0), "{outcome:?}");
@@ -296,7 +296,7 @@ fn a_twin_that_cannot_be_looked_at_any_more_fails_and_its_node_is_told_as_it_was
 fn the_users_stop_comes_between_the_deletions_of_one_and_its_twin() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::nameless()]);
-        (cloud.put(0, &[], &[], 0), cloud.put(0, &[], &[], 0));
+        (0..2).for_each(|_| _ = cloud.put(0, &[], &[], 0));
         // Two looks, the first deletion.
         cloud.state().cancel_at = Some(3);
         let down = walk(&cloud);
