@@ -4,6 +4,7 @@
 #   make demo   a local AWS and Kubernetes, `tritondeploy up` on it, and a real photograph classified (25 min cold, 1 warm)
 #   make test   every test, the whole path included (45 min cold, 16 warm)
 #   make lint   formatting, lints, unused dependencies, licences
+#   make mutants  each small change to the engine that its tests should notice, and which of them none does (1 h)
 #   make fuzz   a minute of fuzzing for each of the gateway's four readers, two at a time; inputs that crash are kept and named
 #   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes (25 min, longer the first time)
 #   make soak   ten minutes of mixed load with cancels: every answer verified, memory flat
@@ -17,7 +18,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 TARGET := x86_64-unknown-linux-gnu
 DIST ?= $(CACHE)/dist
 
-.PHONY: help demo test lint fuzz bench soak hostile dist ours
+.PHONY: help demo test lint mutants fuzz bench soak hostile dist ours
 
 # Cargo goes by times: what another checkout has built since, into the same folder, would pass for built from this one.
 demo test lint fuzz bench soak hostile dist: ours
@@ -38,6 +39,9 @@ test:
 
 lint:
 	@tests/lint
+
+mutants:
+	@src/engine/mutants
 
 fuzz:
 	@gateway/fuzz/run

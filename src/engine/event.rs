@@ -121,3 +121,15 @@ impl Events {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_told_in_milliseconds_seconds_or_minutes() {
+        let told = |millis: &u64| format_duration(Duration::from_millis(*millis));
+        let wanted = ["0 s", "999 ms", "1 s", "99 s", "1:40 min", "61:01 min"];
+        assert_eq!([0, 999, 1999, 99_999, 100_000, 3_661_000].iter().map(told).collect::<Vec<_>>(), wanted);
+    }
+}

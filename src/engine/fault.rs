@@ -180,4 +180,12 @@ mod tests {
         assert_eq!(of("a").about("vpc").to_string(), "denied: vpc: Expired: gone (ec2:CreateVpc, request a)");
         assert_eq!(of("a").code(), "Expired");
     }
+
+    #[test]
+    fn what_is_known_more_comes_after_the_cause_and_the_error_below_is_kept() {
+        let fault = Fault::fatal("gone").and("asked twice").caused_by(fmt::Error).taken_as(FaultKind::TryAgain);
+        assert_eq!((fault.to_string(), fault.may_pass()), ("gone; asked twice".to_owned(), true));
+        assert_eq!(fault.source().map(ToString::to_string), Some(fmt::Error.to_string()));
+        assert_eq!((fault.code(), Fault::unsure("lost").to_string().as_str()), ("", "no answer: lost"));
+    }
 }

@@ -195,3 +195,70 @@ tuple!(A.0, B.1, C.2, D.3);
 tuple!(A.0, B.1, C.2, D.3, E.4);
 tuple!(A.0, B.1, C.2, D.3, E.4, F.5);
 tuple!(A.0, B.1, C.2, D.3, E.4, F.5, G.6);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number that a node tells.
+    #[derive(Clone)]
+    struct One(usize);
+
+    impl Inputs for One {
+        type Values = u64;
+        type Givens = Given<u64>;
+        fn edges(&self, into: &mut Vec<NodeId>) {
+            into.push(NodeId(self.0));
+        }
+        fn values(&self, known: &Known) -> Option<u64> {
+            known.get(NodeId(self.0))
+        }
+        fn givens(&self, known: &Known) -> Given<u64> {
+            self.values(known).map_or_else(|| Given::Unknown { until: self.0.to_string().into() }, Given::Known)
+        }
+        fn given(values: &u64) -> Given<u64> {
+            Given::Known(*values)
+        }
+    }
+
+    fn edges(inputs: &impl Inputs) -> [Vec<usize>; 2] {
+        let (mut edges, mut parents) = (Vec::new(), Vec::new());
+        inputs.edges(&mut edges);
+        inputs.parents(&mut parents);
+        [edges, parents].map(|ids| ids.into_iter().map(|NodeId(id)| id).collect())
+    }
+
+    #[test]
+    fn lists_options_and_tuples_stand_for_what_is_in_them() {
+        let inputs = (vec![One(0), One(1)], Some(One(2)), None::<One>, Beside(One(3)));
+        assert_eq!(edges(&inputs), [vec![0, 1, 2, 3], vec![0, 1, 2]]);
+        let mut known = Known::default();
+        for id in 0..2 {
+            known.insert(NodeId(id), Arc::new(id as u64 + 10));
+        }
+        assert_eq!(inputs.values(&known), None, "the third one is not known");
+        let until = |id: &str| Given::Unknown { until: id.into() };
+        assert_eq!(inputs.givens(&known), (vec![Given::Known(10), Given::Known(11)], Some(until("2")), None, None));
+        known.insert(NodeId(2), Arc::new(12_u64));
+        let values = (vec![10, 11], Some(12), None, None);
+        assert_eq!(inputs.values(&known), Some(values.clone()), "what it is beside need not be known");
+        known.insert(NodeId(3), Arc::new(13_u64));
+        assert_eq!(inputs.values(&known), Some((values.0.clone(), values.1, None, Some(13))));
+        type All = (Vec<One>, Option<One>, Option<One>, Beside<One>);
+        let given = <All as Inputs>::given(&(values.0, values.1, None, Some(13)));
+        assert_eq!(given, (vec![Given::Known(10), Given::Known(11)], Some(Given::Known(12)), None, Some(13)));
+        assert_eq!(given, inputs.givens(&known));
+        known.remove(NodeId(0));
+        assert_eq!(inputs.values(&known), None);
+    }
+
+    #[test]
+    fn two_values_are_known_together_and_else_the_first_that_is_not_is_named() {
+        let (one, two) = (Given::Known(1), Given::Known("two"));
+        let later = |until: &str| Given::<u64>::Unknown { until: until.into() };
+        assert_eq!(one.zip(&two).known(), Some(&(1, "two")));
+        assert_eq!(one.zip(&later("b")).map(|_| 0), Given::Unknown { until: "b".into() });
+        assert_eq!(later("a").zip(&later("b")).known(), None);
+        assert_eq!(later("a").zip(&later("b")).map(|_| 0), later("a"));
+    }
+}

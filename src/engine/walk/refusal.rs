@@ -22,7 +22,7 @@ pub(super) fn refusals<W: Send + Sync + 'static>(walk: &Walk<W>, seen: &Snapshot
             // What is not wanted any more keeps nothing from being made.
             _ if node.unwanted().is_some() => {}
             Lookup::Saw(AnyObservation::Foreign(why)) => refusals.push((id, format!("not ours: {why}"))),
-            Lookup::Saw(sight) if !node.watched() => {
+            Lookup::Saw(sight) => {
                 let changes = changes(node, &walk.world, &seen.known, sight);
                 as_wanted &= changes.is_empty();
                 let certain = changes.into_iter().filter(|(change, _)| differs_anyway(&change.from, &change.to));

@@ -118,11 +118,8 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
                 // The walk asks in order, so that a parent that is not known is not there.
                 None => return Ok(AnyObservation::Absent),
                 Some(Err(fault)) => {
-                    let retried = self.retry_or_fail(fault, false).await;
-                    if matches!(retried, Err(Stop::Failed(_))) {
-                        self.not_seen();
-                    }
-                    retried?;
+                    self.not_seen();
+                    self.retry_or_fail(fault, false).await?;
                 }
             }
         }
@@ -284,11 +281,11 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             match look(self.node, &self.cx, &self.known).await {
                 Some(Ok(AnyObservation::Absent | AnyObservation::Elsewhere(_))) => {}
                 Some(Err(fault)) if fault.may_pass() => {}
+                Some(Ok(AnyObservation::Foreign(_)) | Err(_)) | None => break,
                 Some(Ok(_)) => {
                     self.run.state().exists[self.id] = true;
                     return;
                 }
-                Some(Err(_)) | None => break,
             }
             sleep(timing::next_look(called.elapsed())).await;
         }

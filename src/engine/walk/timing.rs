@@ -46,3 +46,30 @@ pub(super) fn back_off(tries: u32) -> Duration {
 fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(0.9 + 0.2 * fastrand::f64()).clamp(SHORTEST, LONGEST)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Many draws lie between these, and go near both.
+    fn spread(least: f64, most: f64, mut draw: impl FnMut() -> Duration) {
+        let drawn: Vec<f64> = (0..1000).map(|_| draw().as_secs_f64()).collect();
+        let (first, last) = drawn.iter().fold((f64::MAX, 0.0_f64), |(first, last), one| (first.min(*one), last.max(*one)));
+        let near = (most - least) / 20.0;
+        assert!(least <= first && first < least + near && most - near < last && last <= most, "{first} to {last}");
+    }
+
+    #[test]
+    fn the_next_look_is_due_after_a_twentieth_of_the_time_and_a_tenth_of_that_more_or_less() {
+        spread(4.5, 5.5, || next_look(Duration::from_secs(100)));
+        assert_eq!(next_look(Duration::ZERO), SHORTEST);
+        assert_eq!(next_look(Duration::from_secs(1000)), LONGEST);
+    }
+
+    #[test]
+    fn each_try_waits_twice_as_long_as_the_one_before() {
+        spread(0.9, 1.1, || back_off(2));
+        spread(1.8, 2.2, || back_off(3));
+        assert_eq!([10, u32::MAX].map(back_off), [LONGEST; 2]);
+    }
+}

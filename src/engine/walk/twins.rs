@@ -42,7 +42,6 @@ pub(super) async fn destroy<W: Send + Sync + 'static>(run: &Run<'_, W>, shown: &
         return;
     }
     let doomed = match find(run, shown).await {
-        Ok(doomed) if doomed.is_empty() => return,
         Ok(doomed) => doomed,
         Err(Interrupted) => return run.state().deleting.interrupted = true,
     };

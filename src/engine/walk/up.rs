@@ -15,7 +15,7 @@ use super::{Outcome, Report, Walk, timing};
 use crate::erased::{AnyObservation, Finding};
 use crate::id::NodeId;
 use crate::inputs::Output;
-use crate::{Action, Change, Fault, FaultKind, Remedy};
+use crate::{Action, Change, FaultKind, Remedy};
 
 /// No sane object needs more steps than this to be configured.
 const MOST_UPDATES: usize = 20;
@@ -68,7 +68,7 @@ async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looke
         task: NodeTask::new(run, id),
         created: false,
         seen: false,
-        unsure: None,
+        asked_for: None,
         lost: 0,
         deleted: None,
         condemned: None,
@@ -88,11 +88,15 @@ async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looke
             Completion::Done { acted: needs_acted || acted }
         }
         Err(Stop::Failed(reason)) => {
+            if apply.hides() {
+                let mut state = run.state();
+                state.unknown[id] = !state.exists[id];
+            }
             run.failure(id, reason);
             Completion::Stopped(vec![id])
         }
         Err(Stop::Interrupted) => {
-            if (apply.created || apply.unsure.is_some()) && !apply.seen {
+            if apply.hides() {
                 apply.task.until_seen().await;
             }
             Completion::Interrupted
@@ -125,9 +129,9 @@ struct Apply<'a, W> {
     created: bool,
     /// It was seen since.
     seen: bool,
-    /// The last creating call had no answer.
-    unsure: Option<Instant>,
-    /// So many creating calls had none.
+    /// When the last creating call ended that made one or may have, where that one was not deleted since.
+    asked_for: Option<Instant>,
+    /// So many creating calls had no answer.
     lost: u32,
     /// When the broken one was last asked to go; some: there is no second one made anew in this run.
     deleted: Option<Instant>,
@@ -147,7 +151,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
                 Some(sight) => sight,
                 None => self.task.look().await?,
             };
-            self.seen |= !matches!(sight, AnyObservation::Absent | AnyObservation::Elsewhere(_));
+            self.seen |= !matches!(sight, AnyObservation::Absent | AnyObservation::Elsewhere(_)) && !self.going();
             match sight {
                 AnyObservation::Absent | AnyObservation::Elsewhere(_) => self.absent().await?,
                 AnyObservation::Foreign(why) => return Err(self.task.failed(format!("not ours: {why}")).await),
@@ -166,6 +170,11 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
                 }
             }
         }
+    }
+
+    /// It may have been made, and was not seen since.
+    fn hides(&self) -> bool {
+        self.asked_for.is_some() && !self.seen
     }
 
     /// A broken one was asked to go, and the new one is not made yet.
@@ -187,29 +196,28 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         if self.created {
             return task.wait("created, but not visible yet").await;
         }
-        if let Some(asked) = self.unsure {
+        if let Some(asked) = self.asked_for {
             let hides = timing::HIDDEN.min(task.node.patience(Action::Create));
             if asked.elapsed() < hides {
                 let times = if self.lost == 1 { "once".to_owned() } else { format!("{} times", self.lost) };
-                let last = task.last_fault.as_ref().map(Fault::cause).unwrap_or_default();
-                let why = format!("the create call got no response {times} (last: {last}); it has not appeared yet");
+                let last = task.last_fault.as_ref().map(|fault| format!(" (last: {})", fault.cause())).unwrap_or_default();
+                let why = format!("the create call got no response {times}{last}; it has not appeared yet");
                 return task.wait(&why).await;
             }
         }
         if task.action != Action::Create {
             task.start(Action::Create);
-            self.seen = false;
         }
+        self.seen = false;
         match task.call(Act::Create).await? {
             Ok(()) => {
-                self.created = true;
+                (self.created, self.asked_for) = (true, Some(Instant::now()));
                 task.did = Some(Action::Create);
                 Ok(())
             }
             Err(fault) => {
-                let lost = fault.kind == FaultKind::Unsure;
-                self.unsure = lost.then(Instant::now);
-                if lost {
+                if fault.kind == FaultKind::Unsure {
+                    self.asked_for = Some(Instant::now());
                     self.lost += 1;
                     task.did = Some(Action::Create);
                 }
@@ -273,7 +281,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             let why = format!("its deletion was accepted {} times and failed each time: {why}", self.asked);
             return Err(task.failed(why).await);
         }
-        if !going {
+        if task.action != Action::Delete {
             task.run.say(task.id, format!("broken ({why}): it is deleted and created again"));
             task.start(Action::Delete);
         }
@@ -282,9 +290,14 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             answer => {
                 self.asked += u32::from(answer.is_ok());
                 task.last_fault = answer.err().or(task.last_fault.take());
+                if self.deleted.is_none() {
+                    // Of several creating calls another one may have made one as well, which is not seen yet.
+                    let others = self.lost + u32::from(self.created) > 1;
+                    self.asked_for = self.asked_for.filter(|_| others);
+                    (self.created, self.seen) = (false, false);
+                }
                 self.deleted = Some(Instant::now());
                 self.condemned = task.node.id(output);
-                (self.created, self.unsure) = (false, None);
                 Ok(())
             }
         }

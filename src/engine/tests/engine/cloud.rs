@@ -29,7 +29,7 @@ pub struct Thing {
     pub at: usize,
     pub parents: Vec<u64>,
     pub size: u64,
-    token: String,
+    pub token: String,
     pub from: Vec<u64>,
     taken: BTreeMap<String, bool>,
     pub seen_from: Instant,
@@ -287,8 +287,7 @@ impl Cloud {
             if spec.create_fatal {
                 return Err(Fault::fatal("cannot be made".to_owned()));
             }
-            let gone = |id: &&u64| !state.things.iter().any(|t| t.id == **id && t.ends.is_none());
-            if let Some(gone) = parents.iter().chain(&from).find(gone) {
+            if let Some(gone) = parents.iter().chain(&from).find(|id| state.goes(&self.specs, **id)) {
                 let why = format!("what it needs is not found: {gone}");
                 if !state.lawless {
                     state.violations.push(format!("{what}: {why}"));
@@ -395,19 +394,20 @@ impl Cloud {
                 let cannot = spec.look_denied || spec.delete_fatal || state.storm.rages() || state.lawless;
                 spec.ends_with_parent && cannot
             };
-            let hangs = |t: &Thing| {
-                let goes_along = t.parents.contains(&id) && left_alone(t);
-                (t.parents.contains(&id) || t.from.contains(&id)) && !goes_along
+            // With all that is in it, or not at all: nothing could be found in it afterwards.
+            let goes_along = |t: &Thing| {
+                let tree = state.tree(t.id);
+                let mut inside = state.things.iter().filter(|t| tree.contains(&t.id));
+                t.parents.contains(&id) && left_alone(t) && inside.all(|t| self.specs[t.at].ends_with_parent)
             };
+            let hangs = |t: &Thing| (t.parents.contains(&id) || t.from.contains(&id)) && !goes_along(t);
             let needs = |t: &&Thing| t.seen_from <= now && !left_alone(t) && (hangs(t) || (is_only && in_the_way(t.at)));
-            if let Some(other) = state.things.iter().find(needs)
-                && !is_broken
-                && !state.lawless
-            {
-                let line = format!("{what} before {} is gone", name(other.at));
-                state.violations.push(line);
+            let first = state.things.iter().find(needs).map(|thing| name(thing.at));
+            let refused = state.things.iter().any(hangs) || state.ghosts.iter().any(|&(ghost, _)| in_the_way(ghost));
+            if let Some(other) = first.filter(|_| !is_broken && !state.lawless) {
+                state.violations.push(format!("{what} before {other} is gone"));
             }
-            if state.things.iter().any(hangs) || state.ghosts.iter().any(|&(ghost, _)| in_the_way(ghost)) {
+            if refused {
                 return Err(Fault::try_again("has a dependency".to_owned()));
             }
             let ends = now + Duration::from_secs(spec.ending);

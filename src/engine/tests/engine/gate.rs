@@ -8,7 +8,7 @@ use tritondeploy_engine::{Event, Gate, Walk};
 
 use crate::cloud::Cloud;
 use crate::spec::{Role, Spec};
-use crate::{cloud, names, told, virtually, walk};
+use crate::{cloud, names, told, until, virtually, walk};
 
 fn through(cloud: &Arc<Cloud>, gate: &Gate) -> Walk<Cloud> {
     Walk { gate: gate.clone(), ..walk(cloud) }
@@ -22,9 +22,7 @@ fn an_act_is_not_made_once_the_gate_is_shut_and_what_was_in_flight_finishes_and_
         let cloud = cloud(chain.to_vec());
         let gate = Gate::open();
         let shut = async {
-            while !cloud.state().mutations.contains(&"create object-1".to_owned()) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            until(|| cloud.state().mutations.contains(&"create object-1".to_owned())).await;
             assert_eq!(cloud.count()[1], 0, "its call is still on its way");
             gate.shut("somebody else acts now");
         };

@@ -50,6 +50,8 @@ pub struct Ledger {
     sights: BTreeMap<(usize, usize), Sight>,
     made: Vec<(usize, usize, u64)>,
     gone: Vec<(usize, u64, Instant)>,
+    /// How many twins a look saw of a node at the most.
+    twins: BTreeMap<usize, usize>,
     begun: BTreeMap<usize, Instant>,
 }
 
@@ -80,6 +82,8 @@ impl Ledger {
     }
 
     pub fn saw(&mut self, who: usize, at: usize, sight: Sight) {
+        let most = self.twins.entry(at).or_default();
+        *most = sight.twins.len().max(*most);
         self.sights.insert((who, at), sight);
     }
 
@@ -157,17 +161,31 @@ impl Ledger {
         self.sights.iter().any(|((walker, _), sight)| *walker == who && sight.kept == Some(id))
     }
 
+    /// There was never another one of it or of what it is within, nor may have been.
+    fn is_alone(&self, cloud: &Cloud, who: usize, at: usize) -> bool {
+        let lost = |done: &Done| done.act == Act::Create && done.failed == Some(FaultKind::Unsure);
+        let lost = self.done.iter().any(|done| (done.who, done.at) == (who, at) && lost(done));
+        let made = self.made.iter().filter(|(_, made, _)| *made == at).count();
+        let within = &cloud.specs[at].within;
+        !lost
+            && made <= 1
+            && self.twins.get(&at).is_none_or(|most| *most == 0)
+            && within.iter().all(|&parent| self.is_alone(cloud, who, parent))
+    }
+
     fn took_no_longer_than_it_may(&self, cloud: &Cloud, who: usize, outcome: &Outcome) -> Result<(), TestCaseError> {
         for (at, spec) in cloud.specs.iter().enumerate() {
             let done: Vec<&Done> = self.done.iter().filter(|done| (done.who, done.at) == (who, at)).collect();
             let accepted = |act: Act| done.iter().filter(|done| done.act == act && done.is_accepted()).count();
-            let twins = self.made.iter().filter(|(_, made, _)| *made == at).count();
+            let twins =
+                self.made.iter().filter(|(_, made, _)| *made == at).count().max(self.twins.get(&at).map_or(0, |most| most + 1));
             prop_assert!(accepted(Act::Create) <= 2, "{} was made {} times", name(at), accepted(Act::Create));
             let most = 3 * (1 + twins.max(1));
             let deleted = accepted(Act::Delete);
             prop_assert!(deleted <= most, "the deletion of {} was accepted {deleted} times", name(at));
-            // Where there was never another one, nothing looks at it once it is where it should be.
-            let Some(last) = done.last().map(|done| done.act).filter(|act| twins <= 1 && *act != Act::Update) else { continue };
+            // Where there was never another one, nor may have been, nothing looks at it once it is where it should be.
+            let is_alone = self.is_alone(cloud, who, at);
+            let Some(last) = done.last().map(|done| done.act).filter(|act| is_alone && *act != Act::Update) else { continue };
             let of_last = done.iter().rev().take_while(|done| done.act == last);
             let first = of_last.filter(|done| done.is_accepted()).filter_map(|done| done.ended).last();
             let (Some(first), Some((ended, _))) = (first, self.looks.get(&(who, at))) else { continue };

@@ -1,14 +1,21 @@
 //! The engine against a model cloud that knows its own rules.
 //!
 //! The random cases are the same in every run, 500 of them. `TRITONDEPLOY_ENGINE_CASES=50000 cargo test -p
-//! tritondeploy-engine` tries more of them, `TRITONDEPLOY_ENGINE_SEED=7` others.
+//! tritondeploy-engine` tries more of them, `TRITONDEPLOY_ENGINE_SEED=7` others. `TRITONDEPLOY_ENGINE_SHRINKS=0` reports a case
+//! that fails as it was drawn, without the time for a smaller one.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, unreachable_pub, reason = "tests")]
 
+mod beside;
+mod broken;
 mod cloud;
+mod creation;
+mod defaults;
 mod differences;
 mod down;
+mod failures;
 mod gate;
+mod graph;
 mod ledger;
 mod mishap;
 mod object;
@@ -61,6 +68,17 @@ pub fn virtually<F: Future>(seed: u64, future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let day = Duration::from_secs(24 * 3600);
     runtime.block_on(async { tokio::time::timeout(day, future).await.expect("a walk ends") })
+}
+
+/// Waits for this beside a walk, and not for ever where the walk does not do it.
+pub async fn until(happened: impl Fn() -> bool) {
+    for _ in 0..200_000 {
+        if happened() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("it did not happen");
 }
 
 /// A calm cloud with these objects.

@@ -103,6 +103,10 @@ impl<const ENDS: bool> Resource for Object<ENDS> {
     fn how(&self, change: &Change) -> UpdateMode {
         if self.spec.rigid && !change.field.starts_with("steps") { UpdateMode::Refuse } else { UpdateMode::InPlace }
     }
+
+    fn why_not(&self, change: &Change) -> Option<String> {
+        (change.field == "made_from").then(|| "it stays what it is made from".to_owned())
+    }
 }
 
 impl<const ENDS: bool> Adjust for Object<ENDS> {

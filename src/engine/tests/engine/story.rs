@@ -170,13 +170,13 @@ fn mishap((which, object, times, after, lasts, [one, other], act): Drawn, specs:
     };
     let at = pick(&|_| true);
     let nameless = pick(&|spec| !spec.named && !spec.tokens);
-    let act = [Act::Create, Act::Create, Act::Delete, Act::Delete, Act::Update][usize::from(act)];
+    let act = [Act::Create, Act::Delete, Act::Delete, Act::Delete, Act::Update][usize::from(act)];
     Some(match which {
         0 => Mishap::Throttled { at: at?, times },
         1 | 2 => Mishap::Lost { at: if one { nameless.or(at) } else { at }?, act, times, applied: other },
         4 => Mishap::LooksLost { at: at?, times },
         // Whoever makes it once more makes a twin.
-        3 | 14 | 15 | 17 => Mishap::Lost { at: nameless.or(at)?, act: Act::Create, times, applied: true },
+        3 | 14 | 15 | 17 | 20 | 21 => Mishap::Lost { at: nameless.or(at)?, act: Act::Create, times, applied: true },
         5 | 16 => Mishap::Blind { at: at?, from: after % 20, lasts },
         6 | 7 => Mishap::Late { at: at?, by: 1 + u64::from(times) },
         8 | 9 => Mishap::DeletionFails { at: at?, times: times.min(2), quietly: one },
@@ -199,7 +199,7 @@ fn end() -> impl Strategy<Value = End> {
 }
 
 pub fn case() -> impl Strategy<Value = Case> {
-    let mishaps = vec((0..20_u8, any::<Index>(), 1..4_u32, 0..60_u64, 5..300_u64, any::<[bool; 2]>(), 0..5_u8), 0..9);
+    let mishaps = vec((0..22_u8, any::<Index>(), 1..4_u32, 0..60_u64, 5..300_u64, any::<[bool; 2]>(), 0..5_u8), 0..13);
     (vec((spec(), prop::bool::weighted(0.2)), 1..11), mishaps, end(), any::<u64>()).prop_map(|(drawn, mishaps, end, seed)| {
         let (mut specs, mut there): (Vec<Spec>, Vec<bool>) = Default::default();
         for ((mut spec, edges), is_there) in drawn {

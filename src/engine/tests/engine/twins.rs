@@ -6,8 +6,9 @@ use std::time::Duration;
 use tritondeploy_engine::{Event, NodeReport, Status};
 
 use crate::cloud::Cloud;
+use crate::mishap::Mishap;
 use crate::spec::{Fate, Spec};
-use crate::{cloud, names, told, virtually, walk};
+use crate::{cloud, names, told, until, virtually, walk};
 
 /// A VPC with a subnet and an address in the subnet, and something that is made from the VPC.
 fn tree() -> Vec<Spec> {
@@ -73,6 +74,7 @@ fn up_without_twins_makes_no_call_more() {
         let cloud = cloud(vec![Spec::nameless(), Spec::nameless().within([0])]);
         assert!(walk(&cloud).up().await.ok());
         let before = cloud.state().calls;
+        assert_eq!(before, 6, "a look at the first; a creation and a look of each, and before the second's a look");
         assert!(walk(&cloud).up().await.ok());
         assert_eq!(cloud.state().calls - before, 2);
     });
@@ -132,9 +134,7 @@ fn what_is_in_a_twin_stays_when_the_twin_becomes_the_one_that_is_kept() {
     virtually(1, async {
         let (cloud, _, twin) = twice(tree());
         let meanwhile = async {
-            while cloud.state().mutations.is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            until(|| !cloud.state().mutations.is_empty()).await;
             // Somebody puts a lot into it, after the first act.
             for _ in 0..5 {
                 cloud.put_in(3, vec![], vec![twin], 0);
@@ -189,9 +189,7 @@ fn the_users_stop_comes_between_two_acts_on_twins_and_the_next_up_goes_on() {
         let up = walk(&cloud);
         let cancel = up.cancel.clone();
         let stop = async {
-            while cloud.state().mutations.is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            until(|| !cloud.state().mutations.is_empty()).await;
             cancel.cancel();
         };
         let (outcome, ()) = tokio::join!(up.up(), stop);
@@ -234,6 +232,18 @@ fn a_twin_in_a_twin_goes_too() {
 }
 
 #[test]
+fn what_ends_with_a_twin_and_cannot_be_deleted_does_not_block_it() {
+    virtually(1, async {
+        let mut specs = tree();
+        (specs[2].ends_with_parent, specs[2].delete_fatal) = (true, true);
+        let (cloud, ..) = twice(specs);
+        let outcome = walk(&cloud).up().await;
+        assert!(outcome.ok(), "{outcome:?}");
+        assert_eq!(cloud.count(), [1; 4]);
+    });
+}
+
+#[test]
 fn a_broken_twin_goes_too() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::nameless().with(|s| s.fate = Fate::BreaksOnce)]);
@@ -249,9 +259,7 @@ fn the_twin_of_a_broken_one_that_was_deleted_is_taken_in_its_place() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::nameless().with(|s| (s.fate, s.patience) = (Fate::BreaksOnce, 100))]);
         let meanwhile = async {
-            while cloud.state().things.is_empty() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            until(|| !cloud.state().things.is_empty()).await;
             cloud.put(0, &[], &[], 0);
         };
         let up = walk(&cloud);
@@ -269,6 +277,32 @@ fn down_deletes_twins_with_all_that_is_in_them() {
         let outcome = walk(&cloud).down().await;
         assert!(outcome.ok() && outcome.exists.is_empty(), "{outcome:?}");
         assert!(cloud.state().things.is_empty() && cloud.state().violations.is_empty());
+    });
+}
+
+#[test]
+fn a_twin_that_cannot_be_looked_at_any_more_fails_and_its_node_is_told_as_it_was_seen() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::nameless().with(|s| s.patience = 150), Spec::new().with(|s| s.making = 60)]);
+        (0..2).for_each(|_| _ = cloud.put(0, &[], &[], 0));
+        cloud.befall(&[Mishap::Blind { at: 0, from: 30, lasts: 10_000 }]);
+        let outcome = walk(&cloud).up().await;
+        assert_eq!((&*outcome.failures[0].node, outcome.unknown.len()), ("object-0", 0), "{outcome:?}");
+        assert!(names(&outcome.exists).contains(&"object-0"), "{outcome:?}");
+    });
+}
+
+#[test]
+fn the_users_stop_comes_between_the_deletions_of_one_and_its_twin() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::nameless()]);
+        (0..2).for_each(|_| _ = cloud.put(0, &[], &[], 0));
+        // Two looks, the first deletion.
+        cloud.state().cancel_at = Some(3);
+        let down = walk(&cloud);
+        let outcome = down.down().await;
+        assert!(outcome.interrupted && outcome.changed == 1, "{outcome:?}");
+        assert!(cloud.state().violations.is_empty(), "{:?}", cloud.state().violations);
     });
 }
 
@@ -294,9 +328,7 @@ fn a_gate_that_shuts_between_two_acts_on_twins_stops_them_and_is_told() {
         let (cloud, ..) = twice(tree());
         let up = walk(&cloud);
         let shutting = async {
-            while cloud.state().mutations.is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            until(|| !cloud.state().mutations.is_empty()).await;
             up.gate.shut("somebody else acts now");
         };
         let (outcome, ()) = tokio::join!(up.up(), shutting);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tritondeploy_engine::{Graph, Removal, Status, Walk};
+use tritondeploy_engine::{Graph, NodeReport, Removal, Status, Walk};
 
 use crate::cloud::Cloud;
 use crate::object::{Object, Others, name};
@@ -25,6 +25,7 @@ fn what_goes_last_goes_once_all_that_is_wanted_stands_and_what_needs_it_before_i
         cloud.put(4, &[], &[], 0);
         let survey = walk(&cloud).look().await;
         let why: Vec<_> = survey.nodes.iter().filter_map(|seen| seen.unwanted.clone()).collect();
+        assert!(!survey.nodes[2].stays(), "it goes");
         assert!(why.len() == 3 && why.iter().all(|unwanted| unwanted.removal == Removal::Last), "{why:?}");
         let outcome = walk(&cloud).up().await;
         assert!(outcome.ok() && names(&outcome.exists) == ["object-0"], "{outcome:?}");
@@ -63,6 +64,7 @@ fn what_goes_never_is_shown_and_left_by_up_and_goes_with_down() {
         cloud.put(1, &[], &[], 0);
         let survey = walk(&cloud).look().await;
         assert!(survey.nodes[1].unwanted.is_some() && survey.nodes[1].changes.is_empty(), "{:?}", survey.nodes[1]);
+        assert_eq!(survey.nodes.iter().map(NodeReport::stays).collect::<Vec<_>>(), [false, true]);
         let outcome = walk(&cloud).up().await;
         assert!(outcome.ok() && outcome.changed == 1 && outcome.unknown.is_empty(), "{outcome:?}");
         assert_eq!(cloud.count(), [1, 1]);
@@ -114,10 +116,13 @@ fn down_leaves_what_it_is_told_to_with_all_that_is_within_it_and_a_later_up_uses
     virtually(1, async {
         let cloud = cloud(vec![Spec::new(), Spec::new().within([0]), Spec::new().uses([0])]);
         assert!(sparing(&cloud).up().await.ok());
-        let spared: Vec<bool> = sparing(&cloud).look().await.nodes.iter().map(|seen| seen.spared).collect();
-        assert_eq!(spared, [true, true, false]);
+        let nodes = sparing(&cloud).look().await.nodes;
+        assert!(nodes.iter().all(|seen| seen.status == Status::Present), "{nodes:?}");
+        assert_eq!(nodes.iter().map(|seen| seen.spared).collect::<Vec<_>>(), [true, true, false]);
+        let before = cloud.state().calls;
         let outcome = sparing(&cloud).down().await;
         assert!(outcome.ok() && outcome.exists.is_empty() && outcome.unknown.is_empty(), "{outcome:?}");
+        assert_eq!(cloud.state().calls - before, 4, "two looks, the deletion and a look at the last, and none at the others");
         assert_eq!(cloud.count(), [1, 1, 0]);
         assert_eq!(sparing(&cloud).up().await.changed, 1);
         assert!(walk(&cloud).down().await.ok());

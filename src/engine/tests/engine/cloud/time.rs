@@ -71,6 +71,13 @@ impl State {
         tree
     }
 
+    /// It is gone or on its way out, or what it ends with is.
+    pub(super) fn goes(&self, specs: &[Spec], id: u64) -> bool {
+        let Some(thing) = self.things.iter().find(|t| t.id == id) else { return true };
+        let with_parent = specs[thing.at].ends_with_parent;
+        thing.ends.is_some() || with_parent && thing.parents.iter().any(|parent| self.goes(specs, *parent))
+    }
+
     /// Keeps what is there, where a look may tell it late.
     pub(super) fn remember(&mut self) {
         if self.storm.is_ever_late() && self.history.last().is_none_or(|(_, things)| *things != self.things) {

@@ -48,7 +48,8 @@ fn an_up_that_is_stopped_waits_until_what_it_made_can_be_seen_so_that_a_down_at_
     walks(30, &[&PASS[..3], &END[1..]].concat(), async |mut case, _| {
         let case = {
             case.end = match case.end {
-                End::Own | End::Killed { .. } => End::Stopped { call: 20 },
+                End::Own => End::Stopped { call: 20 },
+                End::Killed { call, .. } => End::Shut { call },
                 end => end,
             };
             case.only(|mishap| passes(mishap) && !matches!(mishap, Mishap::Late { .. }))
