@@ -232,7 +232,7 @@ impl<W: Send + Sync + 'static> Graph<W> {
     /// Which nodes can be found only through this one.
     pub(super) fn inside(&self, id: usize) -> Vec<usize> {
         let mut inside = vec![id];
-        for (at, node) in self.nodes.iter().enumerate().skip(id + 1) {
+        for (at, node) in self.nodes.iter().enumerate() {
             if node.within().iter().any(|NodeId(parent)| inside.contains(parent)) {
                 inside.push(at);
             }

@@ -282,10 +282,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
                 Some(Ok(AnyObservation::Absent | AnyObservation::Elsewhere(_))) => {}
                 Some(Err(fault)) if fault.may_pass() => {}
                 Some(Ok(AnyObservation::Foreign(_)) | Err(_)) | None => break,
-                Some(Ok(_)) => {
-                    self.run.state().exists[self.id] = true;
-                    return;
-                }
+                Some(Ok(sight)) => return self.seen(&sight),
             }
             sleep(timing::next_look(called.elapsed())).await;
         }

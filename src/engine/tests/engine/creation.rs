@@ -140,3 +140,19 @@ fn a_twin_of_a_creation_without_an_answer_is_looked_for_when_all_else_stands_and
         assert_eq!(names(&outcome.unshown), ["object-0 (3)"]);
     });
 }
+
+#[test]
+fn a_twin_that_is_seen_in_the_last_look_before_a_stop_is_told() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::nameless()]);
+        cloud.befall(&[Mishap::Lost { at: 0, act: Act::Create, times: 1, applied: true }]);
+        cloud.state().cancel_at = Some(2);
+        let meanwhile = async {
+            until(|| !cloud.state().mutations.is_empty()).await;
+            cloud.put(0, &[], &[], 0);
+        };
+        let up = walk(&cloud);
+        let (outcome, ()) = tokio::join!(up.up(), meanwhile);
+        assert!(outcome.interrupted && names(&outcome.exists) == ["object-0", "object-0 (2)"], "{outcome:?}");
+    });
+}
