@@ -13,7 +13,7 @@ mod resource;
 mod walk;
 
 pub use diff::{Change, differences};
-pub use event::{Action, Event, Events, Fact};
+pub use event::{Action, Call, Event, Events, Fact};
 pub use fault::{Fault, FaultKind, Origin, with_request};
 pub use graph::{After, Graph, Node};
 pub use id::NodeId;

@@ -49,7 +49,7 @@ async fn apply_all<W: Send + Sync + 'static>(run: &Run<'_, W>) -> Option<Shown> 
 /// One node, from its needs to its fate.
 async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looked: Lookup) {
     let removal = run.node(id).removal();
-    let inputs = run.wait_for(&run.before(id)).await;
+    let inputs = run.turn(id, &run.before(id)).await;
     let needs_acted = match inputs {
         Completion::Done { acted } => acted,
         Completion::Stopped(by) => {
