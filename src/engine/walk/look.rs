@@ -56,7 +56,8 @@ async fn view_of<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim, wanted: &[b
                 None if aim == Aim::Down && spared[id] => Lookup::No,
                 None if aim == Aim::Up && (node.swept() || node.removal() == Some(Removal::Never)) => Lookup::No,
                 None => {
-                    let snapshot = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    let needs = node.within().into_iter().chain(node.beside());
+                    let snapshot = known.lock().unwrap_or_else(PoisonError::into_inner).of(needs);
                     let settle = aim == Aim::Down && parent[id];
                     tokio::select! {
                         biased;

@@ -140,6 +140,12 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
         self.state().known.clone()
     }
 
+    /// What is known of a node and of all that it needs.
+    pub(super) fn known_to(&self, id: usize) -> Known {
+        let inputs = self.inputs(id);
+        self.state().known.of(inputs.into_iter().chain([id]).map(NodeId))
+    }
+
     pub(super) fn cancelled(&self) -> bool {
         self.walk.cancel.is_cancelled()
     }

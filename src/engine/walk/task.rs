@@ -69,7 +69,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             run,
             id,
             node,
-            known: run.known(),
+            known: run.known_to(id),
             did: None,
             since: Instant::now(),
             doing: Action::Watch,
