@@ -59,8 +59,14 @@ pub(crate) fn of_walks(lives: &[Life]) -> Vec<Row> {
         let writes = of(|walked| number(walked.command.calls().writes));
         rows.push(Row::of(format!("`{name}` at factor {factor}: API calls that read"), reads, "calls", None));
         rows.push(Row::of(format!("`{name}` at factor {factor}: API calls that write"), writes, "calls", None));
+        let a_node = of(|walked| a_node(&walked.command));
+        rows.push(Row::of(format!("`{name}` at factor {factor}: API calls for each node"), a_node, "calls", None));
     }
     rows
+}
+
+fn a_node(run: &Run) -> f64 {
+    number(run.calls().reads + run.calls().writes) / number(run.log.walk.nodes)
 }
 
 /// The rows of what runs between `up` and `down`.
@@ -70,7 +76,6 @@ pub(crate) fn of_commands(life: &Life) -> Vec<Row> {
     let again = |figure| of(&life.again, figure);
     rows.push(Row::of("`up`, nothing to do: API calls that write", again(|run| number(run.calls().writes)), "calls", Some(0.0)));
     rows.push(Row::of("`up`, nothing to do: API calls that read", again(|run| number(run.calls().reads)), "calls", None));
-    let a_node = |run: &Run| number(run.calls().reads + run.calls().writes) / number(run.log.walk.nodes);
     rows.push(Row::of("`up`, nothing to do: API calls for each node", again(a_node), "calls", Some(2.0)));
     let without = |run: &Run| run.seconds - run.log.proofs.iter().sum::<f64>();
     rows.push(Row::of("`up`, nothing to do: time, less the proof's own", again(without), "s", Some(1.5)));
@@ -94,10 +99,12 @@ pub(crate) fn of_memory(lives: &[Life]) -> Vec<Row> {
         let all = walks.into_iter().chain(&life.again).chain(&life.others).chain(&life.tokens);
         runs.extend(all.map(|run| (run.name, number(run.peak) / 1e6)));
     }
-    let mut names: Vec<&str> = runs.iter().map(|(name, _)| *name).collect();
-    names.dedup();
-    let mut seen = std::collections::HashSet::new();
-    names.retain(|name| seen.insert(*name));
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in &runs {
+        if !names.contains(name) {
+            names.push(name);
+        }
+    }
     let most = |name: &str| runs.iter().filter(|(of, _)| *of == name).map(|(_, peak)| *peak).fold(0.0, f64::max);
     names.into_iter().map(|name| Row::of(format!("`{name}`: most memory"), vec![most(name)], "MB", Some(150.0))).collect()
 }

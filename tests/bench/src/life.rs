@@ -1,6 +1,7 @@
 //! One deployment from `up` to `down`, on a sandbox of its own.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path as Folder;
 use std::process::Command;
@@ -121,10 +122,8 @@ impl Home<'_> {
     /// The same graph in other bytes: ONNX ignores what a producer writes about itself (field 2; the last one wins).
     fn change_a_model(&self) -> Result<(), String> {
         let model = self.folder.join("models/efficientnet_lite0/1/model.onnx");
-        let changed = fs::read(&model).and_then(|mut bytes| {
-            bytes.extend_from_slice(b"\x12\x05again");
-            fs::write(&model, bytes)
-        });
+        let changed = fs::OpenOptions::new().append(true).open(&model);
+        let changed = changed.and_then(|mut file| file.write_all(b"\x12\x05again"));
         changed.map_err(|why| format!("{}: {why}", model.display()))
     }
 
