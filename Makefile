@@ -6,7 +6,8 @@
 #   make lint   formatting, lints, unused dependencies, licences
 #   make mutants  each small change to the engine that its tests should notice, and which of them none does (1 h)
 #   make fuzz   a minute of fuzzing for each of the gateway's four readers, two at a time; inputs that crash are kept and named
-#   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes (25 min, longer the first time)
+#   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes; then the walks (40 min, longer the first time)
+#   make bench-walks  the walks alone: idle time of `up` and `down`, API calls, memory, the engine on 5,000 nodes (15 min, longer the first time)
 #   make soak   ten minutes of mixed load with cancels: every answer verified, memory flat
 #   make hostile  attacks on the gateway, each beside a polite client: its memory, its health, that client's latency (10 min)
 #   make dist   tritondeploy and its gateway, optimised and stripped, in $(DIST) (15 min the first time)
@@ -18,10 +19,10 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 TARGET := x86_64-unknown-linux-gnu
 DIST ?= $(CACHE)/dist
 
-.PHONY: help demo test lint mutants fuzz bench soak hostile dist ours
+.PHONY: help demo test lint mutants fuzz bench bench-walks soak hostile dist ours
 
 # Cargo goes by times: what another checkout has built since, into the same folder, would pass for built from this one.
-demo test lint fuzz bench soak hostile dist: ours
+demo test lint fuzz bench bench-walks soak hostile dist: ours
 ours:
 	@mkdir -p "$(CARGO_TARGET_DIR)"
 	@test "$$(cat "$(CARGO_TARGET_DIR)/checkout" 2>/dev/null)" = "$(CURDIR)" || { \
@@ -48,6 +49,10 @@ fuzz:
 
 bench:
 	@gateway/bench/run bench
+	@tests/bench/run
+
+bench-walks:
+	@tests/bench/run
 
 soak:
 	@gateway/bench/run soak

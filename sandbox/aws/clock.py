@@ -39,6 +39,10 @@ class Clock:
     def reached(self, moment: float) -> bool:
         return self.time() >= moment
 
+    def unix(self, moment: float) -> float:
+        """When that was, as the machine's clock has it, if the speed has not changed since."""
+        return time.time() - (self.time() - moment) / self._speed
+
     def wait(self, moment: float) -> None:
         while (left := moment - self.time()) > 0:
             time.sleep(min(left / self._speed, 0.25))

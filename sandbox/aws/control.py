@@ -19,6 +19,10 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
             return _json(dump(sandbox))
         case "GET", "calls":
             return _json(sandbox.calls.report())
+        case "GET", "timeline":
+            with backends.LOCK:
+                sandbox.settle()
+            return _json({"entries": sandbox.timeline.report()})
         case "POST", "reset-calls":
             sandbox.calls.reset()
             return _json({})

@@ -9,6 +9,7 @@ from .calls import Calls
 from .clock import Clock
 from .failing import Failing
 from .holding import Holding
+from .timeline import Timeline
 from .world import World
 
 
@@ -22,6 +23,7 @@ class Sandbox:
     # What the tagging API has noticed, by region: (ARN, tags). None: everything.
     tagged: dict[str, list[tuple[str, dict[str, str]]]] | None = None
     failing: Failing = field(default_factory=Failing)
+    timeline: Timeline = field(default_factory=Timeline)
     # Run before every call, under the lock: what has become due by now (a NAT gateway that is available at last).
     settlers: list[Callable[[], None]] = field(default_factory=list)
 

@@ -31,7 +31,7 @@ use crate::cloud::inventory::Inventory;
 use crate::cloud::machine::Machine;
 use crate::config::{self, Config};
 use crate::deployment;
-use crate::engine::{Events, Failure, Fault, FaultKind, Gate, Graph, Outcome, Report, Walk, with_origin};
+use crate::engine::{Events, Failure, Fault, FaultKind, Gate, Graph, Outcome, Report, Seen, Walk, with_origin};
 use crate::error::Error;
 use crate::models::{Checked, Repository};
 use crate::report::{Mode, show, words};
@@ -196,8 +196,13 @@ impl Session {
 
     /// Looks at everything once, unless the user stops it.
     async fn look(&self, walk: &Walk<Cloud>) -> Result<Report, Error> {
-        let survey = walk.look().await;
-        if self.cancel.is_cancelled() { Err(Error::unchanged()) } else { Ok(survey) }
+        self.look_to_act(walk).await.map(|(survey, _)| survey)
+    }
+
+    /// The same, and keeps what was seen for a walk that follows at once.
+    async fn look_to_act(&self, walk: &Walk<Cloud>) -> Result<(Report, Seen), Error> {
+        let seen = walk.look_to_act().await;
+        if self.cancel.is_cancelled() { Err(Error::unchanged()) } else { Ok(seen) }
     }
 
     /// The local models, read once and hashed.

@@ -11,7 +11,7 @@ use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
 use crate::cloud::lease::Held;
 use crate::cost;
-use crate::engine::{NodeReport, Outcome, Report, Status, UpdateMode, Walk};
+use crate::engine::{NodeReport, Outcome, Report, Seen, Status, UpdateMode, Walk};
 use crate::error::Error;
 use crate::report::{self, Reporter, show, words};
 use crate::resources::registry::gateway_image;
@@ -33,14 +33,14 @@ pub(super) async fn run(session: &Session, asked: &cli::Up) -> Result<(), Error>
     let cloud = session.cloud("up").await?;
     let inventory = inventory(session, &cloud, asked).await?;
     let walk = session.to_make(&cloud, &inventory);
-    let survey = session.look(&walk).await?;
+    let (survey, seen) = session.look_to_act(&walk).await?;
     data::check(&survey, &asked.delete_data)?;
     if !session.json() {
         let data = Stored::orphaned(session, &cloud, &survey).await;
         plan::present(&cloud, &inventory.orphans, &survey, &data);
     }
     preflight(session, &cloud, &survey).await?;
-    let unchanged = if changes_something(&survey) { None } else { Some(apply(session, walk, &survey).await) };
+    let unchanged = if changes_something(&survey) { None } else { Some(apply(session, walk, &survey, Some(seen)).await) };
     let outcome = match unchanged {
         // Nothing had to be done, or it failed without an act.
         Some(outcome) if outcome.shut.is_none() => outcome,
@@ -102,7 +102,7 @@ async fn under_the_lease(
             found.orphans = found.orphans.shown_in(&inventory_shown.orphans);
             let walk = session.to_make(cloud, &found);
             let gate = held.gate();
-            let walk = apply(session, Walk { gate: gate.clone(), ..walk }, shown);
+            let walk = apply(session, Walk { gate: gate.clone(), ..walk }, shown, None);
             Ok(lock::watching(cloud, &others, &gate, walk).await)
         };
         session.under(&held, walk).await
@@ -126,11 +126,14 @@ async fn take(session: &Session, cloud: &Arc<Cloud>, asked: &cli::Up, made: &mut
     Err(Error::failed(why, session.again("up")))
 }
 
-/// Walks, and draws it.
-async fn apply(session: &Session, mut walk: Walk<Cloud>, shown: &Report) -> Outcome {
+/// Walks, and draws it. Where there is nothing to change, all has been `seen` just now.
+async fn apply(session: &Session, mut walk: Walk<Cloud>, shown: &Report, seen: Option<Seen>) -> Outcome {
     let reporter = Reporter::start(session.mode);
     walk.events = reporter.events();
-    let outcome = walk.up_as_shown(shown).await;
+    let outcome = match seen {
+        Some(seen) => walk.up_as_seen(shown, seen).await,
+        None => walk.up_as_shown(shown).await,
+    };
     drop(walk);
     reporter.end().await;
     outcome

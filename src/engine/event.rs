@@ -22,6 +22,17 @@ pub enum Action {
     Watch,
 }
 
+/// What is asked of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Call {
+    Look,
+    Create,
+    Update,
+    Delete,
+}
+
 /// A value that a user reads at the end of `up` and in `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fact {
@@ -38,6 +49,20 @@ pub struct Fact {
 pub enum Event {
     /// A walk begins over so many nodes.
     Began { walk: &'static str, nodes: usize },
+    /// Everything that the node waits for is done; `after` was the last of it. For the log: where a walk's time goes.
+    Ready {
+        node: Arc<str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after: Option<Arc<str>>,
+    },
+    /// A call for the node has ended, well or not. For the log, as well.
+    Called {
+        node: Arc<str>,
+        call: Call,
+        ok: bool,
+        #[serde(rename = "seconds", serialize_with = "seconds")]
+        took: Duration,
+    },
     /// A mutating call is about to be made.
     Started { node: Arc<str>, kind: &'static str, action: Action },
     /// It is not there yet (or still there), and why.
@@ -95,6 +120,14 @@ pub fn format_duration(duration: Duration) -> String {
 /// Rounded to milliseconds.
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 1e3).round() / 1e3)
+}
+
+impl Event {
+    /// It says where the time goes, and nothing of what becomes of a node: nobody reads it while it happens.
+    #[must_use]
+    pub fn is_timing(&self) -> bool {
+        matches!(self, Self::Ready { .. } | Self::Called { .. })
+    }
 }
 
 /// Where events go. Cloned freely; a closed receiver is no error.

@@ -77,6 +77,11 @@ impl Known {
         self.0.remove(&id);
     }
 
+    /// These alone: to copy all of them for each node would take the square of their number.
+    pub(super) fn of(&self, ids: impl IntoIterator<Item = NodeId>) -> Self {
+        Self(ids.into_iter().filter_map(|id| Some((id, self.0.get(&id)?.clone()))).collect())
+    }
+
     pub(super) fn output(&self, id: NodeId) -> Option<&Output> {
         self.0.get(&id)
     }

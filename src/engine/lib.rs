@@ -13,10 +13,10 @@ mod resource;
 mod walk;
 
 pub use diff::{Change, differences};
-pub use event::{Action, Event, Events, Fact, format_duration};
+pub use event::{Action, Call, Event, Events, Fact, format_duration};
 pub use fault::{Fault, FaultKind, Origin, with_origin};
 pub use graph::{After, Graph, Node};
 pub use id::NodeId;
 pub use inputs::{Beside, Given, Inputs, Known};
 pub use resource::{Adjust, Cx, Found, Observation, Observe, Remedy, Removal, Resource, Sweep, Unwanted, UpdateMode};
-pub use walk::{Failure, Gate, Held, NodeReport, Outcome, Report, Status, Twin, Walk};
+pub use walk::{Failure, Gate, Held, NodeReport, Outcome, Report, Seen, Status, Twin, Walk};

@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use gate::Gate;
 
+use snapshot::Snapshot;
+
 use super::{Change, Events, Fact, Graph, Origin, Remedy, Removal, Unwanted, UpdateMode};
 
 /// A way through a graph.
@@ -47,6 +49,9 @@ pub struct Report {
     /// One a node.
     pub nodes: Vec<NodeReport>,
 }
+
+/// What a look at everything found, for the walk that follows it at once.
+pub struct Seen(Snapshot);
 
 /// What a look at one node found.
 #[derive(Clone, Debug, Serialize)]
@@ -219,13 +224,19 @@ impl Outcome {
 impl<W: Send + Sync + 'static> Walk<W> {
     /// Looks at everything once, changing nothing: what `plan` and `status` show.
     pub async fn look(&self) -> Report {
-        look::show(self, &vec![true; self.graph.nodes.len()]).await
+        self.look_to_act().await.0
+    }
+
+    /// The same, and keeps what was seen for [`Self::up_as_seen`].
+    pub async fn look_to_act(&self) -> (Report, Seen) {
+        let (report, snapshot) = look::show(self, &vec![true; self.graph.nodes.len()]).await;
+        (report, Seen(snapshot))
     }
 
     /// Looks at one node, and for that at what it is within; None where the graph has none of this name.
     pub async fn look_at(&self, name: &str) -> Option<NodeReport> {
         let id = self.graph.nodes.iter().position(|node| node.name().as_ref() == name)?;
-        look::show(self, &self.graph.around(id)).await.nodes.into_iter().nth(id)
+        look::show(self, &self.graph.around(id)).await.0.nodes.into_iter().nth(id)
     }
 
     /// Brings everything to what is wanted. Before the first change everything is looked at, and
@@ -234,12 +245,17 @@ impl<W: Send + Sync + 'static> Walk<W> {
     ///
     /// Dropping the future is like a crash: the next `up` or `down` goes on from what is there.
     pub async fn up(&self) -> Outcome {
-        up::up(self, None).await
+        up::up(self, None, None).await
     }
 
     /// The same, but of twins only those go that the user was shown.
     pub async fn up_as_shown(&self, shown: &Report) -> Outcome {
-        up::up(self, Some(shown)).await
+        up::up(self, Some(shown), None).await
+    }
+
+    /// The same, by that look instead of one more: for a walk that has nothing to change and follows the look at once.
+    pub async fn up_as_seen(&self, shown: &Report, seen: Seen) -> Outcome {
+        up::up(self, Some(shown), Some(seen.0)).await
     }
 
     /// Takes everything away, in reverse order, and looks until it is gone. What others make is

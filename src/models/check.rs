@@ -69,7 +69,7 @@ pub(super) fn check_weights(
     if !weights.contains_key(file) {
         return vec![problem(&path, &no_weights(folder))];
     }
-    let face = match fs::read(&path).map_err(|why| why.to_string()).and_then(|bytes| onnx::read(&bytes)) {
+    let face = match onnx::read_file(&path) {
         Ok(face) => face,
         Err(why) => return vec![problem(&path, &why)],
     };

@@ -5,6 +5,7 @@ mod check;
 mod cleanup;
 mod onnx;
 mod pbtxt;
+mod pieces;
 mod pods;
 mod release;
 mod repository;

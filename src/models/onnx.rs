@@ -1,7 +1,12 @@
 //! What an ONNX file says of itself: inputs, outputs, external data.
 //! Field numbers: <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>; all else is skipped.
 
+use std::path::Path;
+
+use bytes::Buf;
 use prost::Message;
+
+use super::pieces::Pieces;
 
 /// A model's face.
 #[derive(Clone, Debug, Default)]
@@ -22,8 +27,14 @@ pub(super) struct Tensor {
     pub(super) dims: Option<Vec<i64>>,
 }
 
-/// Reads the face of a model.
-pub(super) fn read(bytes: &[u8]) -> Result<Face, String> {
+/// Reads the face of a model, which may be larger than memory.
+pub(super) fn read_file(path: &Path) -> Result<Face, String> {
+    let mut pieces = Pieces::of(path).map_err(|why| why.to_string())?;
+    let face = read(&mut pieces);
+    pieces.failure().map_or(face, |why| Err(why.to_string()))
+}
+
+fn read(bytes: impl Buf) -> Result<Face, String> {
     let model = proto::Model::decode(bytes).map_err(|why| format!("it is no ONNX model ({why})"))?;
     let graph = model.graph.ok_or("it is no ONNX model (it has no graph)")?;
     let weights: std::collections::HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
@@ -167,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_face_of_a_model_is_read() {
-        let face = read(&sample(&[-1, 3, 224, 224])).unwrap();
+        let face = read(&*sample(&[-1, 3, 224, 224])).unwrap();
         assert_eq!(
             face.inputs,
             [Tensor { name: "data".to_owned(), data_type: Some("TYPE_FP32"), dims: Some(vec![-1, 3, 224, 224]) }]
@@ -177,7 +188,7 @@ mod tests {
 
     #[test]
     fn what_is_no_model_is_refused() {
-        assert!(read(b"<html>not found</html>").is_err());
-        assert!(read(b"").is_err());
+        assert!(read(&b"<html>not found</html>"[..]).is_err());
+        assert!(read(&b""[..]).is_err());
     }
 }

@@ -46,6 +46,7 @@ impl Bars {
                 self.print(event);
             }
             Event::Blocked { .. } => self.step(),
+            Event::Ready { .. } | Event::Called { .. } => {}
             Event::Said { .. } | Event::Stopping { .. } => self.print(event),
             Event::Ended { .. } => {
                 self.print(event);

@@ -24,6 +24,7 @@ impl Lines {
 fn of(event: &Event) -> Option<String> {
     Some(match event {
         Event::Began { .. } | Event::Progress { .. } | Event::Blocked { .. } => return None,
+        Event::Ready { .. } | Event::Called { .. } => return None,
         Event::Started { node, action, .. } => format!("  {node}: {}", words::doing(*action)),
         Event::Waiting { node, why, .. } => format!("  {node}: waiting: {why}"),
         Event::Said { node, line } => format!("  {node}: {line}"),

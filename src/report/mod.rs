@@ -98,6 +98,7 @@ async fn draw(mode: Mode, mut receiver: UnboundedReceiver<Event>) {
     while let Some(event) = receiver.recv().await {
         tracing::info!(target: "walk", event = %json::line(&event));
         match mode {
+            _ if event.is_timing() => {}
             Mode::Json => outln!("{}", json::line(&event)),
             Mode::Lines => lines.of(&event).into_iter().for_each(|line| errln!("{line}")),
             Mode::Bars => bars.show(&event),

@@ -146,7 +146,10 @@ impl Observe for Proof {
     }
 
     async fn observe(&self, cx: &Cx, (endpoint, photo): &(Endpoint, ProofImageOutput)) -> Result<Observation<Self>, Fault> {
+        let begun = Instant::now();
         let proved = timeout(PATIENCE, prove(&cx.world.config, endpoint, photo)).await;
+        let ms = begun.elapsed().as_millis();
+        tracing::info!(target: "proof", ms, proved = matches!(proved, Ok(Ok(_))));
         Ok(match proved {
             Ok(Ok(output)) => Observation::Present(Found::one(output, State)),
             Ok(Err(Not::Yet(why))) => Observation::Changing { why, found: None },

@@ -5,8 +5,8 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use tritondeploy::cloud::aws::Aws;
 use tritondeploy::config::Config;
 
-use crate::sandbox::Sandbox;
 use crate::user::User;
+use tritondeploy_support::sandbox::Sandbox;
 
 /// Somebody else in the same account.
 async fn somebody(sandbox: &Sandbox) -> Aws {

@@ -7,8 +7,8 @@ use tritondeploy::cloud::aws::Aws;
 use tritondeploy::config::Config;
 
 use crate::main_job::kubectl;
-use crate::sandbox::{Sandbox, cache, root};
 use crate::user::{Ran, User};
+use tritondeploy_support::sandbox::{Sandbox, cache, root};
 
 /// The policy that the documentation gives to whoever is listed.
 fn documented_policy() -> String {

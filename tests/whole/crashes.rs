@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::sandbox::{Sandbox, USER};
 use crate::user::User;
+use tritondeploy_support::sandbox::{Sandbox, USER};
 
 /// Kills `up` when its n-th mutating call has arrived (and not been applied), or was applied (and not been answered).
 fn crash(sandbox: &Sandbox, user: &User, nth: usize, when: &str) {

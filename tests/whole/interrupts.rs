@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::sandbox::{Sandbox, USER};
 use crate::user::User;
+use tritondeploy_support::sandbox::{Sandbox, USER};
 
 /// Starts `up` and waits until it has asked for the NAT gateway, and the answer is held back. (Which call is the n-th
 /// differs from run to run, and an upload need not be finished.)

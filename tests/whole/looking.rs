@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::sandbox::root;
 use crate::user::User;
+use tritondeploy_support::sandbox::root;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tritondeploy");
 

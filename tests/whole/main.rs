@@ -11,5 +11,4 @@ mod interrupts;
 mod looking;
 mod main_job;
 mod renamed;
-mod sandbox;
 mod user;

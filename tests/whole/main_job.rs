@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::looking;
-use crate::sandbox::{Sandbox, USER, root};
 use crate::user::{Ran, User};
+use tritondeploy_support::sandbox::{Sandbox, USER, root};
 
 #[test]
 fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
@@ -139,7 +139,7 @@ fn the_test_of_todays_users_passes(user: &User, up: &Value) {
     let host = fact("websocket").trim_start_matches("ws://").trim_end_matches(":8080/");
     assert_eq!(fact("http"), format!("http://{host}:8000"));
     assert_eq!(fact("metrics"), format!("http://{host}:8002/metrics"));
-    let packages = std::fs::read_dir(crate::sandbox::cache().join("venv/lib")).unwrap().next().unwrap().unwrap();
+    let packages = std::fs::read_dir(tritondeploy_support::sandbox::cache().join("venv/lib")).unwrap().next().unwrap().unwrap();
     let (script, packages) = (root().join("tests/whole/users_checks.py"), packages.path().join("site-packages"));
     let script = ["14.2", script.to_str().unwrap(), host, fact("bucket"), "images/tritondeploy-proof.png"];
     let ran = user.other(root().join("gateway/bench/websockets"), &[&script[..], &[packages.to_str().unwrap()]].concat());
@@ -239,7 +239,7 @@ pub fn kubectl(user: &User, args: &[&str]) -> Value {
 pub fn with_kubectl(user: &User, args: &[&str]) -> Ran {
     let config = user.path("kubeconfig");
     let all = [&["kubectl", "--kubeconfig", config.to_str().unwrap()], args].concat();
-    user.other(crate::sandbox::cache().join("bin/cluster"), &all)
+    user.other(tritondeploy_support::sandbox::cache().join("bin/cluster"), &all)
 }
 
 fn kubectl_works_with_our_kubeconfig(user: &User) {

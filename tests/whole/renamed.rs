@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::main_job::{kubectl, with_kubectl};
-use crate::sandbox::Sandbox;
 use crate::user::User;
+use tritondeploy_support::sandbox::Sandbox;
 
 #[test]
 fn a_renamed_service_and_namespace_leave_no_old_balancer_and_no_old_pod_and_take_nothing_of_others() {

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::sandbox::{Sandbox, cache, root};
+use tritondeploy_support::sandbox::{Sandbox, cache, root};
 
 /// Somebody at work.
 pub struct User {

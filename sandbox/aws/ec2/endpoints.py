@@ -51,3 +51,4 @@ def settle(sandbox: Sandbox) -> None:
         for endpoint in list(ec2.vpc_end_points.values()):
             if endpoint.state == "deleted" and sandbox.clock.reached(getattr(endpoint, "due", 0)):
                 ec2.vpc_end_points.pop(endpoint.id, None)
+                sandbox.timeline.note("vpc-endpoint", endpoint.id, "gone", sandbox.clock.unix(endpoint.due))

@@ -125,6 +125,13 @@ def settle(sandbox: Sandbox) -> None:
 
 
 def _settle(sandbox: Sandbox, ec2: EC2Backend, gateway: Any) -> None:
+    due, before = gateway.due, gateway.state
+    _pass(sandbox, ec2, gateway)
+    if gateway.state != before:
+        sandbox.timeline.note("nat-gateway", gateway.id, gateway.state, sandbox.clock.unix(due))
+
+
+def _pass(sandbox: Sandbox, ec2: EC2Backend, gateway: Any) -> None:
     if gateway.state == "pending":
         attached = any(found.vpc and found.vpc.id == gateway.vpc_id for found in ec2.internet_gateways.values())
         if attached:

@@ -70,6 +70,7 @@ def _watch(sandbox: Sandbox, cluster: Cluster, addon: Addon) -> None:
                 return
             if healthy:
                 addon.status, addon.issues = "ACTIVE", []
+                sandbox.timeline.note("addon", addon.name, addon.status)
                 return
             if sandbox.clock.reached(degraded):
                 addon.status = "DEGRADED"
@@ -136,6 +137,7 @@ def delete_addon(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         sandbox.clock.wait(due)
         with backends.LOCK:
             cluster.addons.pop(addon.name, None)
+            sandbox.timeline.note("addon", addon.name, "gone")
 
     def failed(why: str) -> None:
         with backends.LOCK:

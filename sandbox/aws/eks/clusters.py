@@ -90,6 +90,7 @@ def create_cluster(sandbox: Sandbox, call: Call) -> dict[str, Any]:
             cluster.handle = handle
             if cluster.status == "CREATING":
                 cluster.status = "ACTIVE"
+            sandbox.timeline.note("cluster", name, cluster.status)
 
     def failed(why: str) -> None:
         with backends.LOCK:
@@ -133,6 +134,7 @@ def delete_cluster(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         with backends.LOCK:
             network.delete_all(cluster)
             state.clusters.pop((cluster.region, cluster.name), None)
+            sandbox.timeline.note("cluster", cluster.name, "gone")
 
     def failed(why: str) -> None:
         with backends.LOCK:
@@ -166,6 +168,7 @@ def update_cluster_config(sandbox: Sandbox, call: Call) -> dict[str, Any]:
     def done() -> None:
         apply()
         cluster.status = "ACTIVE"
+        sandbox.timeline.note("cluster", cluster.name, cluster.status)
 
     return updates.begin(sandbox, cluster.updates, kind, params, UPDATING, done)
 

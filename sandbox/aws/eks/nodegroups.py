@@ -59,6 +59,7 @@ def create_nodegroup(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         with backends.LOCK:
             if group.status == "CREATING":
                 group.status, group.issues = ("CREATE_FAILED", issues) if issues else ("ACTIVE", [])
+            sandbox.timeline.note("node-group", name, group.status)
 
     def failed(why: str) -> None:
         with backends.LOCK:
@@ -139,6 +140,7 @@ def update_nodegroup_config(sandbox: Sandbox, call: Call) -> dict[str, Any]:
 
     def done() -> None:
         group.status, group.modified = "ACTIVE", now()
+        sandbox.timeline.note("node-group", group.name, group.status)
 
     return updates.begin(sandbox, group.updates, "ConfigUpdate", params, UPDATING, done, scale)
 
@@ -166,6 +168,7 @@ def update_nodegroup_version(sandbox: Sandbox, call: Call) -> dict[str, Any]:
 
     def done() -> None:
         group.status, group.modified = "ACTIVE", now()
+        sandbox.timeline.note("node-group", group.name, group.status)
 
     return updates.begin(sandbox, group.updates, "VersionUpdate", params, CREATING, done, replace)
 
@@ -190,6 +193,7 @@ def delete_nodegroup(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         with backends.LOCK:
             _delete_profile(group)
             cluster.nodegroups.pop(group.name, None)
+            sandbox.timeline.note("node-group", group.name, "gone")
 
     def failed(why: str) -> None:
         with backends.LOCK:

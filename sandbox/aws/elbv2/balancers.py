@@ -97,4 +97,5 @@ def settle(sandbox: Sandbox) -> None:
         if sandbox.clock.reached(due):
             for interface in ids:
                 backends.ec2(region).enis.pop(interface, None)
+                sandbox.timeline.note("balancer-interface", interface, "gone", sandbox.clock.unix(due))
             _leaving.remove(leaving)

@@ -48,7 +48,9 @@ def _look(sandbox: Sandbox, running: dict[str, list[Listener]]) -> None:
             running[name] = listeners
     with backends.LOCK:
         for _, balancer in balancers:
-            balancer.state = "active"  # only now: its name resolves and forwards
+            if balancer.state != "active":
+                balancer.state = "active"  # only now: its name resolves and forwards
+                sandbox.timeline.note("balancer", balancer.name, balancer.state)
     target_health.look(sandbox)
 
 

@@ -50,7 +50,10 @@ def look(sandbox: Sandbox) -> None:
     for key, (address, port) in checks.items():
         due = _seen.setdefault(key, sandbox.clock.due(INITIAL))
         if sandbox.clock.reached(due):
-            _healthy[key] = address is not None and sandbox.world.target_healthy(address[0], port)
+            healthy = address is not None and sandbox.world.target_healthy(address[0], port)
+            if _healthy.get(key) != healthy:
+                _healthy[key] = healthy
+                sandbox.timeline.note("target", " ".join(key), "healthy" if healthy else "unhealthy")
     for gone in [key for key in _seen if key not in checks]:
         _seen.pop(gone, None)
         _healthy.pop(gone, None)

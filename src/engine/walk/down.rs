@@ -69,7 +69,7 @@ async fn take<W: Send + Sync + 'static>(
             _ => {}
         }
     }
-    match run.wait_for(dependents).await {
+    match run.turn(id, dependents).await {
         Completion::Done { .. } => {}
         Completion::Stopped(by) => {
             if run.state().exists[id] {

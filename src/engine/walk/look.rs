@@ -56,7 +56,8 @@ async fn view_of<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim, wanted: &[b
                 None if aim == Aim::Down && spared[id] => Lookup::No,
                 None if aim == Aim::Up && (node.swept() || node.removal() == Some(Removal::Never)) => Lookup::No,
                 None => {
-                    let snapshot = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    let needs = node.within().into_iter().chain(node.beside());
+                    let snapshot = known.lock().unwrap_or_else(PoisonError::into_inner).of(needs);
                     let settle = aim == Aim::Down && parent[id];
                     tokio::select! {
                         biased;
@@ -145,20 +146,20 @@ async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, k
     }
 }
 
-/// What `plan` and `status` show, of what is wanted.
-pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[bool]) -> Report {
+/// What `plan` and `status` show, of what is wanted, and what that was told from.
+pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[bool]) -> (Report, Snapshot) {
     let snapshot = view_of(walk, Aim::Once, wanted).await;
     let refused: HashMap<usize, String> = refusals(walk, &snapshot).into_iter().collect();
-    let Snapshot { looked, known } = snapshot;
+    let Snapshot { looked, known } = &snapshot;
     let spared = walk.graph.spared();
     let name = |id: usize| walk.graph.nodes[id].name().clone();
-    let one = async |(id, looked): (usize, Lookup)| {
+    let one = async |(id, looked): (usize, &Lookup)| {
         let node = walk.graph.nodes[id].as_ref();
         let mut report = NodeReport {
             node: node.name().clone(),
             kind: node.kind(),
             watched: node.made_by_others() || node.swept(),
-            status: status(&looked, name),
+            status: status(looked, name),
             changes: Vec::new(),
             unwanted: node.unwanted().cloned(),
             spared: spared[id],
@@ -168,24 +169,24 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
             evidence: Vec::new(),
         };
         let Lookup::Saw(sight) = looked else { return report };
-        report.changes = changes(node, &walk.world, &known, &sight);
-        match &sight {
+        report.changes = changes(node, &walk.world, known, sight);
+        match sight {
             AnyObservation::Present(found) | AnyObservation::Changing { found: Some(found), .. } => {
                 report.facts = node.facts(&found.output);
             }
             _ => {}
         }
-        report.twins = twins(walk, id, &sight, &known).await;
+        report.twins = twins(walk, id, sight, known).await;
         if matches!(sight, AnyObservation::Changing { .. } | AnyObservation::Broken { .. }) {
-            report.evidence = evidence(node, &probe::cx(walk, node), &known).await;
+            report.evidence = evidence(node, &probe::cx(walk, node), known).await;
         }
         report
     };
-    let mut nodes = join_all(looked.into_iter().enumerate().map(one)).await;
+    let mut nodes = join_all(looked.iter().enumerate().map(one)).await;
     // What is not wanted, and is gone or not ours, is no matter any more.
     let is_matter = |seen: &NodeReport| !matches!(seen.status, Status::Absent | Status::Foreign { .. });
     nodes.retain(|seen| seen.unwanted.is_none() || is_matter(seen));
-    Report { nodes }
+    (Report { nodes }, snapshot)
 }
 
 /// The twins of a node, with what is in them.

@@ -69,6 +69,8 @@ pub(super) struct RunState {
     pub(super) exists: Vec<bool>,
     /// Nobody knows whether they are there.
     pub(super) unknown: Vec<bool>,
+    /// When it was decided what came of a node.
+    settled: Vec<Option<Instant>>,
     /// When a node's last mutating call succeeded.
     pub(super) acted: Vec<Option<Instant>>,
     pub(super) failures: Vec<Option<Failure>>,
@@ -110,6 +112,7 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
             state: Mutex::new(RunState {
                 exists: vec![false; nodes],
                 unknown: vec![false; nodes],
+                settled: vec![None; nodes],
                 acted: vec![None; nodes],
                 failures: vec![None; nodes],
                 blocked: vec![false; nodes],
@@ -137,6 +140,12 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
 
     pub(super) fn known(&self) -> Known {
         self.state().known.clone()
+    }
+
+    /// What is known of a node and of all that it needs.
+    pub(super) fn known_to(&self, id: usize) -> Known {
+        let inputs = self.inputs(id);
+        self.state().known.of(inputs.into_iter().chain([id]).map(NodeId))
     }
 
     pub(super) fn cancelled(&self) -> bool {
@@ -195,7 +204,19 @@ impl<'a, W: Send + Sync + 'static> Run<'a, W> {
     }
 
     pub(super) fn settle(&self, id: usize, completion: Completion) {
+        self.state().settled[id] = Some(Instant::now());
         self.completions[id].send_replace(Some(completion));
+    }
+
+    /// Waits for all that a node's turn comes after, and says what came of them together.
+    pub(super) async fn turn(&self, id: usize, ids: &[usize]) -> Completion {
+        let completion = self.wait_for(ids).await;
+        if matches!(completion, Completion::Done { .. }) {
+            let settled = |other: &usize| self.state().settled[*other];
+            let after = ids.iter().copied().max_by_key(settled).map(|last| self.node(last).name().clone());
+            self.walk.events.send(Event::Ready { node: self.node(id).name().clone(), after });
+        }
+        completion
     }
 
     /// Waits for all of these, and says what came of them together.

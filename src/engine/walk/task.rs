@@ -12,7 +12,7 @@ use super::run::{Reason, Run};
 use super::timing;
 use crate::erased::{AnyNode, AnyObservation};
 use crate::inputs::Output;
-use crate::{Action, Change, Cx, Event, Fault, FaultKind, Known, format_duration};
+use crate::{Action, Call, Change, Cx, Event, Fault, FaultKind, Known, format_duration};
 
 pub(super) use twin::Twinned;
 
@@ -69,7 +69,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             run,
             id,
             node,
-            known: run.known(),
+            known: run.known_to(id),
             did: None,
             since: Instant::now(),
             action: Action::Watch,
@@ -104,12 +104,13 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     /// Looks until there is an answer. A failed look is tried again within patience.
     pub(super) async fn look(&mut self) -> Result<AnyObservation, Stop> {
         loop {
-            let cancel = &self.run.walk.cancel;
+            let (cancel, begun) = (&self.run.walk.cancel, Instant::now());
             let told = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Err(Stop::Interrupted),
                 told = look(self.node, &self.cx, &self.known) => told,
             };
+            self.timed(Call::Look, begun, matches!(told, Some(Ok(_))));
             match told {
                 Some(Ok(sight)) => {
                     self.seen(&sight);
@@ -151,21 +152,17 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             return Err(Stop::Interrupted);
         }
         let limit = self.node.patience(self.action).max(timing::CALL_AT_LEAST);
-        let made = match act {
-            Act::Create => Some(true),
-            Act::Update(..) => None,
-            Act::Delete(_) => Some(false),
+        let begun = Instant::now();
+        let (kind, call) = match act {
+            Act::Create => (Call::Create, self.node.create(&self.cx, &self.known)),
+            Act::Update(output, changes) => (Call::Update, self.node.update(&self.cx, &self.known, output, changes)),
+            Act::Delete(output) => (Call::Delete, self.node.delete(&self.cx, &self.known, output)),
         };
-        let call = match act {
-            Act::Create => self.node.create(&self.cx, &self.known),
-            Act::Update(output, changes) => self.node.update(&self.cx, &self.known, output, changes),
-            Act::Delete(output) => self.node.delete(&self.cx, &self.known, output),
-        };
-        let creates = made == Some(true);
         let answer = match timeout(limit, call).await {
             Ok(answer) => answer,
             Err(_) => Err(Fault::unsure(format!("within {}", format_duration(limit)))),
         };
+        self.timed(kind, begun, answer.is_ok());
         let now = Instant::now();
         self.called = Some(now);
         match &answer {
@@ -177,7 +174,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
                 if self.accepted == 1 || self.action == Action::Update {
                     self.since = now;
                 }
-                self.made = made.unwrap_or(self.made);
+                self.made = kind == Call::Create || self.made && kind != Call::Delete;
                 self.run.state().acted[self.id] = Some(now);
             }
             Err(fault) if self.run.cancelled() && fault.kind != FaultKind::Unsure => {
@@ -189,7 +186,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         if answer.as_ref().map_or_else(|fault| fault.kind == FaultKind::Unsure, |()| true) {
             let mut state = self.run.state();
             state.changed += 1;
-            state.lost[self.id] |= creates && answer.is_err();
+            state.lost[self.id] |= kind == Call::Create && answer.is_err();
         }
         if self.made {
             self.run.state().exists[self.id] = true;
@@ -288,6 +285,12 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         }
         let mut state = self.run.state();
         state.unknown[self.id] = !state.exists[self.id];
+    }
+
+    /// Tells how long a call took.
+    fn timed(&self, call: Call, begun: Instant, ok: bool) {
+        let took = begun.elapsed();
+        self.run.walk.events.send(Event::Called { node: self.called_as.clone(), call, ok, took });
     }
 
     /// A line worth reading.

@@ -8,7 +8,7 @@ use super::down::{Doomed, delete_until_gone};
 use super::look::{Aim, view};
 use super::refusal::{refusals, unchangeable};
 use super::run::{Completion, Run};
-use super::snapshot::Lookup;
+use super::snapshot::{Lookup, Snapshot};
 use super::task::{Act, NodeTask, Stop};
 use super::twins::{self, Shown};
 use super::{Outcome, Report, Walk, timing};
@@ -20,11 +20,12 @@ use crate::{Action, Change, FaultKind, Remedy};
 /// No sane object needs more steps than this to be configured.
 const MOST_UPDATES: usize = 20;
 
-/// Of twins only those go that are in what was `shown`; none: in the first look.
-pub(super) async fn up<W: Send + Sync + 'static>(walk: &Walk<W>, shown: Option<&Report>) -> Outcome {
+/// Of twins only those go that are in what was `shown`; none: in the first look. It makes that look itself where it is not
+/// given what was `seen`.
+pub(super) async fn up<W: Send + Sync + 'static>(walk: &Walk<W>, shown: Option<&Report>, seen: Option<Snapshot>) -> Outcome {
     let run = Run::begin(walk, "up");
     run.run(async {
-        if let Some(seen_at_first) = apply_all(&run).await {
+        if let Some(seen_at_first) = apply_all(&run, seen).await {
             twins::destroy(&run, &shown.map_or(seen_at_first, Shown::by)).await;
         }
     })
@@ -33,8 +34,11 @@ pub(super) async fn up<W: Send + Sync + 'static>(walk: &Walk<W>, shown: Option<&
 }
 
 /// None: nothing was begun.
-async fn apply_all<W: Send + Sync + 'static>(run: &Run<'_, W>) -> Option<Shown> {
-    let seen = view(run.walk, Aim::Up).await;
+async fn apply_all<W: Send + Sync + 'static>(run: &Run<'_, W>, seen: Option<Snapshot>) -> Option<Shown> {
+    let seen = match seen {
+        Some(seen) => seen,
+        None => view(run.walk, Aim::Up).await,
+    };
     run.note(&seen);
     let refusals = if run.cancelled() { Vec::new() } else { refusals(run.walk, &seen) };
     if !refusals.is_empty() {
@@ -49,7 +53,7 @@ async fn apply_all<W: Send + Sync + 'static>(run: &Run<'_, W>) -> Option<Shown> 
 /// One node, from its needs to its fate.
 async fn apply_node<W: Send + Sync + 'static>(run: &Run<'_, W>, id: usize, looked: Lookup) {
     let removal = run.node(id).removal();
-    let inputs = run.wait_for(&run.before(id)).await;
+    let inputs = run.turn(id, &run.before(id)).await;
     let needs_acted = match inputs {
         Completion::Done { acted } => acted,
         Completion::Stopped(by) => {

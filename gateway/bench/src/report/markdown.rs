@@ -6,7 +6,15 @@ use super::{Report, arms, bar, value};
 
 const ABOUT: &str = include_str!("about.md");
 
-/// The whole page.
+/// How the section begins that `make bench-walks` writes into the page.
+const WALKS: &str = "\n<!-- walks";
+
+/// That section, the last of the page: this report keeps it.
+pub(super) fn of_walks(page: &str) -> &str {
+    page.find(WALKS).map_or("", |begin| &page[begin..])
+}
+
+/// The whole page but for the walks.
 pub(super) fn page(report: &Report, machine: &str) -> String {
     let mut page = format!(
         "{ABOUT}\n## The machine\n{machine}- each side {} blocks of {} s, 64 distinct payloads, every answer compared with the one expected\n",
@@ -33,4 +41,16 @@ pub(super) fn page(report: &Report, machine: &str) -> String {
         }
     }
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_section_of_the_walks_is_kept() {
+        let walks = "\n<!-- walks: written by another -->\n## The walks\n<!-- end of walks -->\n";
+        assert_eq!(of_walks(&format!("# Benchmarks\n\n## The machine\n{walks}")), walks);
+        assert_eq!(of_walks("# Benchmarks\n"), "");
+    }
 }

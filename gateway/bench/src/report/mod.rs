@@ -50,8 +50,10 @@ impl Report {
 
     /// Writes the page and its plot.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), Failure> {
-        let page = markdown::page(self, &machine::describe());
-        fs::write(folder.join("benchmarks.md"), page).doing("writing the report")?;
+        let file = folder.join("benchmarks.md");
+        let walks = markdown::of_walks(&fs::read_to_string(&file).unwrap_or_default()).to_owned();
+        let page = markdown::page(self, &machine::describe()) + &walks;
+        fs::write(file, page).doing("writing the report")?;
         fs::write(folder.join("benchmarks.svg"), plot::verdicts(&self.verdicts())).doing("writing the plot")
     }
 

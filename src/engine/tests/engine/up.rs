@@ -38,6 +38,24 @@ fn a_value_not_known_yet_is_a_change_known_after_its_node() {
 }
 
 #[test]
+fn an_up_by_what_was_just_seen_makes_no_look_of_its_own() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new(), Spec::new().uses([0]), Spec::new().after([0]).with(|s| s.role = Role::Watched)]);
+        assert!(walk(&cloud).up().await.ok());
+        let (walk, before) = (walk(&cloud), cloud.state().calls);
+        let (shown, seen) = walk.look_to_act().await;
+        let outcome = walk.up_as_seen(&shown, seen).await;
+        assert!(outcome.ok() && outcome.changed == 0 && outcome.exists.len() == 2, "{outcome:?}");
+        assert_eq!(cloud.state().calls - before, 3, "one look each");
+
+        let (shown, seen) = walk.look_to_act().await;
+        let gone = cloud.state().things.pop();
+        let up = walk.up_as_seen(&shown, seen);
+        assert!(gone.is_some() && up.await.ok(), "what has changed since is not looked for");
+    });
+}
+
+#[test]
 fn what_is_denied_is_unknown_and_so_is_what_is_within_it() {
     virtually(1, async {
         let denied = Spec::new().with(|s| s.look_denied = true);

@@ -1,4 +1,4 @@
-//! One sandbox for one test, gone when the test ends, however it ends.
+//! One sandbox for one test or benchmark, gone when that ends, however it ends.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,8 @@ pub const USER: &str = ":user/sandbox";
 
 /// The checkout.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here)
 }
 
 /// Our caches.
@@ -29,11 +30,22 @@ pub fn cache() -> PathBuf {
 }
 
 impl Sandbox {
-    /// Starts one.
+    /// Starts one, as fast as it is by itself.
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts one that is so many times as fast as AWS.
+    pub fn at_speed(factor: f64) -> Self {
+        Self::with(&[("SANDBOX_SPEED", factor.to_string())])
+    }
+
+    fn with(set: &[(&str, String)]) -> Self {
         let state = tempfile::Builder::new().prefix("tritondeploy-test-").tempdir().unwrap();
         let mut sandbox = Self { state, env: BTreeMap::new() };
-        sandbox.run("start");
+        let mut start = sandbox.command("start");
+        let started = start.envs(set.iter().map(|(name, value)| (name, value))).stdout(Stdio::null()).status().unwrap();
+        assert!(started.success(), "sandbox/run start failed");
         let lines = sandbox.run("env");
         sandbox.env = lines
             .lines()
