@@ -18,7 +18,7 @@ async fn a_bucket_goes_with_its_versions_markers_and_unfinished_uploads() {
         s3.put_object().bucket(&name).key(key).body(key.as_bytes().to_vec().into()).send().await.unwrap();
     }
     s3.delete_object().bucket(&name).key("images/cat.png").send().await.unwrap();
-    s3.create_multipart_upload().bucket(&name).key("videos/large\u{1b}.mp4").send().await.unwrap();
+    s3.create_multipart_upload().bucket(&name).key("videos/large.mp4").send().await.unwrap();
 
     assert_eq!(up(&cloud).await.changed, 0);
     down(&cloud).await;

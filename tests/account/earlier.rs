@@ -204,7 +204,7 @@ async fn who_may_not_ask_the_tagging_api_is_told_what_cannot_be_told_and_goes_on
     let folder = tempfile::tempdir().unwrap();
     let plan = run(&local, folder.path(), &["plan"]);
     let told = out(&plan);
-    assert!(told.contains("Cannot tell of an earlier configuration: buckets and repositories of other names"), "{told}");
+    assert!(told.contains("What an earlier configuration left could not be read: buckets and repositories of other names"), "{told}");
     assert!(told.contains("tag:GetResources"), "{told}");
     let plan: Value = serde_json::from_str(out(&run(&local, folder.path(), &["plan", "--json"]))).unwrap();
     assert!(plan["orphans_unknown"][0].as_str().is_some_and(|why| why.contains("AccessDenied")), "{}", plan["orphans_unknown"]);
@@ -238,7 +238,7 @@ async fn down_keeps_data_where_it_is_told_to_and_a_later_up_uses_it() {
     local.reset_calls();
     let told = run(&local, folder.path(), &["down", "--keep-data"]);
     let told = out(&told);
-    assert!(told.contains("0 to delete") && told.contains("nothing but what you keep:"), "{told}");
+    assert!(told.contains("Nothing to delete") && told.contains("nothing but what you keep:"), "{told}");
     assert!(told.contains(&format!("  = S3 bucket {ours}: 1 object,")), "{told}");
     let told: Value =
         serde_json::from_str(out(&run(&local, folder.path(), &["down", "--keep-data", "--json"])).lines().last().unwrap())
