@@ -20,6 +20,7 @@ mod ledger;
 mod mishap;
 mod object;
 mod properties;
+mod scripted;
 mod spec;
 mod story;
 mod twins;
