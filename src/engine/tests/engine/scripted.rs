@@ -91,3 +91,13 @@ fn another_one_that_is_there_once_the_broken_one_was_asked_to_go_is_taken() {
         assert!(outcome.ok() && did == ["delete"], "{did:?} {outcome:?}");
     });
 }
+
+#[test]
+fn a_broken_one_that_was_asked_to_go_is_asked_again_though_it_may_heal_now() {
+    virtually(1, async {
+        let (outcome, did) = up([Broken(1, Remedy::Recreate), Broken(1, Remedy::Wait)]).await;
+        let why = "its deletion was accepted 3 times and failed each time: it broke";
+        assert_eq!((outcome.failures[0].why.as_str(), did), (why, vec!["delete"; 3]));
+        assert!((3 * 15..60).contains(&outcome.took.as_secs()), "{:?}", outcome.took);
+    });
+}
