@@ -16,6 +16,7 @@ mod down;
 mod failures;
 mod gate;
 mod graph;
+mod kept;
 mod ledger;
 mod mishap;
 mod object;
