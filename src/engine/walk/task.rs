@@ -86,7 +86,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         }
     }
 
-    /// Begins to do something: patience starts anew, and a creation gets a token of its own.
+    /// Begins to do something: patience starts anew, and its calls get a token of their own.
     pub(super) fn start(&mut self, action: Action) {
         self.action = action;
         self.since = Instant::now();
@@ -94,9 +94,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         self.told = None;
         self.accepted = 0;
         self.last_fault = None;
-        if action == Action::Create {
-            self.cx.token = token();
-        }
+        self.cx.token = token();
         let node = self.called_as.clone();
         self.run.walk.events.send(Event::Started { node, kind: self.node.kind(), action });
     }

@@ -270,8 +270,8 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
     }
 
     async fn broken(&mut self, output: &Output, why: String, remedy: Remedy) -> Result<(), Stop> {
+        let going = self.going();
         let task = &mut self.task;
-        let going = self.deleted.is_some() && task.action == Action::Delete;
         let asked_again = self.deleted.is_some_and(|asked| asked.elapsed() >= timing::SETTLE);
         match remedy {
             Remedy::Recreate if task.node.made_by_others() => return Err(task.failed(why).await),

@@ -108,6 +108,7 @@ fn the_one_made_anew_has_a_token_of_its_own() {
         let up = walk(&cloud);
         let (outcome, first) = tokio::join!(up.up(), first);
         assert!(outcome.ok() && cloud.state().things[0].token != first, "{outcome:?}");
+        assert!(outcome.took < Duration::from_secs(20), "there is no other one to wait for: {:?}", outcome.took);
     });
 }
 
