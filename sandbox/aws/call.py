@@ -18,7 +18,12 @@ from werkzeug.wrappers import Response
 from .errors import AwsError
 
 # The service of a signature's scope, where the SDK's models call it otherwise.
-MODEL_NAMES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+MODEL_NAMES = {
+    "elasticloadbalancing": "elbv2",
+    "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
+    "tagging": "resourcegroupstaggingapi",
+}
 READS = ("Describe", "List", "Get", "Head", "BatchGet", "BatchCheck", "Select", "Search", "Lookup", "Simulate")
 
 

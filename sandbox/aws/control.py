@@ -46,6 +46,9 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
             with backends.LOCK:
                 sandbox.tagged = resources.tagged() if frozen else None
             return _json({"on": frozen})
+        case "POST", "quota":
+            sandbox.quotas[request.args["code"]] = float(request.args["vcpus"])
+            return _json({"quotas": sandbox.quotas})
         case "POST", "fail":
             asked = request.args
             times, status = int(asked["times"]), int(asked["status"])

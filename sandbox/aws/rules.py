@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from . import ec2, ecr, eks, elbv2, iam, s3, sts, tagging
+from . import ec2, ecr, eks, elbv2, iam, quotas, s3, sts, tagging
 from .ec2 import endpoints, nat_gateways
 from .elbv2 import balancers, forwarding
 from .sandbox import Sandbox
 
-__all__ = ["ec2", "ecr", "eks", "elbv2", "iam", "install", "s3", "sts", "tagging"]
+__all__ = ["ec2", "ecr", "eks", "elbv2", "iam", "install", "quotas", "s3", "sts", "tagging"]
 
 
 def install(sandbox: Sandbox) -> None:

@@ -51,6 +51,7 @@ pub struct Aws {
     /// Without a time-out on the whole call, since bodies may be large; a stalled one still ends.
     pub s3: aws_sdk_s3::Client,
     pub sts: aws_sdk_sts::Client,
+    pub quotas: aws_sdk_servicequotas::Client,
     /// Finds by tags, across services.
     pub tagging: aws_sdk_resourcegroupstagging::Client,
     /// Credentials, for the cluster token.
@@ -135,6 +136,9 @@ impl Aws {
                 aws_sdk_s3::config::Builder::from(&sdk).interceptor(CallLog).timeout_config(large).build(),
             ),
             sts,
+            quotas: aws_sdk_servicequotas::Client::from_conf(
+                aws_sdk_servicequotas::config::Builder::from(&sdk).interceptor(CallLog).build(),
+            ),
             tagging: aws_sdk_resourcegroupstagging::Client::from_conf(
                 aws_sdk_resourcegroupstagging::config::Builder::from(&sdk).interceptor(CallLog).build(),
             ),

@@ -85,6 +85,12 @@ impl Machine {
         }
     }
 
+    /// vCPUs of one.
+    #[must_use]
+    pub fn vcpus(&self) -> i64 {
+        self.vcpus
+    }
+
     /// Whether its nodes offer NVIDIA GPUs: then each pod takes one.
     #[must_use]
     pub fn has_gpu(&self) -> bool {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::data::{self, Stored};
-use super::{Session, ended, lock, plan};
+use super::{Session, ended, fault, lock, plan};
 use crate::cli;
 use crate::cloud::Cloud;
 use crate::cloud::inventory::Inventory;
 use crate::cloud::lease::Held;
+use crate::cloud::machine::Machine;
+use crate::cloud::quota;
 use crate::cost;
 use crate::engine::{NodeReport, Outcome, Report, Seen, Status, UpdateMode, Walk};
 use crate::error::Error;
@@ -166,6 +168,9 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
         return Err(Error::failed(refused.join("\n  "), next));
     }
     session.served(cloud, "up").await?;
+    if survey.nodes.iter().any(|seen| &*seen.node == "node-group" && seen.status != Status::Present || scales(seen)) {
+        quota(session, cloud).await?;
+    }
     if survey.nodes.iter().any(|seen| &*seen.node == "gateway-image" && seen.status != Status::Present) {
         let again = session.again("up");
         gateway_image::preflight(cloud).await.map_err(|why| {
@@ -174,6 +179,27 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
         })?;
     }
     Ok(())
+}
+
+/// It is to have another number of nodes.
+fn scales(seen: &NodeReport) -> bool {
+    &*seen.node == "node-group" && seen.changes.iter().any(|(change, _)| change.field.starts_with("scaling"))
+}
+
+/// Whether the account may run the nodes: EC2 itself says so only after the cluster has been made. Who may not ask goes on.
+async fn quota(session: &Session, cloud: &Cloud) -> Result<(), Error> {
+    let machine = Machine::read(&cloud.aws, &cloud.config).await.map_err(|why| fault(&why, "look at the instance type"))?;
+    match quota::shortage(&cloud.aws, &cloud.config, &machine).await {
+        Ok(None) => Ok(()),
+        Ok(Some(shortage)) => {
+            let next = format!("{}; then {}; nothing was changed", shortage.next(), session.again("up"));
+            Err(Error::failed(shortage.to_string(), next))
+        }
+        Err(why) => {
+            show::note(&format!("whether the account's quota allows the nodes could not be read: {why}"));
+            Ok(())
+        }
+    }
 }
 
 fn changes_something(survey: &Report) -> bool {

@@ -211,6 +211,8 @@ pub enum Remedy {
     Wait,
     /// Delete it and create it once more.
     Recreate,
+    /// The same, but not by the run that created it: until the user has done something it would break again.
+    RecreateLater,
     /// Only the user can help.
     User,
 }

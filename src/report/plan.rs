@@ -32,7 +32,7 @@ impl Step {
             // What others leave behind only matters to `down`; other watched nodes come by themselves.
             Status::Absent if seen.watched => Self::None,
             Status::Absent => Self::Create,
-            Status::Broken { remedy: Remedy::Recreate, .. } if !seen.watched => Self::Recreate,
+            Status::Broken { remedy: Remedy::Recreate | Remedy::RecreateLater, .. } if !seen.watched => Self::Recreate,
             _ => Self::Check,
         }
     }

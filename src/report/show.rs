@@ -203,6 +203,11 @@ pub fn released(report: &models::Report) {
         }
     }
     report.removed.iter().for_each(|name| outln!("  {name}: no longer served"));
+    report.changed.iter().filter(|_| report.pods.is_empty()).for_each(|name| outln!("  {name}: uploaded"));
+    let differs = !report.changed.is_empty() || !report.removed.is_empty();
+    if report.published && differs && report.pods.is_empty() && report.not_served.is_empty() {
+        outln!("Published. No pod is running; the next one serves this release.");
+    }
     if let Some(strangers) = &report.strangers {
         outln!("Left under models/, since no release has put it there: {}", words::harmless(&strangers.to_string()));
     }

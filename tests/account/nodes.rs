@@ -2,6 +2,7 @@
 
 use tritondeploy::config::Config;
 
+use crate::operator::Operator;
 use crate::{down, up, walk};
 use tritondeploy_support::local_aws::LocalAws;
 
@@ -56,4 +57,39 @@ async fn a_type_that_ec2_does_not_have_is_told() {
     let told = tritondeploy::cloud::inventory::Inventory::read(&cloud).await.unwrap_err();
     assert_eq!(told.message, "nodes.instance_type: EC2 has no instance type t3.humongous in us-east-1");
     assert!(told.next.as_ref().unwrap().contains("t3.xlarge"), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_without_room_for_the_nodes_is_told_before_anything_is_made() {
+    let local = LocalAws::pretending(600);
+    local.ask("POST", "quota?code=L-DB2E81BA&vcpus=0");
+    local.reset_calls();
+    let operator = Operator::of(&local);
+    let refused = operator.run(&["up", "--yes"]);
+    let wanted = "nodes.instance_type: g4dn.xlarge needs 4 vCPUs of the quota \"Running On-Demand G and VT instances\" \
+                  (L-DB2E81BA), which is 0 in us-east-1, and 0 of it are in use";
+    assert_eq!((refused.code, refused.told["error"].as_str()), (Some(1), Some(wanted)), "{refused:?}");
+    assert!(refused.told["next"].as_str().unwrap().contains("--desired-value 4`"), "{refused:?}");
+    assert_eq!(local.mutating(), 0);
+    // Another family has another quota.
+    operator.add("[nodes]\ninstance_type = \"t3.xlarge\"\n");
+    assert!(!operator.says(&["up"]).contains("quota"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_ec2_does_not_give_fail_once_with_the_reason_and_the_next_run_tries_again() {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(Config::default()).await;
+    let before = local.dump();
+    local.ask("POST", "quota?code=L-DB2E81BA&vcpus=3");
+    let failed = walk(&cloud).await.up().await;
+    let [failure] = &failed.failures[..] else { panic!("{:?}", failed.failures) };
+    assert!(&*failure.node == "node-group" && failure.why.contains("VcpuLimitExceeded"), "{failure:?}");
+    let calls = local.ask("GET", "calls")["calls"].clone();
+    let made = calls.as_array().unwrap().iter().filter(|call| call["action"] == "eks:CreateNodegroup").count();
+    assert_eq!(made, 1, "it would not be given a minute later");
+    local.ask("POST", "quota?code=L-DB2E81BA&vcpus=4");
+    up(&cloud).await;
+    down(&cloud).await;
+    assert_eq!(local.dump(), before);
 }

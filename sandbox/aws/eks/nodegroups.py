@@ -11,6 +11,7 @@ from ..call import Call
 from ..clock import now
 from ..errors import AwsError
 from ..hooks import handles
+from ..quotas import vcpus
 from ..sandbox import Sandbox
 from . import access, joining, nodegroup_request, nodes, state, updates, versions, work
 from .state import Cluster, Issue, Nodegroup
@@ -21,6 +22,8 @@ CREATING = 110
 DELETING = 180
 UPDATING = 30
 GIVES_UP = 1200
+# EKS tells of instances that EC2 refuses after 12 min (klotho#311).
+NO_LAUNCH = 720
 # Real nodes start in real time: at high speeds EKS would give up before a kubelet has had its chance.
 PATIENCE = 180.0
 LOOK = 0.3
@@ -49,10 +52,20 @@ def create_nodegroup(sandbox: Sandbox, call: Call) -> dict[str, Any]:
     cluster.nodegroups[name] = group
     _create_profile(group)
     access.admit_nodes(cluster, spec["nodeRole"])
-    launching, due = sandbox.clock.due(LAUNCHING), sandbox.clock.due(CREATING)
+    launching, due, no_launch = (sandbox.clock.due(seconds) for seconds in (LAUNCHING, CREATING, NO_LAUNCH))
 
     def create() -> None:
         sandbox.clock.wait(launching)
+        if why := _launch_refused(sandbox, cluster, group):
+            sandbox.clock.wait(no_launch)
+            dummies = [f"DUMMY_{uuid.uuid4()}" for _ in range(spec["scalingConfig"]["desiredSize"])]
+            with backends.LOCK:
+                group.status = "CREATE_FAILED"
+                group.issues = [
+                    Issue("AsgInstanceLaunchFailures", why, [group.group]),
+                    Issue("NodeCreationFailure", "Instances failed to join the kubernetes cluster", dummies),
+                ]
+            return
         _scale(sandbox, cluster, group)
         issues = _join(sandbox, cluster, group)
         sandbox.clock.wait(due)
@@ -68,6 +81,12 @@ def create_nodegroup(sandbox: Sandbox, call: Call) -> dict[str, Any]:
 
     work.begin(f"create node group {name}", create, failed)
     return {"nodegroup": shown(cluster, group)}
+
+
+def _launch_refused(sandbox: Sandbox, cluster: Cluster, group: Nodegroup) -> str | None:
+    with backends.LOCK:
+        kind = nodes.instance_type(group, nodes.template_data(cluster.region, group.template))
+        return vcpus.refusal(sandbox, cluster.region, kind, group.spec["scalingConfig"]["desiredSize"] - len(group.nodes))
 
 
 def _scale(sandbox: Sandbox, cluster: Cluster, group: Nodegroup) -> None:

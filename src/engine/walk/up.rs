@@ -274,12 +274,15 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         let task = &mut self.task;
         let asked_again = self.deleted.is_some_and(|asked| asked.elapsed() >= timing::SETTLE);
         match remedy {
-            Remedy::Recreate if task.node.made_by_others() => return Err(task.failed(why).await),
+            Remedy::Recreate | Remedy::RecreateLater if task.node.made_by_others() => return Err(task.failed(why).await),
+            Remedy::RecreateLater if self.created || self.lost > 0 => return Err(task.failed(why).await),
             _ if going && !asked_again => return task.wait(&why).await,
             Remedy::Wait if !going => return task.wait(&why).await,
             Remedy::User => return Err(task.failed(why).await),
-            Remedy::Recreate if self.deleted.is_some() && !going => return Err(task.failed(why).await),
-            Remedy::Wait | Remedy::Recreate => {}
+            Remedy::Recreate | Remedy::RecreateLater if self.deleted.is_some() && !going => {
+                return Err(task.failed(why).await);
+            }
+            Remedy::Wait | Remedy::Recreate | Remedy::RecreateLater => {}
         }
         if self.asked >= timing::ASKED {
             let why = format!("its deletion was accepted {} times and failed each time: {why}", self.asked);

@@ -199,7 +199,8 @@ impl Observe for NodeGroup {
             // A group without nodes stays DEGRADED until it is scaled out again, and is as it should be.
             Some(NodegroupStatus::Degraded) if actual.scaling[1] == 0 => Observation::Present(Found::one(output, actual)),
             Some(status @ (NodegroupStatus::CreateFailed | NodegroupStatus::DeleteFailed)) => {
-                Observation::Broken { output, why: why(status), remedy: Remedy::Recreate }
+                let remedy = if is_for_lack(&told) { Remedy::RecreateLater } else { Remedy::Recreate };
+                Observation::Broken { output, why: why(status), remedy }
             }
             Some(status @ NodegroupStatus::Degraded) => Observation::Broken { output, why: why(status), remedy: Remedy::Wait },
             Some(status) => Observation::Changing { why: why(status), found: Some(Found::one(output, actual)) },
@@ -291,4 +292,9 @@ impl Resource for NodeGroup {
             _ => UpdateMode::Replace,
         }
     }
+}
+
+/// EC2 gave no instances, for want of quota or of capacity, or since the type is not offered there: it would not a minute later.
+fn is_for_lack(issues: &str) -> bool {
+    issues.contains("AsgInstanceLaunchFailures")
 }

@@ -41,6 +41,19 @@ fn what_only_the_user_can_mend_fails_and_what_heals_is_waited_for() {
 }
 
 #[test]
+fn what_would_break_again_is_made_anew_by_the_next_run_only() {
+    virtually(1, async {
+        let cloud = cloud(vec![Spec::new().with(|s| s.fate = Fate::BreaksForLack)]);
+        let outcome = walk(&cloud).up().await;
+        assert_eq!((outcome.failures[0].why.as_str(), names(&outcome.exists)), ("it broke", vec!["object-0"]));
+        assert_eq!(cloud.state().mutations, ["create object-0"]);
+        // Whether the user has done something is found out by trying, once.
+        assert!(!walk(&cloud).up().await.ok());
+        assert_eq!(cloud.state().mutations, ["create object-0", "delete object-0", "create object-0"]);
+    });
+}
+
+#[test]
 fn a_broken_thing_whose_deletion_fails_each_time_is_given_up_after_three() {
     virtually(1, async {
         let cloud = cloud(vec![Spec::new().with(|s| (s.fate, s.sticks, s.ending) = (Fate::Breaks, true, 30))]);

@@ -315,6 +315,7 @@ impl Cloud {
                 Fate::Breaks => Some((Remedy::Recreate, None)),
                 Fate::Ails if first => Some((Remedy::Wait, Some(ready + Duration::from_secs(30)))),
                 Fate::Hopeless => Some((Remedy::User, None)),
+                Fate::BreaksForLack => Some((Remedy::RecreateLater, None)),
                 _ => None,
             };
             state.next += 1;

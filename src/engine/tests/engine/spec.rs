@@ -35,6 +35,8 @@ pub enum Fate {
     Ails,
     /// Only the user could help.
     Hopeless,
+    /// Every one breaks; only the user could help, and then it must be made anew.
+    BreaksForLack,
 }
 
 /// One object: times in seconds unless they say otherwise.

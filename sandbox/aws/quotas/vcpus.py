@@ -1,0 +1,67 @@
+"""The quotas of running on-demand instances, as an account has them that has been in use for a while; a test may lower them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .. import backends
+from ..call import Call
+from ..eks import instance_types
+from ..errors import AwsError
+from ..hooks import handles
+from ..sandbox import Sandbox
+
+# Name, families, and vCPUs.
+QUOTAS: dict[str, tuple[str, frozenset[str], float]] = {
+    "L-1216C47A": (
+        "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances",
+        frozenset("a c d h i im is m r t z".split()),
+        256.0,
+    ),
+    "L-DB2E81BA": ("Running On-Demand G and VT instances", frozenset(("g", "gr", "vt")), 64.0),
+    "L-417A185B": ("Running On-Demand P instances", frozenset("p"), 64.0),
+}
+
+
+@handles("service-quotas", "GetServiceQuota", "GetAWSDefaultServiceQuota")
+def get_service_quota(sandbox: Sandbox, call: Call) -> dict[str, Any]:
+    service, code = call.params["ServiceCode"], call.params["QuotaCode"]
+    if service != "ec2" or code not in QUOTAS:
+        raise AwsError("NoSuchResourceException", "The request failed because the specified service quota does not exist.")
+    name, _, usual = QUOTAS[code]
+    quota = {
+        "ServiceCode": "ec2",
+        "ServiceName": "Amazon Elastic Compute Cloud (Amazon EC2)",
+        "QuotaArn": f"arn:aws:servicequotas:{call.region}:{backends.ACCOUNT}:ec2/{code}",
+        "QuotaCode": code,
+        "QuotaName": name,
+        "Value": usual if call.operation == "GetAWSDefaultServiceQuota" else sandbox.quotas.get(code, usual),
+        "Unit": "None",
+        "Adjustable": True,
+        "GlobalQuota": False,
+    }
+    return {"Quota": quota}
+
+
+def refusal(sandbox: Sandbox, region: str, kind: str, count: int) -> str | None:
+    """What the auto scaling group is told where so many more of a type are beyond the quota."""
+    code = next((code for code, (_, families, _) in QUOTAS.items() if _family(kind) in families), None)
+    size = instance_types.size(kind)
+    if code is None or size is None:
+        return None
+    limit = sandbox.quotas.get(code, QUOTAS[code][2])
+    running = [instance.instance_type for instance in backends.ec2(region).all_running_instances()]
+    sizes = [instance_types.size(other) for other in running if _family(other) in QUOTAS[code][1]]
+    used = sum(other.vcpus for other in sizes if other)
+    if used + count * size.vcpus <= limit:
+        return None
+    return (
+        "Could not launch On-Demand Instances. VcpuLimitExceeded - You have requested more vCPU capacity than your current vCPU "
+        f"limit of {limit:.0f} allows for the instance bucket that the specified instance type belongs to. Please visit "
+        "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit. Launching EC2 instance failed."
+    )
+
+
+def _family(kind: str) -> str:
+    return re.split(r"[^a-z]", kind, maxsplit=1)[0]
