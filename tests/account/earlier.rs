@@ -204,7 +204,10 @@ async fn who_may_not_ask_the_tagging_api_is_told_what_cannot_be_told_and_goes_on
     let folder = tempfile::tempdir().unwrap();
     let plan = run(&local, folder.path(), &["plan"]);
     let told = out(&plan);
-    assert!(told.contains("What an earlier configuration left could not be read: buckets and repositories of other names"), "{told}");
+    assert!(
+        told.contains("What an earlier configuration left could not be read: buckets and repositories of other names"),
+        "{told}"
+    );
     assert!(told.contains("tag:GetResources"), "{told}");
     let plan: Value = serde_json::from_str(out(&run(&local, folder.path(), &["plan", "--json"]))).unwrap();
     assert!(plan["orphans_unknown"][0].as_str().is_some_and(|why| why.contains("AccessDenied")), "{}", plan["orphans_unknown"]);

@@ -275,7 +275,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         let asked_again = self.deleted.is_some_and(|asked| asked.elapsed() >= timing::SETTLE);
         match remedy {
             Remedy::Recreate | Remedy::RecreateLater if task.node.made_by_others() => return Err(task.failed(why).await),
-            Remedy::RecreateLater if self.created || self.lost > 0 => return Err(task.failed(why).await),
+            Remedy::RecreateLater if !going && (self.created || self.lost > 0) => return Err(task.failed(why).await),
             _ if going && !asked_again => return task.wait(&why).await,
             Remedy::Wait if !going => return task.wait(&why).await,
             Remedy::User => return Err(task.failed(why).await),

@@ -57,8 +57,8 @@ fn what_is_in_a_twin_and_goes_by_itself_is_waited_for_as_a_deletion() {
         let (outcome, events) = told(walk(&cloud), async |walk| walk.up().await).await;
         assert!(outcome.ok() && cloud.count() == [1, 1], "{outcome:?}");
         let is_told = |event: &Event| match event {
-            Event::Waiting { node, doing, why, .. } => {
-                (&**node, *doing, why.as_str()) == ("object-1 (in object-0 2)", Action::Delete, "deleting")
+            Event::Waiting { node, action, why, .. } => {
+                (&**node, *action, why.as_str()) == ("object-1 (in object-0 2)", Action::Delete, "deleting")
             }
             _ => false,
         };
