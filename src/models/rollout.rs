@@ -1,9 +1,11 @@
 //! A change of the models of running servers: upload, load, try, publish; or take everything back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::select;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tritondeploy_wire::manifest::Manifest;
 
@@ -15,6 +17,8 @@ use super::repository::{Local, Repository};
 use crate::cloud::kube::Serving;
 use crate::engine::Fault;
 
+/// At most so long a draft waits after it has met another one.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Somebody else was first at the places of so many drafts: it is not chance any more.
 const DRAFTS: usize = 5;
 
@@ -202,7 +206,11 @@ async fn upload(
         };
         match uploaded {
             Ok(Some(key)) => return Ok((draft, key)),
-            Ok(None) => bucket.discard(&draft).await?,
+            Ok(None) => {
+                bucket.discard(&draft).await?;
+                // Two that meet would meet again: each waits for a time of its own.
+                sleep(AGAIN.mul_f64(fastrand::f64())).await;
+            }
             Err(why) => return Err(given_up(bucket, &draft, why).await),
         }
         draft = Draft::new(local, former, &bucket.versions().await?);
