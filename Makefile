@@ -4,7 +4,7 @@
 #   make demo   a local AWS and Kubernetes, `tritondeploy up` on it, and a real photograph classified (25 min cold, 1 warm)
 #   make test   every test, the whole path included (45 min cold, 16 warm)
 #   make lint   formatting, lints, unused dependencies, licences
-#   make mutants  each small change to the engine that its tests should notice, and which of them none does (1 h)
+#   make mutants  mutation tests of the engine: lists the changes to it that no test notices (1 h)
 #   make fuzz   a minute of fuzzing for each of the gateway's four readers, two at a time; inputs that crash are kept and named
 #   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes; then the walks (40 min, longer the first time)
 #   make bench-walks  the walks alone: idle time of `up` and `down`, API calls, memory, the engine on 5,000 nodes (15 min, longer the first time)

@@ -40,6 +40,13 @@ impl Cost {
         })
     }
 
+    /// In a few words: `about $0.72/h`.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        let more = if self.unknown.is_empty() { String::new() } else { format!(" and {}", self.unknown.join(", ")) };
+        format!("about ${:.2}/h{more}", self.total())
+    }
+
     /// One line.
     #[must_use]
     pub fn line(&self, region: &str) -> String {

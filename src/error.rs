@@ -18,8 +18,10 @@ pub enum Error {
     Failed {
         /// The cause, in the service's own words where it gave any.
         why: String,
-        /// What exists now, as far as it is known; empty where nothing was changed.
+        /// What exists now, as far as it was looked at.
         exists: Vec<String>,
+        /// What may exist: it could not be read.
+        may_exist: Vec<String>,
         /// What to do about it.
         next: String,
         /// What was found or done all the same: part of what `--json` ends with.
@@ -29,9 +31,11 @@ pub enum Error {
     #[error("{why}")]
     Interrupted {
         /// Stopped when.
-        why: &'static str,
-        /// What exists now.
+        why: String,
+        /// What exists now, as far as it was looked at.
         exists: Vec<String>,
+        /// What may exist: it could not be read.
+        may_exist: Vec<String>,
         /// What to do about it.
         next: String,
         /// What was done until then: part of what `--json` ends with.
@@ -47,14 +51,18 @@ impl Error {
 
     /// A failure that changed nothing.
     pub fn failed(why: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::Failed { why: why.into(), exists: Vec::new(), next: next.into(), found: Box::default() }
+        Self::Failed { why: why.into(), exists: Vec::new(), may_exist: Vec::new(), next: next.into(), found: Box::default() }
+    }
+
+    /// The user stopped it.
+    pub fn interrupted(why: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::Interrupted { why: why.into(), exists: Vec::new(), may_exist: Vec::new(), next: next.into(), found: Box::default() }
     }
 
     /// The user stopped it before anything was changed.
     #[must_use]
     pub fn unchanged() -> Self {
-        let why = "stopped; nothing was changed";
-        Self::Interrupted { why, exists: Vec::new(), next: String::new(), found: Box::default() }
+        Self::interrupted("stopped; nothing was changed", "")
     }
 
     /// The same, with what was found or done all the same.
@@ -71,6 +79,15 @@ impl Error {
     pub fn after(mut self, made: Option<&str>) -> Self {
         if let Self::Failed { exists, .. } | Self::Interrupted { exists, .. } = &mut self {
             exists.extend(made.map(str::to_owned));
+        }
+        self
+    }
+
+    /// The same, with what exists now, and what may.
+    #[must_use]
+    pub fn with_existing(mut self, there: Vec<String>, unknown: Vec<String>) -> Self {
+        if let Self::Failed { exists, may_exist, .. } | Self::Interrupted { exists, may_exist, .. } = &mut self {
+            (*exists, *may_exist) = (there, unknown);
         }
         self
     }
@@ -99,6 +116,15 @@ impl Error {
         match self {
             Self::Usage { .. } => &[],
             Self::Failed { exists, .. } | Self::Interrupted { exists, .. } => exists,
+        }
+    }
+
+    /// What may exist: it could not be read.
+    #[must_use]
+    pub fn may_exist(&self) -> &[String] {
+        match self {
+            Self::Usage { .. } => &[],
+            Self::Failed { may_exist, .. } | Self::Interrupted { may_exist, .. } => may_exist,
         }
     }
 

@@ -86,19 +86,25 @@ impl Admins {
         let own = self.listed.iter().filter(|admin| admin.split(':').nth(4) == Some(aws.account.as_str()));
         let looked: Vec<Option<String>> =
             stream::iter(own.map(|admin| unknown(aws, admin))).buffered(AT_ONCE).try_collect().await?;
-        Ok(without_entry(&self.caller).into_iter().chain(looked.into_iter().flatten()).collect())
+        Ok(looked.into_iter().flatten().collect())
     }
 }
 
-/// Why EKS would refuse the caller an access entry, once the cluster is made.
-fn without_entry(caller: &str) -> Option<String> {
+/// Why EKS would refuse the caller (as STS tells it) an access entry, once the cluster is made, and what to do about it. Whoever
+/// is listed has an entry by the right name.
+#[must_use]
+pub fn without_entry(caller: &str, listed: &[String]) -> Option<(String, String)> {
     let resource = caller.splitn(6, ':').nth(5)?;
     if resource.starts_with("federated-user/") {
-        return Some(format!("{caller} is a federated user, to whom EKS gives no access; run this as a user or a role"));
+        let why = format!("{caller} is a federated user, and EKS gives no access to one");
+        return Some((why, "run this as an IAM user or role".to_owned()));
     }
     // Their path is not in STS's answer, and EKS wants it.
-    resource.starts_with("role/AWSReservedSSO_").then(|| {
-        format!("EKS wants the ARN of {caller} with its path, and IAM does not tell it; ask for iam:GetRole on this role")
+    let role = resource.strip_prefix("assumed-role/")?.split('/').next()?;
+    let is_listed = listed.iter().any(|admin| admin.ends_with(&format!("/{role}")));
+    (role.starts_with("AWSReservedSSO_") && !is_listed).then(|| {
+        let why = format!("EKS wants the ARN of the role {role} with its path, which IAM does not tell these credentials");
+        (why, format!("allow iam:GetRole on {role}"))
     })
 }
 
@@ -149,13 +155,14 @@ mod tests {
 
     #[test]
     fn a_caller_whom_eks_would_refuse_is_known_before_the_cluster_is_made() {
-        let refused = |resource: &str| without_entry(&format!("arn:aws:{resource}"));
+        let listed = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Listed_0123456789abcdef";
+        let refused = |resource: &str| without_entry(&format!("arn:aws:{resource}"), &[listed.to_owned()]).map(|(why, _)| why);
         assert!(refused("sts::123456789012:federated-user/bob").unwrap().contains("federated user"));
-        assert!(refused("iam::123456789012:role/AWSReservedSSO_Admin_0123456789abcdef").unwrap().contains("iam:GetRole"));
+        assert!(refused("sts::123456789012:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/me").unwrap().contains("its path"));
         for can in [
             "iam::123456789012:user/alice",
-            "iam::123456789012:role/operators",
-            "iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef",
+            "sts::123456789012:assumed-role/operators/me",
+            "sts::123456789012:assumed-role/AWSReservedSSO_Listed_0123456789abcdef/me",
             "iam::123456789012:root",
         ] {
             assert_eq!(refused(can), None);

@@ -1,6 +1,7 @@
 //! AWS clients: one a service, all over one HTTPS client, and who we are.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
@@ -22,8 +23,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::calls::CallLog;
-pub use super::fault::{IN_ANOTHER_REGION, OrFault, code, fault_of};
+pub use super::fault::{OrFault, code, fault_of, in_another_region};
 use super::fault::{chain, no_such_region};
+use super::proxy::{self, Proxy};
 use crate::config::Config;
 use crate::engine::{Fault, FaultKind, with_origin};
 
@@ -66,8 +68,10 @@ pub enum ConnectError {
     NoCredentials(String),
     #[error("the AWS credentials could not be loaded: {0}")]
     Credentials(String),
-    #[error("AWS refuses the credentials: {0}")]
-    Refused(String),
+    #[error("AWS refuses the credentials: {why}")]
+    Refused { why: String, next: Option<Arc<str>> },
+    #[error("{variable} cannot be used as a proxy: {why}")]
+    Proxy { variable: &'static str, why: String },
     #[error("AWS has no region {region} that we know of: {why}")]
     NoRegion { region: String, nearest: &'static str, why: String },
     #[error("AWS ({at}) did not answer: {why}")]
@@ -85,7 +89,9 @@ impl ConnectError {
                 "`aws configure`, `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             }
             Self::Credentials(_) => "look at the profile in ~/.aws/config (AWS_PROFILE), or log in again with `aws sso login`",
-            Self::Refused(_) => "renew the credentials (`aws sso login`, or a new key), then run this again",
+            Self::Refused { next: Some(next), .. } => return next.to_string(),
+            Self::Refused { .. } => "renew the credentials (`aws sso login`, or a new key), then run this again",
+            Self::Proxy { .. } => "write it as http://HOST:PORT or https://HOST:PORT",
             Self::NoRegion { nearest, .. } => {
                 let say = "Set it with --region, with region in tritondeploy.toml, or with AWS_REGION";
                 return format!("did you mean {nearest}? {say}");
@@ -170,7 +176,7 @@ fn refusal(fault: Fault, region: &str, endpoint: Option<&str>) -> ConnectError {
     let why = with_origin(&fault.message, fault.origin.as_deref());
     match super::regions::nearest(region) {
         Some(nearest) if of_region => ConnectError::NoRegion { region: region.to_owned(), nearest, why },
-        _ if denied => ConnectError::Refused(why),
+        _ if denied => ConnectError::Refused { why, next: fault.next },
         _ => ConnectError::Unreachable { at: endpoint.map_or_else(|| format!("STS in {region}"), str::to_owned), why },
     }
 }
@@ -213,9 +219,11 @@ fn https(config: &Config) -> Result<SharedHttpClient, ConnectError> {
     }
     let refused = |why: &dyn std::error::Error| ConnectError::CaBundle { path: PathBuf::new(), why: why.to_string() };
     let tls = TlsContext::builder().with_trust_store(roots).build().map_err(|error| refused(&error))?;
-    // The builder's own HTTPS client knows no proxy: HTTPS_PROXY, HTTP_PROXY and NO_PROXY are read here.
+    let proxy = Proxy::from_env().map_err(|why| ConnectError::Proxy { variable: proxy::VARIABLE, why })?;
+    let proxy = proxy.map_or_else(ProxyConfig::disabled, |proxy| proxy.of_aws());
+    // The builder's own HTTPS client knows no proxy.
     Ok(aws_smithy_http_client::Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+        let mut connector = Connector::builder().proxy_config(proxy.clone());
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
@@ -270,6 +278,8 @@ mod tests {
         assert!(told.to_string().contains("no region us-esat-1") && told.next().contains("did you mean us-east-1?"), "{told}");
         assert!(matches!(refusal(not_found(), "us-east-1", None), ConnectError::Unreachable { .. }));
         assert!(matches!(refusal(not_found(), "us-esat-1", Some("http://a")), ConnectError::Unreachable { .. }));
-        assert!(matches!(refusal(Fault::denied("expired"), "us-esat-1", None), ConnectError::Refused(_)));
+        assert!(matches!(refusal(Fault::denied("expired"), "us-esat-1", None), ConnectError::Refused { next: None, .. }));
+        let clock = Fault::denied("this machine's clock is wrong").with_next("set the clock");
+        assert_eq!(refusal(clock, "us-east-1", None).next(), "set the clock");
     }
 }

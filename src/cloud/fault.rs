@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
-use crate::engine::{Fault, Origin};
+use crate::engine::{Fault, FaultKind, Origin};
 
 /// Turns an SDK's answer into ours.
 pub trait OrFault<T> {
@@ -47,8 +47,17 @@ where
     }
 }
 
-/// What S3 answers about a bucket in another region; the last to a HEAD, which has no body.
-pub const IN_ANOTHER_REGION: [&str; 3] = ["PermanentRedirect", "AuthorizationHeaderMalformed", "MovedPermanently"];
+/// Whether S3 says that a bucket is in another region. To a HEAD it answers without a body; a malformed signature has the same
+/// code as one for another region.
+pub fn in_another_region<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let expecting =
+        || matches!(error, SdkError::ServiceError(error) if error.err().message().is_some_and(|told| told.contains("expecting")));
+    match code(error) {
+        Some("PermanentRedirect" | "MovedPermanently") => true,
+        Some("AuthorizationHeaderMalformed") => expecting(),
+        _ => false,
+    }
+}
 
 /// The service's error code. An answer without a body (S3's HEAD) gets `NotFound` or `Forbidden`
 /// from its status.
@@ -83,13 +92,29 @@ where
                 code: code.to_owned(),
                 request_id: error.request_id().map(str::to_owned),
             };
-            sorted(code, status, &told(code, status, message)).from_origin(origin)
+            let fault = sorted(code, status, &told(code, status, message));
+            with_step(fault, &origin).from_origin(origin)
         }
         SdkError::DispatchFailure(_) if never_connected(error) => {
             Fault::try_again(format!("the AWS endpoint was not reached: {}", chain(error)))
         }
         SdkError::ConstructionFailure(_) => Fault::fatal(format!("the call could not be made: {}", chain(error))),
         _ => Fault::unsure(chain(error)),
+    }
+}
+
+/// With what a user can do about a refusal, where nothing better is known.
+fn with_step(fault: Fault, origin: &Origin) -> Fault {
+    match fault.kind {
+        _ if fault.next.is_some() || origin.call.is_empty() => fault,
+        FaultKind::Denied if fault.message.starts_with("the AWS credentials") || fault.message.starts_with("AWS does not") => {
+            fault
+        }
+        FaultKind::Denied => fault.with_next(format!("allow {} for these credentials, or use others", origin.call)),
+        FaultKind::Fatal if origin.code.ends_with("LimitExceeded") => {
+            fault.with_next("delete what is no longer needed, or ask AWS for more of it (Service Quotas)")
+        }
+        _ => fault,
     }
 }
 
@@ -289,6 +314,11 @@ fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dy
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
 }
 
+/// What an error comes from at last: all around it is libraries' own.
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    sources(error).last().map_or_else(String::new, ToString::to_string)
+}
+
 /// An error and its causes on one line, without saying the same twice.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut line = String::new();
@@ -308,7 +338,6 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::FaultKind;
 
     #[test]
     fn what_an_error_code_means_to_a_walk() {

@@ -13,7 +13,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Uri};
-use hyper_util::client::proxy::matcher::Matcher;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use kube::Client;
@@ -28,6 +27,7 @@ pub use forward::Serving;
 
 use super::aws::Aws;
 use super::cluster::ClusterOutput;
+use super::proxy::{self, Proxy};
 use super::token::eks_token;
 use crate::engine::Fault;
 
@@ -116,7 +116,8 @@ fn connect(endpoint: &str, certificate_authority: &str, token: &str, silence: Op
     let mut bearer = HeaderValue::try_from(format!("Bearer {token}")).map_err(|why| nonsense("token", &why))?;
     bearer.set_sensitive(true);
     let mut config = kube::Config::new(url.clone());
-    config.proxy_url = proxy(&Matcher::from_env(), &url);
+    let proxy = Proxy::from_env().map_err(|why| Fault::fatal(format!("{} cannot be used as a proxy: {why}", proxy::VARIABLE)))?;
+    config.proxy_url = proxy.and_then(|proxy| proxy.on_the_way_to(&url));
     config.root_cert = Some(roots);
     config.headers = vec![(AUTHORIZATION, bearer)];
     config.connect_timeout = Some(Duration::from_secs(5));
@@ -125,20 +126,6 @@ fn connect(endpoint: &str, certificate_authority: &str, token: &str, silence: Op
     config.default_retry = false;
     let builder = ClientBuilder::try_from(config).map_err(|why| nonsense("connection", &why))?;
     Ok(builder.with_layer(&CallLog).build())
-}
-
-/// The proxy on the way to this address, as HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say, with its credentials. The same
-/// rules as the AWS client's.
-fn proxy(proxies: &Matcher, to: &Uri) -> Option<Uri> {
-    let found = proxies.intercept(to)?;
-    let Some(auth) = found.basic_auth() else { return Some(found.uri().clone()) };
-    let pair = STANDARD.decode(auth.as_bytes().strip_prefix(b"Basic ")?).ok()?;
-    let (name, password) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
-    let part = |text| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC);
-    let mut parts = found.uri().clone().into_parts();
-    let host = parts.authority.take()?;
-    parts.authority = Some(format!("{}:{}@{host}", part(name), part(password)).parse().ok()?);
-    Uri::from_parts(parts).ok()
 }
 
 #[cfg(test)]
@@ -152,17 +139,6 @@ mod tests {
         let why = |endpoint, ca| connect(endpoint, ca, "t", None).err().map(|fault| fault.to_string()).unwrap_or_default();
         assert!(why("https://", "").contains("endpoint"));
         assert!(why("https://127.0.0.1:1", "no base64!").contains("certificate authority"));
-    }
-
-    #[test]
-    fn a_cluster_is_reached_through_the_proxy_of_the_environment_but_where_none_is_wanted() {
-        let proxies = Matcher::builder().https("http://me:pa%40ss@proxy.example:3128").no("10.0.0.0/8,.internal").build();
-        let of = |to: &'static str| proxy(&proxies, &Uri::from_static(to)).map(|proxy| proxy.to_string());
-        let told = of("https://0a1b.gr7.us-east-1.eks.amazonaws.com").unwrap();
-        assert_eq!(told.trim_end_matches('/'), "http://me:pa%40ss@proxy.example:3128");
-        assert_eq!(of("https://10.1.2.3"), None);
-        assert_eq!(of("https://api.internal"), None);
-        assert_eq!(proxy(&Matcher::builder().build(), &Uri::from_static("https://example.com")), None);
     }
 
     #[tokio::test]

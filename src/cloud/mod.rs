@@ -13,6 +13,7 @@ pub mod kube;
 pub mod lease;
 pub mod machine;
 pub mod orphans;
+mod proxy;
 pub mod quota;
 mod regions;
 pub mod stored;

@@ -59,7 +59,7 @@ impl Stored {
             Store::Bucket => ("S3 bucket", "object"),
             Store::Repository => ("ECR repository", "image"),
         };
-        let price = format!("${} per GB-month", cost::per_gb_month(self.store));
+        let price = format!("${:.3} per GB-month", cost::per_gb_month(self.store));
         let holds = match (self.contents, self.usd_per_month) {
             (Some(Contents { count, bytes, more }), Some(dollars)) => {
                 let least = if more { "over " } else { "" };
@@ -166,6 +166,6 @@ mod tests {
         stored.contents = Some(Contents { count: 10_000, bytes: 1_000_000_000, more: true });
         assert!(stored.line().contains("over 10000 objects, over 1.000 GB, over $2.30"), "{}", stored.line());
         (stored.contents, stored.store) = (None, Store::Repository);
-        assert!(stored.line().contains("may not be counted; it costs $0.1 per GB-month"), "{}", stored.line());
+        assert!(stored.line().contains("may not be counted; it costs $0.100 per GB-month"), "{}", stored.line());
     }
 }

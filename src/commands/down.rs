@@ -71,7 +71,8 @@ pub(super) async fn run(session: &Session, asked: &cli::Down) -> Result<(), Erro
         .collect();
     if !left.is_empty() {
         let found = done(&left);
-        return Err(Error::failed(format!("left: {}", left.join(", ")), session.again("down")).with(found));
+        let failed = Error::failed(format!("left: {}", left.join(", ")), session.again("down"));
+        return Err(failed.with_existing(left, Vec::new()).with(found));
     }
     if session.json() {
         show::json(&done(&left));

@@ -54,11 +54,11 @@ impl Session {
         let reporter = Reporter::start(self.mode);
         let (sender, mut told) = unbounded_channel();
         let walk = Walk { gate: Gate::open(), events: Events::to(sender), ..self.over(cloud, deployment::bucket()) };
-        // It is the beginning of the walk that follows: its end is none.
+        // It is a part of the walk that follows, which tells its own beginning and end.
         let events = reporter.events();
         let relay = tokio::spawn(async move {
             while let Some(event) = told.recv().await {
-                if !matches!(event, Event::Ended { .. }) {
+                if !matches!(event, Event::Began { .. } | Event::Ended { .. }) {
                     events.send(event);
                 }
             }
@@ -207,8 +207,12 @@ pub(super) struct Running(Result<Option<Seen>, Fault>);
 impl Running {
     /// Looks, where there is a bucket of ours to look in.
     pub(super) async fn find(cloud: &Cloud, survey: &Report) -> Self {
-        let there = survey.nodes.iter().any(|seen| &*seen.node == "bucket" && seen.status == Status::Present);
-        let seen = if there { lease::read(&cloud.aws, &cloud.bucket()).await } else { Ok(None) };
+        let bucket = survey.nodes.iter().find(|seen| &*seen.node == "bucket").map(|seen| &seen.status);
+        let seen = match bucket {
+            Some(Status::Present) => lease::read(&cloud.aws, &cloud.bucket()).await,
+            Some(Status::Unknown { why, .. }) => Err(Fault::fatal(format!("the bucket could not be read: {why}"))),
+            _ => Ok(None),
+        };
         Self(seen.map(|seen| seen.filter(Seen::is_live)))
     }
 

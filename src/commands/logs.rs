@@ -27,7 +27,7 @@ pub(super) async fn run(session: &Session, logs: Logs) -> Result<(), Error> {
     }
     let choice = Choice { pod: logs.pod.clone(), container: logs.container.clone() };
     let cloud = session.cloud("logs").await?;
-    let stopped = || Error::Interrupted { why: "stopped", exists: Vec::new(), next: String::new(), found: Box::default() };
+    let stopped = || Error::interrupted("stopped", "");
     tokio::select! {
         biased;
         () = session.cancel.cancelled() => Err(stopped()),

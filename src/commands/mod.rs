@@ -270,12 +270,13 @@ fn fault(why: &Fault, doing: &str) -> Error {
 
 /// How a walk that did not go well is told: each cause once, with what it stopped and what is known of it.
 fn ended(outcome: &Outcome, next: String) -> Result<(), Error> {
-    let exists = outcome.exists.iter().chain(&outcome.unknown).map(ToString::to_string).collect();
-    if outcome.interrupted && outcome.failures.is_empty() {
-        return Err(Error::Interrupted { why: "stopped", exists, next, found: Box::default() });
-    }
     if outcome.ok() {
         return Ok(());
+    }
+    let names = |nodes: &[Arc<str>]| nodes.iter().map(ToString::to_string).collect();
+    let (exists, may_exist) = (names(&outcome.exists), names(&outcome.unknown));
+    if outcome.interrupted && outcome.failures.is_empty() {
+        return Err(Error::interrupted("stopped", next).with_existing(exists, may_exist));
     }
     let lost = outcome.shut.iter().map(|why| format!("stopped after finishing the calls in flight: {why}"));
     let mut why: Vec<String> = lost.chain(causes(&outcome.failures)).collect();
@@ -286,7 +287,12 @@ fn ended(outcome: &Outcome, next: String) -> Result<(), Error> {
     let mut known = HashSet::new();
     steps.retain(|step| known.insert(*step));
     let next = if steps.is_empty() { next } else { format!("{}; then {next}", steps.join("; ")) };
-    Err(Error::Failed { why: why.join("\n  "), exists, next, found: Box::default() })
+    let why = why.join("\n  ");
+    let ended = match outcome.interrupted {
+        true => Error::interrupted(format!("stopped; before that:\n  {why}"), next),
+        false => Error::failed(why, next),
+    };
+    Err(ended.with_existing(exists, may_exist))
 }
 
 /// Each cause with the nodes that it stopped, and its evidence, without saying a line twice.

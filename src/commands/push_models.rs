@@ -86,7 +86,7 @@ async fn push(session: &Session, cloud: &Cloud, local: &Repository, gate: &Gate)
     let why = "stopped; the former models still answer";
     let next = session.again("push-models");
     released.map_err(|fault| match gate.refusal() {
-        _ if session.cancel.is_cancelled() => Error::Interrupted { why, exists: Vec::new(), next, found: Box::default() },
+        _ if session.cancel.is_cancelled() => Error::interrupted(why, next),
         Some(lost) => Error::failed(format!("{why}: {lost}"), next),
         None => super::fault(&fault, "push the models"),
     })

@@ -23,7 +23,7 @@ pub(super) async fn run(session: &Session, yes: bool) -> Result<(), Error> {
         let age = seen.age.map_or_else(|| "at an unknown time".to_owned(), |age| format!("{} ago", format_duration(age)));
         show::line(match is_live {
             true => {
-                format!("warning: it looks alive, and was renewed {age}: without its lease it stops, and its work stays undone.")
+                format!("warning: that run renewed its lease {age} and is probably alive; without its lease it stops half done.")
             }
             false => format!("It is over: it was renewed {age}, and whoever wants it next takes it over."),
         });

@@ -8,6 +8,7 @@ use super::data::{self, Stored};
 use super::{Session, ended, fault, lock, plan};
 use crate::cli;
 use crate::cloud::Cloud;
+use crate::cloud::admins;
 use crate::cloud::inventory::Inventory;
 use crate::cloud::lease::Held;
 use crate::cloud::machine::Machine;
@@ -89,7 +90,7 @@ async fn under_the_lease(
     (inventory_shown, shown): (&Inventory, &Report),
 ) -> Result<Outcome, Error> {
     if !asked.ask.yes {
-        let question = report::plan::Counts::of(shown).question(cost::of(&cloud.config).total());
+        let question = report::plan::Counts::of(shown).question(&cost::of(&cloud.config).brief());
         report::confirm(&question, &session.cancel).await?;
     }
     session.alone(cloud, &lock::others(cloud, &inventory_shown.orphans), "up").await?;
@@ -163,9 +164,21 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
         );
         return Err(Error::failed(refused.join("\n  "), next));
     }
+    let mut steps: Vec<&str> = survey.nodes.iter().filter_map(|seen| seen.next.as_deref()).collect();
+    steps.dedup();
+    if !refused.is_empty() && !steps.is_empty() {
+        let next = format!("{}; then {}; nothing was changed", steps.join("; "), session.again("up"));
+        return Err(Error::failed(refused.join("\n  "), next));
+    }
     if !refused.is_empty() {
         let next = format!("fix this first ({} shows everything); nothing was changed", session.again("status"));
         return Err(Error::failed(refused.join("\n  "), next));
+    }
+    let entry = survey.nodes.iter().find(|seen| &*seen.node == "access-entry");
+    if entry.is_some_and(|seen| seen.status != Status::Present)
+        && let Some((why, next)) = admins::without_entry(&cloud.aws.caller, &cloud.config.access.admins)
+    {
+        return Err(Error::failed(why, format!("{next}; nothing was changed")));
     }
     session.served(cloud, "up").await?;
     if survey.nodes.iter().any(|seen| &*seen.node == "node-group" && seen.status != Status::Present || scales(seen)) {

@@ -76,6 +76,9 @@ pub struct NodeReport {
     /// Why `up` would not begin: this must be put right first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// What a user can do about that, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Arc<str>>,
     /// Others just like it, made by an answer that was lost or by another run at the same time: `up` deletes them last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub twins: Vec<Twin>,

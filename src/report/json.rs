@@ -32,6 +32,7 @@ pub(super) fn error(error: &Error, log: Option<&Path>) -> String {
         "error": error.to_string(),
         "exit_code": error.exit_code(),
         "exists_now": error.exists(),
+        "may_exist": error.may_exist(),
         "next": error.next(),
         "log": log,
     });

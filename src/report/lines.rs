@@ -29,7 +29,7 @@ fn of(event: &Event) -> Option<String> {
         Event::Waiting { node, why, .. } => format!("  {node}: waiting: {why}"),
         Event::Said { node, line } => format!("  {node}: {line}"),
         Event::Retrying { node, why, wait, .. } => {
-            format!("  {node}: again in {}: {why}", format_duration(*wait))
+            format!("  {node}: retrying in {}: {why}", format_duration(*wait))
         }
         Event::Finished { did: None, .. } => return None,
         Event::Finished { node, did: Some(did), took, .. } => {

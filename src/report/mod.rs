@@ -120,6 +120,9 @@ pub fn error(error: &Error, as_json: bool) {
     if !error.exists().is_empty() {
         errln!("exists now: {}", words::brief(error.exists()));
     }
+    if !error.may_exist().is_empty() {
+        errln!("may exist (could not be read): {}", words::brief(error.may_exist()));
+    }
     if !error.next().is_empty() {
         errln!("next: {}", error.next());
     }
@@ -133,7 +136,7 @@ pub fn error(error: &Error, as_json: bool) {
 /// # Errors
 /// [`Error::Usage`] without a terminal, [`Error::Interrupted`] where the answer is no.
 pub async fn confirm(question: &str, cancel: &CancellationToken) -> Result<(), Error> {
-    let otherwise = "read what `tritondeploy plan` shows, then say --yes";
+    let otherwise = "check what is listed above, then run the same command with --yes";
     match ask(question, "[y/N]", otherwise, cancel).await? {
         Some(answer) if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") => Ok(()),
         _ => Err(Error::unchanged()),

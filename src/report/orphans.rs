@@ -16,7 +16,8 @@ pub fn left(survey: &Report) {
     for seen in survey.nodes.iter().filter(|seen| seen.unwanted.is_some()) {
         let status =
             if seen.status == Status::Present { String::new() } else { format!("; {}", super::show::words(&seen.status)) };
-        outln!("  - {}{}", described(seen), words::harmless(&status));
+        let sign = if seen.stays() { '=' } else { '-' };
+        outln!("  {sign} {}{}", described(seen), words::harmless(&status));
     }
 }
 
@@ -35,7 +36,7 @@ pub fn data(lines: &[String]) {
         return;
     }
     outln!("Data of an earlier configuration, which `up` does not delete:");
-    lines.iter().for_each(|line| outln!("  - {}", words::harmless(line)));
+    lines.iter().for_each(|line| outln!("  = {}", words::harmless(line)));
 }
 
 /// What cannot be deleted, and what could not be read.

@@ -69,7 +69,7 @@ impl Counts {
 
     /// What a user is asked before it.
     #[must_use]
-    pub fn question(&self, dollars_an_hour: f64) -> String {
+    pub fn question(&self, cost: &str) -> String {
         let all = [(self.create, "create"), (self.update, "change"), (self.recreate, "recreate"), (self.delete, "delete")];
         let mut verbs: Vec<String> =
             all.iter().filter(|(count, _)| *count > 0).map(|(count, verb)| format!("{verb} {count}")).collect();
@@ -82,7 +82,7 @@ impl Counts {
         let first = chars.next().map(|first| first.to_ascii_uppercase());
         let verb: String = first.into_iter().chain(chars).collect();
         let s = if things == 1 { "" } else { "s" };
-        format!("{verb} resource{s} (about ${dollars_an_hour:.2}/h in all)?")
+        format!("{verb} resource{s} ({cost} in all)?")
     }
 
     /// `46 to create, 1 to change`, of what is not 0; empty where all is.
@@ -122,9 +122,15 @@ pub fn show(survey: &Report) {
         outln!("  ! {node}: `up` will refuse: {}", words::harmless(why));
     }
     let counts = Counts::of(survey);
-    let mut sum = if counts.words().is_empty() { "Nothing to create, change or delete".to_owned() } else { counts.words() };
+    let mut sum = counts.words();
+    if sum.is_empty() {
+        sum.push_str("Nothing to create, change or delete");
+        if counts.check > 0 {
+            sum.push_str(" of what could be read");
+        }
+    }
     if counts.check > 0 {
-        let _ = write!(sum, "; {} not ready", counts.check);
+        let _ = write!(sum, "; {} not ready or not readable", counts.check);
     }
     outln!("{sum}.");
 }
@@ -147,11 +153,11 @@ mod tests {
     #[test]
     fn the_question_says_what_is_done_to_how_many() {
         let none = Counts::default();
-        assert_eq!(Counts { create: 46, ..none }.question(0.718), "Create 46 resources (about $0.72/h in all)?");
-        assert_eq!(Counts { update: 1, ..none }.question(0.718), "Change 1 resource (about $0.72/h in all)?");
+        assert_eq!(Counts { create: 46, ..none }.question("about $0.72/h"), "Create 46 resources (about $0.72/h in all)?");
+        assert_eq!(Counts { update: 1, ..none }.question("about $0.72/h"), "Change 1 resource (about $0.72/h in all)?");
         let many = Counts { create: 1, update: 2, delete: 1, ..none };
-        assert_eq!(many.question(1.0), "Create 1, change 2 and delete 1 resources (about $1.00/h in all)?");
-        assert_eq!(Counts { check: 2, ..none }.question(1.0), "Wait for 2 resources (about $1.00/h in all)?");
+        assert_eq!(many.question("about $1.00/h"), "Create 1, change 2 and delete 1 resources (about $1.00/h in all)?");
+        assert_eq!(Counts { check: 2, ..none }.question("about $1.00/h"), "Wait for 2 resources (about $1.00/h in all)?");
     }
 
     #[test]

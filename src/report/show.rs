@@ -129,7 +129,12 @@ pub fn standings<'a>(seen: impl IntoIterator<Item = &'a NodeReport>) {
     let mut told = HashSet::new();
     for (words, members) in &alike {
         let names: Vec<&str> = members.iter().map(|seen| &*seen.node).collect();
-        outln!("  {}: {}", words::brief(&names), words::harmless(words));
+        // The call and the request of one of them.
+        let origin = members.iter().find_map(|seen| match &seen.status {
+            Status::Unknown { origin, .. } => origin.as_deref(),
+            _ => None,
+        });
+        outln!("  {}: {}", words::brief(&names), words::harmless(&with_origin(words, origin)));
         let changes = members.iter().flat_map(|seen| &seen.changes);
         changes.for_each(|(change, how)| outln!("      {}", changed(change, *how)));
         let evidence = members.iter().flat_map(|seen| &seen.evidence);

@@ -50,15 +50,18 @@ pub fn brief<T: AsRef<str>>(names: &[T]) -> String {
     if names.len() <= FEW {
         return names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     }
-    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    let mut kinds: Vec<(&str, Vec<&str>)> = Vec::new();
     for name in names.iter().map(AsRef::as_ref) {
         let kind = name.split_once('/').map_or(name, |(kind, _)| kind);
         match kinds.iter_mut().find(|(known, _)| *known == kind) {
-            Some((_, count)) => *count += 1,
-            None => kinds.push((kind, 1)),
+            Some((_, members)) => members.push(name),
+            None => kinds.push((kind, vec![name])),
         }
     }
-    let kind = |(kind, count): &(&str, usize)| if *count == 1 { (*kind).to_owned() } else { format!("{kind} ({count})") };
+    let kind = |(kind, members): &(&str, Vec<&str>)| match &**members {
+        [name] => (*name).to_owned(),
+        members => format!("{kind} ({})", members.len()),
+    };
     format!("{} resources: {}", names.len(), kinds.iter().map(kind).collect::<Vec<_>>().join(", "))
 }
 
@@ -115,8 +118,8 @@ mod tests {
     #[test]
     fn a_few_names_are_named_and_many_are_counted() {
         assert_eq!(brief(&["vpc", "subnet/a"]), "vpc, subnet/a");
-        let many = ["vpc", "subnet/a", "subnet/b", "role/x", "role/x/policy", "cluster", "bucket"];
-        assert_eq!(brief(&many), "7 resources: vpc, subnet (2), role (2), cluster, bucket");
+        let many = ["vpc", "subnet/a", "subnet/b", "role/x", "role/x/policy", "nat/address", "bucket"];
+        assert_eq!(brief(&many), "7 resources: vpc, subnet (2), role (2), nat/address, bucket");
     }
 
     #[test]

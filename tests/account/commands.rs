@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::Value;
 use tritondeploy::config::Config;
@@ -58,27 +59,33 @@ async fn a_kubeconfig_is_json_where_json_is_asked_for() {
 fn aws_is_reached_through_the_proxy_of_the_environment_but_where_none_is_wanted() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = format!("http://me:secret@{}", listener.local_addr().unwrap());
-    let asked = std::thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        let head = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect::<Vec<_>>();
-        (&stream).write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
-        head
+    let (sender, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let _ = (&stream).write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = sender.send(head);
+        }
     });
     let folder = tempfile::tempdir().unwrap();
-    let ask = |no_proxy: &str| {
+    let ask = |endpoint: &str, no_proxy: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tritondeploy"));
         command.arg("plan").current_dir(folder.path()).env_clear().env("XDG_STATE_HOME", folder.path().join("state"));
-        command.env("AWS_ENDPOINT_URL", "http://aws.invalid").env("AWS_REGION", "us-east-1");
+        command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", "us-east-1");
         command.env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE").env("AWS_SECRET_ACCESS_KEY", "key");
-        command.env("HTTP_PROXY", &proxy).env("NO_PROXY", no_proxy);
+        command.env("HTTPS_PROXY", &proxy).env("HTTP_PROXY", &proxy).env("NO_PROXY", no_proxy);
         String::from_utf8(command.output().unwrap().stderr).unwrap()
     };
-    let direct = ask("aws.invalid");
-    assert!(!asked.is_finished() && direct.contains("aws.invalid"), "{direct}");
-    let refused = ask("localhost");
-    let head = asked.join().unwrap();
-    assert!(head[0].starts_with("POST http://aws.invalid/"), "{head:?}");
+    for (endpoint, no_proxy) in [("https://aws.invalid", "aws.invalid"), ("https://127.0.0.1:1", ""), ("http://127.0.0.1:1", "")]
+    {
+        ask(endpoint, no_proxy);
+        assert!(asked.try_recv().is_err(), "{endpoint} is reached directly");
+    }
+    let told = ask("https://aws.invalid", "localhost");
+    let head = asked.recv_timeout(Duration::from_secs(60)).expect("the proxy is asked");
+    assert!(head[0].starts_with("CONNECT aws.invalid:443"), "{head:?}");
     let credentials = "proxy-authorization: Basic bWU6c2VjcmV0";
     assert!(head.iter().any(|line| line.eq_ignore_ascii_case(credentials)), "{head:?}");
-    assert!(refused.contains("AWS refuses the credentials") && !refused.contains("secret"), "{refused}");
+    assert!(!told.contains("secret"), "{told}");
 }

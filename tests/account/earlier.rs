@@ -107,7 +107,7 @@ async fn plan_and_status_show_data_of_a_former_name_with_why_and_how_to_delete_i
     let status = run(&local, folder.path(), &["status"]);
     assert_eq!(status.status.code(), Some(1));
     let told = text(&status);
-    assert!(told.contains("  - bucket/earlier-models (not in the configuration any more: storage.bucket was"), "{told}");
+    assert!(told.contains("  = bucket/earlier-models (not in the configuration any more: storage.bucket was"), "{told}");
     assert!(told.contains("left of an earlier configuration: bucket/earlier-models, repository/earlier/gateway"), "{told}");
     let status = run(&local, folder.path(), &["status", "--json"]);
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();

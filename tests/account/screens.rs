@@ -50,7 +50,7 @@ fn is_progress(line: &str) -> bool {
         "updated in",
         "ready in",
         "FAILED",
-        "again in",
+        "retrying in",
     ];
     told.is_some_and(|told| of_progress.iter().any(|begin| told.starts_with(begin)))
 }

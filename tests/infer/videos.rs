@@ -151,7 +151,7 @@ async fn what_cannot_be_read_is_told_and_the_rest_is_done(world: &World) {
     without.write("clips/b.png", include_bytes!("../../assets/cat.png"));
     let v0 = without.infer(&[&format!("s3://{BUCKET}/videos/"), "--protocol", "v0", "--model", LITE]);
     assert_eq!(v0.code, Some(2), "{v0:?}");
-    assert!(v0.err.contains("protocol v0 has no way for the pixels"), "{}", v0.err);
+    assert!(v0.err.contains("protocol v0 cannot carry the pixels"), "{}", v0.err);
     without.env.insert("PATH".to_owned(), "/nowhere".to_owned());
     let ran = without.infer(&["clips", "--model", LITE]);
     assert_eq!(ran.code, Some(2), "{ran:?}");

@@ -29,7 +29,7 @@ async fn refusal(config: &Config, who: SharedCredentialsProvider) -> ConnectErro
 async fn a_wrong_secret_and_an_unknown_key_are_told_apart_with_the_request_to_ask_about() {
     let local = LocalAws::start(60);
     let wrong = refusal(&at(&local.host), as_user(&local.key, "not the secret")).await;
-    assert!(matches!(wrong, ConnectError::Refused(_)), "{wrong}");
+    assert!(matches!(wrong, ConnectError::Refused { .. }), "{wrong}");
     assert!(wrong.to_string().contains("SignatureDoesNotMatch"), "{wrong}");
     assert!(wrong.to_string().contains("request "), "{wrong}");
     let unknown = refusal(&at(&local.host), as_user("AKIANOBODY", "secret")).await;
@@ -83,7 +83,7 @@ async fn credentials_that_expire_are_said_to_have_expired_before_and_during_a_wa
 
     local.expire_sessions();
     let refused = refusal(&at(&local.host), session).await;
-    assert!(matches!(refused, ConnectError::Refused(_)), "{refused}");
+    assert!(matches!(refused, ConnectError::Refused { .. }), "{refused}");
     assert!(refused.to_string().contains("have expired"), "{refused}");
     let cloud = Arc::new(Cloud::new(aws, at(&local.host)));
     let graph = graph(&cloud.config, &Inventory::default(), None).up_to("s3-endpoint");

@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Orphans;
 use crate::cloud::Cloud;
-use crate::cloud::aws::{IN_ANOTHER_REGION, OrFault};
+use crate::cloud::aws::{OrFault, in_another_region};
 use crate::cloud::tags::Tags;
 use crate::engine::{Fault, FaultKind};
 
@@ -78,7 +78,10 @@ async fn buckets(cloud: &Cloud) -> Result<Vec<Told>, Fault> {
     let look = |name: String| {
         let (call, ours) = (s3.get_bucket_tagging().bucket(&name).expected_bucket_owner(&cloud.aws.account), &ours);
         async move {
-            let answer = call.send().await.fault_or_absent(&[&NOT_OURS[..], &IN_ANOTHER_REGION[..]].concat());
+            let answer = match call.send().await {
+                Err(error) if in_another_region(&error) => Ok(None),
+                answer => answer.fault_or_absent(&NOT_OURS),
+            };
             Told::of(name, answer.map(|answer| answer.map(|answer| Tags::from(answer.tag_set()))), ours)
         }
     };

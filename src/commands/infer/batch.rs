@@ -166,7 +166,7 @@ fn finish(session: &Session, context: &Context, ended: Result<Ended, Error>, pag
     let resume = format!("the same command with --resume={}", quoted(&context.results.journal().display().to_string()));
     if ended == Ended::Stopped {
         let why = "stopped; what was answered is kept";
-        return Err(Error::Interrupted { why, exists: Vec::new(), next: resume, found: Box::new(found) });
+        return Err(Error::interrupted(why, resume).with(found));
     }
     let mut why = problems(&counts);
     if ended == Ended::Silent {

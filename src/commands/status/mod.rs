@@ -193,8 +193,11 @@ impl<'a> Health<'a> {
             let keep = "or keep it for good: take its tag tritondeploy:deployment off";
             return format!("{} (with all that is in it), {keep}", session.again(&format!("up{flags}")));
         }
-        if self.wrong.iter().any(|seen| matches!(seen.status, Status::Unknown { .. })) {
-            return format!("see above what could not be read and why, put that right, then {}", session.again("status"));
+        let unread = |seen: &&&NodeReport| matches!(seen.status, Status::Unknown { .. });
+        if let Some(first) = self.wrong.iter().find(unread) {
+            let step = first.next.as_deref().map_or_else(|| format!("make {} readable", first.node), str::to_owned);
+            let all = self.wrong.iter().all(|seen| unread(&seen));
+            return format!("{step}; then {}", session.again(if all { "status" } else { "up" }));
         }
         let next = match (self.wrong.is_empty(), self.drifted.is_empty(), self.left.is_empty()) {
             (false, ..) => "",
@@ -246,6 +249,7 @@ mod tests {
             unwanted: None,
             spared: false,
             refused: None,
+            next: None,
             twins: Vec::new(),
             facts: Vec::new(),
             evidence: Vec::new(),

@@ -9,7 +9,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::refusal::refusals;
+use super::refusal::{Refusal, refusals};
 use super::snapshot::{Lookup, Snapshot, changes};
 use super::{NodeReport, Report, Status, Twin, Walk, probe, timing, tree};
 use crate::erased::{AnyNode, AnyObservation};
@@ -149,7 +149,7 @@ async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, k
 /// What `plan` and `status` show, of what is wanted, and what that was told from.
 pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[bool]) -> (Report, Snapshot) {
     let snapshot = view_of(walk, Aim::Once, wanted).await;
-    let refused: HashMap<usize, String> = refusals(walk, &snapshot).into_iter().collect();
+    let refused: HashMap<usize, Refusal> = refusals(walk, &snapshot).into_iter().collect();
     let Snapshot { looked, known } = &snapshot;
     let spared = walk.graph.spared();
     let name = |id: usize| walk.graph.nodes[id].name().clone();
@@ -163,7 +163,8 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
             changes: Vec::new(),
             unwanted: node.unwanted().cloned(),
             spared: spared[id],
-            refused: refused.get(&id).cloned(),
+            next: refused.get(&id).and_then(|refusal| refusal.next.clone()),
+            refused: refused.get(&id).map(|refusal| refusal.why.clone()),
             twins: Vec::new(),
             facts: Vec::new(),
             evidence: Vec::new(),

@@ -1,5 +1,7 @@
 //! What `up` will not do: known before the first change, and shown by `plan`.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::Walk;
@@ -9,8 +11,21 @@ use crate::id::NodeId;
 use crate::inputs::KNOWN_AFTER;
 use crate::{Change, FaultKind, UpdateMode};
 
+/// Why `up` would not begin.
+pub(super) struct Refusal {
+    pub(super) why: String,
+    /// What a user can do about it, where that is known.
+    pub(super) next: Option<Arc<str>>,
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self { why, next: None }
+    }
+}
+
 /// Which nodes `up` will not touch, and why.
-pub(super) fn refusals<W: Send + Sync + 'static>(walk: &Walk<W>, seen: &Snapshot) -> Vec<(usize, String)> {
+pub(super) fn refusals<W: Send + Sync + 'static>(walk: &Walk<W>, seen: &Snapshot) -> Vec<(usize, Refusal)> {
     let mut refusals = Vec::new();
     // A node stands when it and all that it needs are there and as wanted.
     let mut stands: Vec<bool> = Vec::new();
@@ -21,20 +36,20 @@ pub(super) fn refusals<W: Send + Sync + 'static>(walk: &Walk<W>, seen: &Snapshot
         match looked {
             // What is not wanted any more keeps nothing from being made.
             _ if node.unwanted().is_some() => {}
-            Lookup::Saw(AnyObservation::Foreign(why)) => refusals.push((id, format!("not ours: {why}"))),
+            Lookup::Saw(AnyObservation::Foreign(why)) => refusals.push((id, format!("not ours: {why}").into())),
             Lookup::Saw(sight) => {
                 let changes = changes(node, &walk.world, &seen.known, sight);
                 as_wanted &= changes.is_empty();
                 let certain = changes.into_iter().filter(|(change, _)| differs_anyway(&change.from, &change.to));
                 if let Some(why) = unchangeable(node, certain) {
-                    refusals.push((id, why));
+                    refusals.push((id, why.into()));
                 }
             }
             // Where something below is still missing, it may be what would allow this look.
             Lookup::Fault(fault) if needs_stand => {
                 let fatal = fault.kind == FaultKind::Fatal && !node.watched();
                 if fatal || fault.kind == FaultKind::Denied {
-                    refusals.push((id, fault.to_string()));
+                    refusals.push((id, Refusal { why: fault.to_string(), next: fault.next.clone() }));
                 }
             }
             _ => {}

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::refusal::Refusal;
 use super::snapshot::Snapshot;
 use super::tree::Tree;
 use super::{Failure, Outcome, Walk};
@@ -40,6 +41,12 @@ impl Reason {
     /// A call that failed.
     pub(super) fn of(fault: &Fault) -> Self {
         Self { why: fault.cause(), origin: fault.origin.clone(), next: fault.next.clone(), evidence: Vec::new() }
+    }
+}
+
+impl From<Refusal> for Reason {
+    fn from(refusal: Refusal) -> Self {
+        Self { next: refusal.next, ..refusal.why.into() }
     }
 }
 

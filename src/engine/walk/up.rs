@@ -42,7 +42,7 @@ async fn apply_all<W: Send + Sync + 'static>(run: &Run<'_, W>, seen: Option<Snap
     run.note(&seen);
     let refusals = if run.cancelled() { Vec::new() } else { refusals(run.walk, &seen) };
     if !refusals.is_empty() {
-        refusals.into_iter().for_each(|(id, why)| run.failure(id, why.into()));
+        refusals.into_iter().for_each(|(id, refusal)| run.failure(id, refusal.into()));
         return None;
     }
     let shown = Shown::at_first(&run.walk.graph, &seen);

@@ -21,22 +21,33 @@ use crate::engine::{Action, After, Fault, Found, Given, Node, Observation, Obser
 /// is being cordoned, looks the same for a moment.
 const CERTAIN: Duration = Duration::from_secs(30);
 
+/// Looks further apart than this say nothing of what was between them.
+const APART: Duration = Duration::from_secs(15);
+
 /// The place of the new pods.
 #[derive(Default)]
 pub struct Placement {
-    /// Since when every look has found no room.
-    no_room: Mutex<Option<Instant>>,
+    no_room: Mutex<Option<NoRoom>>,
+}
+
+/// Every look has found no room for these pods.
+struct NoRoom {
+    /// Of these, by the hash of their template.
+    template: String,
+    since: Instant,
+    looked: Instant,
 }
 
 impl Placement {
-    /// Notes what a look found. True: there is no room, and that for long enough to act on it.
-    fn is_certain(&self, no_room: bool) -> bool {
-        let mut since = self.no_room.lock().unwrap_or_else(PoisonError::into_inner);
-        if !no_room {
-            *since = None;
-            return false;
-        }
-        since.get_or_insert_with(Instant::now).elapsed() >= CERTAIN
+    /// Notes for which pods a look found no room, by the hash of their template. True: for long enough to act on it.
+    fn is_certain(&self, no_room: Option<&str>) -> bool {
+        let mut known = self.no_room.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let goes_on = |known: &NoRoom, template| known.template == template && now - known.looked <= APART;
+        let since = known.as_ref().filter(|known| no_room.is_some_and(|template| goes_on(known, template)));
+        let since = since.map_or(now, |known| known.since);
+        *known = no_room.map(|template| NoRoom { template: template.to_owned(), since, looked: now });
+        known.is_some() && now - since >= CERTAIN
     }
 }
 
@@ -52,6 +63,11 @@ fn has_no_room(pod: &Pod) -> bool {
             && condition.reason.as_deref() == Some("Unschedulable")
             && condition.message.as_deref().is_some_and(|message| message.contains("Insufficient"))
     })
+}
+
+/// The hash of the template that a pod is made from.
+fn template(pod: &Pod) -> &str {
+    pod.metadata.labels.as_ref().and_then(|labels| labels.get("pod-template-hash")).map_or("", String::as_str)
 }
 
 impl Observe for Placement {
@@ -74,10 +90,10 @@ impl Observe for Placement {
         let Some(deployment) = api.get(&place.name).await.fault_or_absent()? else { return Ok(Observation::Absent) };
         let Some(stage) = unfinished(&deployment) else { return Ok(Observation::Present(Found::one((), State))) };
         let pods = newest(&client, &deployment, place).await?;
-        let no_room = pods.iter().any(has_no_room);
+        let no_room = pods.iter().find(|pod| has_no_room(pod)).map(template);
         Ok(match self.is_certain(no_room) {
             true => Observation::Present(Found::one((), State)),
-            false if no_room => {
+            false if no_room.is_some() => {
                 Observation::Changing { why: format!("{stage}; no room for them beside the old pods so far"), found: None }
             }
             false => Observation::Changing { why: stage, found: None },
@@ -97,15 +113,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_old_pods_stay_until_there_has_been_no_room_for_half_a_minute() {
-        let placement = Placement::default();
-        assert!(!placement.is_certain(true));
-        tokio::time::advance(CERTAIN / 2).await;
-        assert!(!placement.is_certain(false), "it was for a moment only");
-        assert!(!placement.is_certain(true));
-        tokio::time::advance(CERTAIN - Duration::from_millis(1)).await;
-        assert!(!placement.is_certain(true));
-        tokio::time::advance(Duration::from_millis(1)).await;
-        assert!(placement.is_certain(true));
+        let (placement, pause) = (Placement::default(), Duration::from_secs(5));
+        let looks = async |count: u32, template: Option<&str>| {
+            let mut certain = false;
+            for _ in 0..count {
+                tokio::time::advance(pause).await;
+                certain = placement.is_certain(template);
+            }
+            certain
+        };
+        let enough = 1 + u32::try_from(CERTAIN.as_secs() / pause.as_secs()).unwrap();
+        assert!(!looks(enough - 1, Some("a")).await);
+        assert!(!looks(1, None).await, "it was for a moment only");
+        assert!(!looks(enough - 1, Some("a")).await && looks(1, Some("a")).await);
+        assert!(!looks(enough - 1, Some("b")).await && looks(1, Some("b")).await, "other pods, another question");
+        // Another walk's look, long ago.
+        tokio::time::advance(CERTAIN).await;
+        assert!(!looks(enough - 1, Some("b")).await && looks(1, Some("b")).await);
     }
 
     fn pod(reason: &str, message: &str) -> Pod {

@@ -229,7 +229,7 @@ async fn unlock_says_whose_lease_it_removes_and_that_there_is_none() {
     assert_eq!(asked.code, Some(2), "nobody is there to ask: {asked:?}");
     let said = operator.says(&["unlock"]);
     assert!(said.contains("down by arn:aws:iam::123456789012:user/me on elsewhere since "), "{said}");
-    assert!(said.contains("warning: it looks alive"), "{said}");
+    assert!(said.contains("warning: that run renewed its lease"), "{said}");
     assert!(holder(&cloud).await.is_some());
     local.ask("POST", "ahead?seconds=61");
     let said = operator.says(&["unlock", "--yes"]);

@@ -103,11 +103,11 @@ async fn a_down_without_a_bucket_stops_when_somebody_else_begins() {
     until_held(&local, &mut running);
     make_bucket(&cloud, &cloud.bucket()).await;
     write(&cloud, &cloud.bucket(), &json!({})).await;
-    running.until("another run has begun: up by ");
+    running.until("another run has started: up by ");
     local.ask("POST", "release");
     let ended = running.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.told["error"].as_str().unwrap().contains("another run has begun: up by "), "{ended:?}");
+    assert!(ended.told["error"].as_str().unwrap().contains("another run has started: up by "), "{ended:?}");
     let exists = ended.told["exists_now"].as_array().unwrap();
     assert!(exists.contains(&json!("vpc")), "{exists:?}");
     local.ask("POST", "ahead?seconds=61");
