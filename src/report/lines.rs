@@ -35,8 +35,9 @@ fn of(event: &Event) -> Option<String> {
         Event::Finished { node, did: Some(did), took, .. } => {
             format!("  {node}: {} in {}", words::did(*did), format_duration(*took))
         }
-        Event::Failed(Failure { node, why, origin, .. }) => {
-            format!("  {node}: FAILED: {}", with_origin(why, origin.as_deref()))
+        Event::Failed(Failure { node, why, origin, next, .. }) => {
+            let next = next.as_ref().map(|next| format!("; next: {next}")).unwrap_or_default();
+            format!("  {node}: FAILED: {}{next}", with_origin(why, origin.as_deref()))
         }
         Event::Stopping { why } => {
             let why = why.as_ref().map(|why| format!("{why}; ")).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! The program itself, twice at once.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::lease::{self, KEY};
@@ -168,12 +170,15 @@ async fn a_run_that_slept_longer_than_its_lease_may_not_act_when_it_wakes() {
     let operator = Operator::of(&local);
     let sleeper = up_until(&local, &operator, "ec2:CreateVpc");
     sleeper.signal("STOP");
+    let slept = tokio::time::sleep(lease::Pace::default().give_up + Duration::from_secs(1));
     // Another run takes over what S3 says is over; only this machine's process table speaks against it, and it is not asked.
     local.ask("POST", "ahead?seconds=61");
     local.ask("POST", "release");
     let second = up_until(&local, &operator, "ec2:CreateNatGateway");
     let id = holder(&cloud).await.unwrap()["id"].clone();
     local.reset_calls();
+    // Its own clock is what it asks before each act: S3 may answer later than that.
+    slept.await;
     sleeper.signal("CONT");
     let ended = sleeper.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
