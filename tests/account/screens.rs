@@ -16,6 +16,8 @@ use crate::{down, up};
 /// Compares with `screens/NAME.snap`, without what differs in every run.
 fn screen(name: &str, text: &str) {
     let filters = [
+        // Before the account: the end of a request's id may be twelve digits as well.
+        (r"request [0-9a-fA-F-]{16,}", "request ID"),
         (r"\b(vpc|subnet|igw|nat|rtb|eni|eipalloc|rtbassoc|lt|vpce|i|vol|sg)-[0-9a-f]{8,}", "$1-ID"),
         (r"\b\d{12}\b", "ACCOUNT"),
         (r"\b[0-9A-F]{32}\b", "OIDC-ID"),
@@ -25,7 +27,6 @@ fn screen(name: &str, text: &str) {
         (r"renewed( its lease)? (\d+ s|\d+ ms) ago", "renewed$1 SECONDS ago"),
         // The idle engine of the tests closes its connection, before or after its answer was read.
         (r"(Docker could not build the gateway image): .*", "$1: CAUSE"),
-        (r"request [0-9a-fA-F-]{16,}", "request ID"),
         (r"log: \S+", "log: FILE"),
         (r"/[^\s:,]*/tritondeploy(\.toml|-gateway)?\b", "FOLDER/tritondeploy$1"),
         (r"(up|down) (done|ended) after .*", "$1 $2 after TIME"),
