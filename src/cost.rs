@@ -40,21 +40,25 @@ impl Cost {
         })
     }
 
+    /// What a sum does not have, after it.
+    fn unpriced(&self) -> String {
+        if self.unknown.is_empty() { String::new() } else { format!(" and {}", self.unknown.join(", ")) }
+    }
+
     /// In a few words: `about $0.72/h`.
     #[must_use]
     pub fn brief(&self) -> String {
-        let more = if self.unknown.is_empty() { String::new() } else { format!(" and {}", self.unknown.join(", ")) };
-        format!("about ${:.2}/h{more}", self.total())
+        format!("about ${:.2}/h{}", self.total(), self.unpriced())
     }
 
     /// One line.
     #[must_use]
     pub fn line(&self, region: &str) -> String {
-        let more = if self.unknown.is_empty() { String::new() } else { format!(" and {}", self.unknown.join(", ")) };
         let elsewhere = if region == PRICED_IN { String::new() } else { format!("; {region} differs") };
         format!(
-            "about ${:.2} an hour{more} while idle ({PRICED_IN} on-demand prices up to {PRICED_UNTIL}{elsewhere}; traffic is extra)",
-            self.total()
+            "about ${:.2} an hour{} while idle ({PRICED_IN} on-demand prices up to {PRICED_UNTIL}{elsewhere}; traffic is extra)",
+            self.total(),
+            self.unpriced()
         )
     }
 }

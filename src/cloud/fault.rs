@@ -107,10 +107,9 @@ where
 fn with_step(fault: Fault, origin: &Origin) -> Fault {
     match fault.kind {
         _ if fault.next.is_some() || origin.call.is_empty() => fault,
-        FaultKind::Denied if fault.message.starts_with("the AWS credentials") || fault.message.starts_with("AWS does not") => {
-            fault
+        FaultKind::Denied if forbidden(&origin.code) => {
+            fault.with_next(format!("allow {} for these credentials, or use others", origin.call))
         }
-        FaultKind::Denied => fault.with_next(format!("allow {} for these credentials, or use others", origin.call)),
         FaultKind::Fatal if origin.code.ends_with("LimitExceeded") => {
             fault.with_next("delete what is no longer needed, or ask AWS for more of it (Service Quotas)")
         }
@@ -173,15 +172,7 @@ fn sorted(code: &str, status: u16, told: &str) -> Fault {
         | "OptInRequired"
         | "SignatureDoesNotMatch"
         | "UnrecognizedClientException" => Fault::denied(told).about("AWS does not accept the credentials"),
-        "AccessDenied"
-        | "AccessDeniedException"
-        | "AuthorizationError"
-        | "Blocked"
-        | "Client.UnauthorizedOperation"
-        | "Forbidden"
-        | "UnauthorizedAccess"
-        | "UnauthorizedException"
-        | "UnauthorizedOperation" => Fault::denied(told),
+        code if forbidden(code) => Fault::denied(told),
         // Not applied, and it may be a little later.
         code if throttled(code) || not_yet(code) || in_use(code) || not_there_yet(code) => Fault::try_again(told),
         // What IAM has just made is not known everywhere at once.
@@ -224,6 +215,22 @@ fn skew(told: &str) -> Option<(i64, &'static str)> {
     let (signed, answered) = (time(rest)?, time(rest.split_once('(')?.1)?);
     let seconds = (answered - signed).total(jiff::Unit::Second).ok()?.abs();
     Some((((seconds / 60.0).round() as i64).max(1), side))
+}
+
+/// Who asks is known, and has not got the permission.
+fn forbidden(code: &str) -> bool {
+    matches!(
+        code,
+        "AccessDenied"
+            | "AccessDeniedException"
+            | "AuthorizationError"
+            | "Blocked"
+            | "Client.UnauthorizedOperation"
+            | "Forbidden"
+            | "UnauthorizedAccess"
+            | "UnauthorizedException"
+            | "UnauthorizedOperation"
+    )
 }
 
 fn throttled(code: &str) -> bool {

@@ -1,5 +1,5 @@
 //! The proxy on the way to AWS and to the cluster, as the environment names it. Only HTTPS goes through it: credentials of an
-//! instance or a container come over HTTP from the machine itself, and so does the sandbox.
+//! instance or a container come over HTTP from the machine itself.
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 use http::Uri;

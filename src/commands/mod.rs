@@ -283,16 +283,20 @@ fn ended(outcome: &Outcome, next: String) -> Result<(), Error> {
     if !outcome.blocked.is_empty() {
         why.push(format!("skipped because of the failures above: {}", words::brief(&outcome.blocked)));
     }
-    let mut steps: Vec<&str> = outcome.failures.iter().filter_map(|failure| failure.next.as_deref()).collect();
-    let mut known = HashSet::new();
-    steps.retain(|step| known.insert(*step));
-    let next = if steps.is_empty() { next } else { format!("{}; then {next}", steps.join("; ")) };
+    let next = steps_before(outcome.failures.iter().filter_map(|failure| failure.next.as_deref()), next);
     let why = why.join("\n  ");
     let ended = match outcome.interrupted {
         true => Error::interrupted(format!("stopped; before that:\n  {why}"), next),
         false => Error::failed(why, next),
     };
     Err(ended.with_existing(exists, may_exist))
+}
+
+/// What is to be done first, each step once, before what is to be typed then.
+fn steps_before<'a>(steps: impl IntoIterator<Item = &'a str>, then: String) -> String {
+    let mut known = HashSet::new();
+    let steps: Vec<&str> = steps.into_iter().filter(|step| known.insert(*step)).collect();
+    if steps.is_empty() { then } else { format!("{}; then {then}", steps.join("; ")) }
 }
 
 /// Each cause with the nodes that it stopped, and its evidence, without saying a line twice.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::data::{self, Stored};
-use super::{Session, ended, fault, lock, plan};
+use super::{Session, ended, lock, plan, steps_before};
 use crate::cli;
 use crate::cloud::Cloud;
 use crate::cloud::admins;
@@ -42,7 +42,7 @@ pub(super) async fn run(session: &Session, asked: &cli::Up) -> Result<(), Error>
         let data = Stored::orphaned(session, &cloud, &survey).await;
         plan::present(&cloud, &inventory.orphans, &survey, &data);
     }
-    preflight(session, &cloud, &survey).await?;
+    preflight(session, &cloud, &inventory.machine, &survey).await?;
     let unchanged = if changes_something(&survey) { None } else { Some(apply(session, walk, &survey, Some(seen)).await) };
     let outcome = match unchanged {
         // Nothing had to be done, or it failed without an act.
@@ -143,7 +143,7 @@ async fn apply(session: &Session, mut walk: Walk<Cloud>, shown: &Report, seen: O
 }
 
 /// What can be known to fail is said before anything is created.
-async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<(), Error> {
+async fn preflight(session: &Session, cloud: &Cloud, machine: &Machine, survey: &Report) -> Result<(), Error> {
     let foreign = survey.nodes.iter().filter_map(|seen| match &seen.status {
         Status::Foreign { why } => Some(format!("{}: not ours: {why}", seen.node)),
         _ => None,
@@ -164,10 +164,9 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
         );
         return Err(Error::failed(refused.join("\n  "), next));
     }
-    let mut steps: Vec<&str> = survey.nodes.iter().filter_map(|seen| seen.next.as_deref()).collect();
-    steps.dedup();
-    if !refused.is_empty() && !steps.is_empty() {
-        let next = format!("{}; then {}; nothing was changed", steps.join("; "), session.again("up"));
+    let mut steps = survey.nodes.iter().filter_map(|seen| seen.next.as_deref()).peekable();
+    if !refused.is_empty() && steps.peek().is_some() {
+        let next = format!("{}; nothing was changed", steps_before(steps, session.again("up")));
         return Err(Error::failed(refused.join("\n  "), next));
     }
     if !refused.is_empty() {
@@ -182,12 +181,11 @@ async fn preflight(session: &Session, cloud: &Cloud, survey: &Report) -> Result<
     }
     session.served(cloud, "up").await?;
     if survey.nodes.iter().any(|seen| &*seen.node == "node-group" && seen.status != Status::Present || scales(seen)) {
-        quota(session, cloud).await?;
+        quota(session, cloud, machine).await?;
     }
     if survey.nodes.iter().any(|seen| &*seen.node == "gateway-image" && seen.status != Status::Present) {
-        let again = session.again("up");
         gateway_image::preflight(cloud).await.map_err(|why| {
-            let next = why.next.as_ref().map_or_else(|| again.clone(), |next| format!("{next}; then {again}"));
+            let next = steps_before(why.next.as_deref(), session.again("up"));
             Error::failed(format!("gateway-image: {why}"), format!("{next}; nothing was created"))
         })?;
     }
@@ -200,9 +198,8 @@ fn scales(seen: &NodeReport) -> bool {
 }
 
 /// Whether the account may run the nodes: EC2 itself says so only after the cluster has been made. Who may not ask goes on.
-async fn quota(session: &Session, cloud: &Cloud) -> Result<(), Error> {
-    let machine = Machine::read(&cloud.aws, &cloud.config).await.map_err(|why| fault(&why, "look at the instance type"))?;
-    match quota::shortage(&cloud.aws, &cloud.config, &machine).await {
+async fn quota(session: &Session, cloud: &Cloud, machine: &Machine) -> Result<(), Error> {
+    match quota::shortage(&cloud.aws, &cloud.config, machine).await {
         Ok(None) => Ok(()),
         Ok(Some(shortage)) => {
             let next = format!("{}; then {}; nothing was changed", shortage.next(), session.again("up"));

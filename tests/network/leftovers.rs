@@ -2,11 +2,24 @@ use std::time::Duration;
 
 use aws_sdk_ec2::types::{Filter, ResourceType, VpcEndpointType};
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, ProtocolEnum, Tag};
+use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::tags::Tags;
 use tritondeploy::config::Config;
 
 use crate::{Said, account, down, up, walk_and_listen};
 use tritondeploy_support::local_aws::LocalAws;
+
+fn within(vpc: &str) -> Filter {
+    Filter::builder().name("vpc-id").values(vpc).build()
+}
+
+/// The VPC, and one of its subnets.
+async fn place(cloud: &Cloud) -> (String, String) {
+    let vpc = account::vpc(cloud).await;
+    let subnets = cloud.aws.ec2.describe_subnets().filters(within(&vpc)).send().await.unwrap();
+    let subnet = subnets.subnets().first().and_then(|subnet| subnet.subnet_id()).unwrap().to_owned();
+    (vpc, subnet)
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_kubernetes_left_behind_goes_with_the_network() {
@@ -14,10 +27,8 @@ async fn what_kubernetes_left_behind_goes_with_the_network() {
     let cloud = local.cloud(Config::default()).await;
     up(&cloud).await;
     let (ec2, elb) = (&cloud.aws.ec2, &cloud.aws.elb);
-    let vpc = account::vpc(&cloud).await;
-    let here = Filter::builder().name("vpc-id").values(&vpc).build();
-    let subnets = ec2.describe_subnets().filters(here).send().await.unwrap();
-    let subnet = subnets.subnets().first().and_then(|subnet| subnet.subnet_id()).unwrap();
+    let (vpc, subnet) = place(&cloud).await;
+    let subnet = subnet.as_str();
     let owned = format!("kubernetes.io/cluster/{}", cloud.config.name);
 
     let tag = Tag::builder().key(&owned).value("owned").build();
@@ -62,10 +73,8 @@ async fn down_names_what_holds_the_network_and_goes_on_when_it_is_gone() {
     let cloud = local.cloud(Config::default()).await;
     up(&cloud).await;
     let ec2 = &cloud.aws.ec2;
-    let vpc = account::vpc(&cloud).await;
-    let here = Filter::builder().name("vpc-id").values(&vpc).build();
-    let subnets = ec2.describe_subnets().filters(here).send().await.unwrap();
-    let subnet = subnets.subnets().first().and_then(|subnet| subnet.subnet_id()).unwrap();
+    let (_, subnet) = place(&cloud).await;
+    let subnet = subnet.as_str();
     let call = ec2.create_network_interface().subnet_id(subnet).description("a database of somebody else");
     let interface = call.send().await.unwrap().network_interface.and_then(|i| i.network_interface_id).unwrap();
 
@@ -92,10 +101,8 @@ async fn what_guard_duty_put_into_our_network_goes_with_it() {
     let cloud = local.cloud(Config::default()).await;
     up(&cloud).await;
     let ec2 = &cloud.aws.ec2;
-    let vpc = account::vpc(&cloud).await;
-    let here = Filter::builder().name("vpc-id").values(&vpc).build();
-    let subnets = ec2.describe_subnets().filters(here.clone()).send().await.unwrap();
-    let subnet = subnets.subnets().first().and_then(|subnet| subnet.subnet_id()).unwrap();
+    let (vpc, subnet) = place(&cloud).await;
+    let subnet = subnet.as_str();
     let name = format!("GuardDutyManagedSecurityGroup-{vpc}");
     let call = ec2.create_security_group().group_name(&name).description("Associated with VPC and tagged as GuardDutyManaged");
     let group = call.vpc_id(&vpc).send().await.unwrap().group_id.unwrap();
@@ -107,5 +114,5 @@ async fn what_guard_duty_put_into_our_network_goes_with_it() {
     };
     endpoint("guardduty-data", Tags::default().with("GuardDutyManaged", "true")).await;
     down(&cloud).await;
-    assert!(ec2.describe_security_groups().filters(here).send().await.unwrap().security_groups().is_empty());
+    assert!(ec2.describe_security_groups().filters(within(&vpc)).send().await.unwrap().security_groups().is_empty());
 }
