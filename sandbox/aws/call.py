@@ -49,6 +49,7 @@ class Call:
     operation: str = ""
     params: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)  # from a hook before to one after
+    unreadable: str = ""  # why the parameters cannot be read, where they cannot
 
     def read_operation(self) -> None:
         """Sets operation and params; an operation that the model does not know stays empty."""
@@ -61,17 +62,20 @@ class Call:
             # Bodies are objects, and the rest is in the URL: what the rules want of S3 is read where it is wanted.
             self.params = dict(in_path)
             return
-        parser = PROTOCOL_PARSERS[self._protocol()](model)
-        self.params = parser.parse(
-            {
-                "method": self.request.method,
-                "values": self.request.values,
-                "headers": self.request.headers,
-                "body": self.request.data,
-                "url_path": self.request.path,
-                "url_params": in_path,
-            }
-        )
+        parser = PROTOCOL_PARSERS[self.protocol](model)
+        try:
+            self.params = parser.parse(
+                {
+                    "method": self.request.method,
+                    "values": self.request.values,
+                    "headers": self.request.headers,
+                    "body": self.request.data,
+                    "url_path": self.request.path,
+                    "url_params": in_path,
+                }
+            )
+        except (ValueError, TypeError, AttributeError) as error:  # a word where a number is wanted, and the like
+            self.unreadable = str(error)
 
     @property
     def mutating(self) -> bool:
@@ -87,7 +91,7 @@ class Call:
 
     @property
     def is_json(self) -> bool:
-        return self._protocol() in ("json", "rest-json")
+        return self.protocol in ("json", "rest-json")
 
     def result(self, value: Any) -> Response:
         return self._serialized(value)
@@ -95,16 +99,18 @@ class Call:
     def error(self, error: AwsError) -> Response:
         return self._serialized(error, error.status)
 
-    def _model(self) -> ServiceModel:
+    @property
+    def model(self) -> ServiceModel:
         return get_service_model(self.service)
 
-    def _protocol(self) -> str:
-        return determine_request_protocol(self._model(), self.request.content_type)
+    @property
+    def protocol(self) -> str:
+        return determine_request_protocol(self.model, self.request.content_type)
 
     def _serialized(self, value: Any, status: int | None = None) -> Response:
-        model = self._model()
+        model = self.model
         operation = model.operation_model(self.operation) if self.operation else OperationModel({}, model)
-        serializer = get_serializer_class(model.service_name, self._protocol())(
+        serializer = get_serializer_class(model.service_name, self.protocol)(
             operation_model=operation,
             context=SerializationContext(self.request_id),
             value_picker=XFormedAttributePicker(),

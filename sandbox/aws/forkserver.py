@@ -1,8 +1,9 @@
 """Local AWSs that are up at once: loading moto and the service models takes seconds of a processor, so one process does
 it and forks for everyone who connects.
 
-A connection sends one line, `--speed 600 --pretend`, and gets what `python -m aws` prints. The AWS ends with its
-connection, so that a test that is killed leaves none; the fork server itself ends with its standard input.
+A connection sends one line, `--speed 600 --pretend`, and gets what `python -m aws --strict` prints with these arguments.
+The AWS ends with its connection, so that a test that is killed leaves none; the fork server itself ends with its
+standard input.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def _child(connection: socket.socket, serve: Callable[[list[str], TextIO], objec
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         mock_random.seed()  # or all of them give the same ids
         with connection, connection.makefile("rw", encoding="utf-8") as stream:
-            serve(stream.readline().split(), stream)
+            serve(["--strict", *stream.readline().split()], stream)
             stream.flush()
             stream.read()
         status = 0

@@ -18,6 +18,7 @@ class Sandbox:
     world: World
     clock: Clock
     calls: Calls = field(default_factory=Calls)
+    strict: bool = False  # an answer that breaks the service's model is an error: tests want to see it
     leak_interfaces: bool = False  # nodes that end leave an interface of the CNI behind
     holding: Holding = field(default_factory=Holding)
     # What the tagging API has noticed, by region: (ARN, tags). None: everything.

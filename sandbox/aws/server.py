@@ -47,12 +47,14 @@ class Server:
         self._http.server_close()
 
 
-def serve(world: World, host: str = "0.0.0.0", port: int = 4566, speed: float = 60.0, user: str = "sandbox") -> Server:
-    """Listens and returns at once; a thread serves. Port 0 picks a free one."""
+def serve(
+    world: World, host: str = "0.0.0.0", port: int = 4566, speed: float = 60.0, user: str = "sandbox", strict: bool = False
+) -> Server:
+    """Listens and returns at once; a thread serves. Port 0 picks a free one. `strict`: see Sandbox."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # Signature errors and the like are common to all services, and in no service's model.
     warnings.filterwarnings("ignore", message=".*does not match an error shape in service models.*")
-    sandbox = Sandbox(world, Clock(speed))
+    sandbox = Sandbox(world, Clock(speed), strict=strict)
     rules.install(sandbox)
     access_key, secret_key = principals.new_user(user)
     http = make_server(host, port, Application(sandbox), threaded=True, request_handler=_Handler)

@@ -31,7 +31,7 @@ class Account(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         if Account._shared is None:
-            Account._shared = serve(OfflineWorld(pretend=True), "127.0.0.1", 0, speed=600)
+            Account._shared = serve(OfflineWorld(pretend=True), "127.0.0.1", 0, speed=600, strict=True)
         cls.server = Account._shared
 
     def setUp(self) -> None:
@@ -52,12 +52,17 @@ class Account(unittest.TestCase):
             lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", "", "", 3, "")
             self.fail("something is left:\n" + "\n".join(lines))
 
-    def client(self, service: str, **other: str) -> Any:
+    def client(self, service: str, unchecked: bool = False, **other: str) -> Any:
+        """Unchecked: it sends whatever it is given."""
         keys = {"aws_access_key_id": self.server.access_key, "aws_secret_access_key": self.server.secret_key}
         return boto3.client(
             service,
             endpoint_url=f"http://127.0.0.1:{self.server.port}",
-            config=Config(retries={"total_max_attempts": 1}, signature_version="s3v4" if service == "s3" else None),
+            config=Config(
+                retries={"total_max_attempts": 1},
+                signature_version="s3v4" if service == "s3" else None,
+                parameter_validation=not unchecked,
+            ),
             **({"region_name": "us-east-1"} | keys | other),
         )
 
