@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
+from xml.sax.saxutils import escape
 
 from moto.core.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS
@@ -97,7 +98,16 @@ class Call:
         return self._serialized(value)
 
     def error(self, error: AwsError) -> Response:
+        if self.service == "s3":
+            return self._error_of_s3(error)
         return self._serialized(error, error.status)
+
+    def _error_of_s3(self, error: AwsError) -> Response:
+        """With members that no model has."""
+        told = {"Code": error.code, "Message": error.message, **error.members, "RequestId": self.request_id, "HostId": "sandbox"}
+        body = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in told.items())
+        text = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{body}</Error>'
+        return Response(text, status=error.status or 400, headers=error.headers, content_type="application/xml")
 
     @property
     def model(self) -> ServiceModel:

@@ -13,5 +13,7 @@ class AwsError(ServiceException):
     def __init__(self, code: str, message: str, status: int | None = None, **members: Any) -> None:
         super().__init__(code, message)
         self.status = status  # None: the model's, else 400
+        self.members = members
+        self.headers: dict[str, str] = {}
         for name, value in members.items():
             setattr(self, name, value)

@@ -19,8 +19,8 @@ from .plans import FLOATS, INTEGERS, Plan
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
 # What surrounds the members in an answer by EC2's protocol.
 REQUEST_ID = "requestId"
-# AWS's own words, in what moto ships of AWS's answers, that are newer than botocore's enums.
-NEWER = {"metal-compatibility"}
+# What AWS says although botocore's enums have it otherwise, by the shapes' names.
+BESIDE = {("SupportedAdditionalProcessorFeature", "metal-compatibility"), ("AttachmentStatus", "available")}
 
 
 def problems(call: Call, response: Response) -> list[str]:
@@ -145,7 +145,7 @@ def _text(plan: Plan, text: str, path: str, ec2: bool) -> Iterator[str]:
     """EC2 writes some of its enums in lower case, where botocore has them otherwise (states of VPC endpoints)."""
     kind = plan.kind
     if kind == "string":
-        if plan.enum and text not in plan.enum and not (ec2 and text.lower() in plan.lowered) and text not in NEWER:
+        if plan.enum and text not in plan.enum and not (ec2 and text.lower() in plan.lowered) and (plan.name, text) not in BESIDE:
             yield f"{path} is none of the model's values: {text!r}"
     elif kind == "boolean":
         if text not in ("true", "false"):

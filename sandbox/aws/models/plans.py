@@ -19,6 +19,7 @@ class Plan:
     def __init__(self, service: str, shape: Any) -> None:
         self._service = service
         self._shape = shape
+        self.name: str = shape.name
         self.kind: str = shape.type_name
         self.flattened = bool(shape.serialization.get("flattened"))
         self.document = bool(getattr(shape, "is_document_type", False))

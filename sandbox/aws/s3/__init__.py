@@ -1,5 +1,5 @@
 """Amazon S3, where moto is kinder than AWS. Importing it registers the rules."""
 
-from . import buckets, checksums, listings, objects
+from . import answers, buckets, checksums, conditions, listings, objects, regions, uploads
 
-__all__ = ["buckets", "checksums", "listings", "objects"]
+__all__ = ["answers", "buckets", "checksums", "conditions", "listings", "objects", "regions", "uploads"]
