@@ -34,6 +34,8 @@ def authenticate(call: Call, signed: Signed | None, body: bytes) -> None:
 def refusal(call: Call, bad: BadSignature) -> AwsError:
     message = str(bad)
     if call.service == "s3":
+        if bad.reason == "skewed":
+            message = "The difference between the request time and the current time is too large."
         code = {
             "skewed": "RequestTimeTooSkewed",
             "expired": "AccessDenied",
@@ -44,7 +46,7 @@ def refusal(call: Call, bad: BadSignature) -> AwsError:
         return AwsError(code, message, 400 if bad.reason in ("body", "incomplete", "region") else 403)
     if call.service == "ec2":
         if bad.reason in ("skewed", "expired"):
-            return AwsError("RequestExpired", message, 400)
+            return AwsError("RequestExpired", "Request has expired.", 400)
         if bad.reason == "region":
             return AwsError("AuthFailure", message, 401)
         return AwsError("AuthFailure", "AWS was not able to validate the provided access credentials", 401)

@@ -50,13 +50,26 @@ def authorize(call: Call) -> None:
         _hide_what_is_missing(call, documents)
 
 
-def denied(call: Call, action: str) -> AwsError:
+def denied(call: Call, action: str, resource: str | None = None) -> AwsError:
     who = call.principal.arn if call.principal else "anonymous"
+    if call.service == "eks":
+        resource = f"arn:aws:eks:{call.region}:{call.account}:{_path_in_eks(call)}"
+    on = f" on resource: {resource}" if resource else ""
     message = (
-        f"User: {who} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
+        f"User: {who} is not authorized to perform: {action}{on} because no identity-based policy allows the {action} action"
     )
+    if call.service == "ec2":
+        message = f"You are not authorized to perform this operation. {message}"
     code = {"s3": "AccessDenied", "ec2": "UnauthorizedOperation"}.get(call.service)
     return AwsError(code or ("AccessDeniedException" if call.is_json else "AccessDenied"), message, 403)
+
+
+def _path_in_eks(call: Call) -> str:
+    cluster = call.params.get("clusterName") or call.params.get("name") or "*"
+    for kind in ("nodegroup", "addon"):
+        if name := call.params.get(f"{kind}Name"):
+            return f"{kind}/{cluster}/{name}"
+    return f"cluster/{cluster}"
 
 
 def policies_of(who: Principal) -> list[Any]:

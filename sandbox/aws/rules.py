@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import ec2, ecr, eks, elbv2, iam, quotas, s3, sts, tagging
-from .ec2 import endpoints, nat_gateways
+from .ec2 import births, endpoints, nat_gateways
 from .elbv2 import balancers, forwarding
 from .sandbox import Sandbox
 
@@ -11,7 +11,7 @@ __all__ = ["ec2", "ecr", "eks", "elbv2", "iam", "install", "quotas", "s3", "sts"
 
 
 def install(sandbox: Sandbox) -> None:
-    for part in (nat_gateways, endpoints, balancers):
+    for part in (births, nat_gateways, endpoints, balancers):
         sandbox.settlers.append(lambda part=part: part.settle(sandbox))
     ecr.repositories.install(sandbox)
     forwarding.start(sandbox)

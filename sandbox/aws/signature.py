@@ -113,8 +113,16 @@ def _check_date(signed: Signed) -> None:
             raise BadSignature("expired", "Request has expired")
         if date > now + SKEW:
             raise BadSignature("skewed", "Request is not yet valid")
-    elif abs(now - date) > SKEW:
-        raise BadSignature("skewed", "The difference between the request time and the current time is too large.")
+    elif date < now - SKEW:
+        message = f"Signature expired: {signed.date} is now earlier than {_basic(now - SKEW)} ({_basic(now)} - 15 min.)"
+        raise BadSignature("skewed", message)
+    elif date > now + SKEW:
+        message = f"Signature not yet current: {signed.date} is still later than {_basic(now + SKEW)} ({_basic(now)} + 15 min.)"
+        raise BadSignature("skewed", message)
+
+
+def _basic(moment: datetime.datetime) -> str:
+    return f"{moment:%Y%m%dT%H%M%SZ}"
 
 
 def _path(request: Request, signed: Signed) -> str:

@@ -1,15 +1,33 @@
 """Amazon EC2, where moto is kinder than AWS. Importing it registers the rules."""
 
-from . import addresses, deletes, endpoints, interfaces, launch_templates, nat_gateways, routes, tags, topology
+from . import (
+    addresses,
+    births,
+    deletes,
+    endpoints,
+    groups,
+    interfaces,
+    launch_templates,
+    members,
+    nat_gateways,
+    routes,
+    tags,
+    topology,
+    words,
+)
 
 __all__ = [
     "addresses",
+    "births",
     "deletes",
     "endpoints",
+    "groups",
     "interfaces",
     "launch_templates",
+    "members",
     "nat_gateways",
     "routes",
     "tags",
     "topology",
+    "words",
 ]

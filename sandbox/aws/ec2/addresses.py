@@ -23,7 +23,8 @@ elastic_ip_addresses.random_ip = lambda: f"198.51.100.{next(_numbers)}"
 def check_release(sandbox: Sandbox, call: Call) -> None:
     found = find(call)
     if found is not None and found.association_id:
-        raise AwsError("InvalidIPAddress.InUse", f"Address {found.public_ip} is in use.")
+        # Not InvalidIPAddress.InUse: who holds it is another service, and EC2 speaks of permission.
+        raise AwsError("AuthFailure", "You do not have permission to access the specified resource.", 400)
 
 
 @before("ec2", "AssociateAddress")

@@ -52,7 +52,7 @@ def check_vpc(sandbox: Sandbox, call: Call) -> None:
     names += [
         f"VPC endpoint {endpoint.id}"
         for endpoint in ec2.vpc_end_points.values()
-        if endpoint.vpc_id == vpc and endpoint.state != "deleted"
+        if endpoint.vpc_id == vpc
     ]
     holders.refuse(f"The vpc '{vpc}' has dependencies and cannot be deleted.", names)
 
@@ -95,3 +95,11 @@ def leave_endpoints(sandbox: Sandbox, call: Call, response: Any) -> None:
     for endpoint in backends.ec2(call.region).vpc_end_points.values():
         if call.params["RouteTableId"] in (endpoint.route_table_ids or []):
             endpoint.route_table_ids.remove(call.params["RouteTableId"])
+
+
+@before("ec2", "DeleteInternetGateway")
+def check_gateway(sandbox: Sandbox, call: Call) -> None:
+    found = backends.ec2(call.region).internet_gateways.get(call.params["InternetGatewayId"])
+    if found is not None and found.vpc:
+        message = f"The internetGateway '{found.id}' has dependencies and cannot be deleted."
+        holders.refuse(message, [f"its attachment to {found.vpc.id}"])

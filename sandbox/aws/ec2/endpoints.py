@@ -1,4 +1,6 @@
-"""VPC endpoints: gone a moment after their delete, with their routes; moto keeps them for ever, or stumbles."""
+"""VPC endpoints: an interface endpoint is pending at first, each is `deleting` for a while and gone then, with its routes;
+moto keeps them for ever, or stumbles.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,24 @@ from ..call import Call
 from ..hooks import after, handles
 from ..sandbox import Sandbox
 
-DELETING = 20  # AWS seconds
+# AWS seconds
+PENDING = 60
+DELETING = 20
 
 
 @after("ec2", "CreateVpcEndpoint")
 def fill_in_type(sandbox: Sandbox, call: Call, response: Any) -> None:
+    """A gateway endpoint is there at once; what moto leaves empty is shown all the same."""
+    text = response.get_data(as_text=True)
     for endpoint in backends.ec2(call.region).vpc_end_points.values():
         endpoint.vpc_endpoint_type = endpoint.vpc_endpoint_type or "Gateway"
+        for name in ("subnet_ids", "dns_entries"):
+            setattr(endpoint, name, getattr(endpoint, name) or [])
+        endpoint.private_dns_enabled = bool(endpoint.private_dns_enabled)
+        new = f"<vpcEndpointId>{endpoint.id}</vpcEndpointId>" in text
+        if new and endpoint.vpc_endpoint_type == "Interface":
+            endpoint.state, endpoint.due = "pending", sandbox.clock.due(PENDING)
+            response.set_data(text.replace("<state>available</state>", "<state>pending</state>"))
 
 
 @handles("ec2", "DeleteVpcEndpoints")
@@ -27,9 +40,9 @@ def delete_vpc_endpoints(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         if endpoint is None:
             error = {"Code": "InvalidVpcEndpointId.NotFound", "Message": f"The Vpc Endpoint Id '{wanted}' does not exist"}
             unsuccessful.append({"ResourceId": wanted, "Error": error})
-        elif endpoint.state != "deleted":
+        elif endpoint.state != "deleting":
             _let_go(ec2, endpoint)
-            endpoint.state = "deleted"
+            endpoint.state = "deleting"
             endpoint.due = sandbox.clock.due(DELETING)  # type: ignore[attr-defined]
     return {"Unsuccessful": unsuccessful}
 
@@ -49,6 +62,10 @@ def _let_go(ec2: Any, endpoint: Any) -> None:
 def settle(sandbox: Sandbox) -> None:
     for ec2 in backends.all_ec2():
         for endpoint in list(ec2.vpc_end_points.values()):
-            if endpoint.state == "deleted" and sandbox.clock.reached(getattr(endpoint, "due", 0)):
-                ec2.vpc_end_points.pop(endpoint.id, None)
-                sandbox.timeline.note("vpc-endpoint", endpoint.id, "gone", sandbox.clock.unix(endpoint.due))
+            if endpoint.state not in ("pending", "deleting") or not sandbox.clock.reached(getattr(endpoint, "due", 0)):
+                continue
+            if endpoint.state == "pending":
+                endpoint.state = "available"
+                continue
+            ec2.vpc_end_points.pop(endpoint.id, None)
+            sandbox.timeline.note("vpc-endpoint", endpoint.id, "gone", sandbox.clock.unix(endpoint.due))

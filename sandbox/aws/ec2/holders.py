@@ -1,17 +1,21 @@
-"""Who holds a resource? AWS only says that there are dependencies; here the answer names them too."""
+"""Who holds a resource? AWS only says that there are dependencies; here the log names them."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 from ..errors import AwsError
 
+log = logging.getLogger("aws")
+
 
 def refuse(message: str, holders: Iterable[str]) -> None:
     """Raises DependencyViolation if anything holds it."""
     if names := list(holders):
-        raise AwsError("DependencyViolation", f"{message} (held by {', '.join(names)})")
+        log.info("DependencyViolation: %s (held by %s)", message, ", ".join(names))
+        raise AwsError("DependencyViolation", message)
 
 
 def interface(found: Any) -> str:

@@ -10,7 +10,7 @@ from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from .. import backends
 from ..call import Call
 from ..errors import AwsError
-from ..hooks import before
+from ..hooks import after, before
 from ..sandbox import Sandbox
 
 
@@ -24,6 +24,15 @@ def check_interface(sandbox: Sandbox, call: Call) -> None:
         raise AwsError("OperationNotPermitted", message)
     if found.status == "in-use" or found.instance is not None:
         raise AwsError("InvalidParameterValue", f"Network interface '{found.id}' is currently in use.")
+
+
+@after("ec2", "TerminateInstances")
+def forget_primary(sandbox: Sandbox, call: Call, response: Any) -> None:
+    """An instance's first interface goes with it; moto keeps it, in use."""
+    ec2 = backends.ec2(call.region)
+    for found in list(ec2.enis.values()):
+        if found.instance is not None and found.instance.id in call.params["InstanceIds"] and found.device_index == 0:
+            ec2.enis.pop(found.id, None)
 
 
 def of_service(region: str, subnet: str, groups: list[str], description: str, requester: str) -> NetworkInterface:

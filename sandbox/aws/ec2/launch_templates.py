@@ -1,4 +1,4 @@
-"""Launch templates: moto puts the template's own tags among those for instances."""
+"""Launch templates: moto puts the template's own tags among those for instances, and says little of one that went."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import backends
 from ..call import Call
-from ..hooks import after
+from ..hooks import after, before
 from ..sandbox import Sandbox
 
 
@@ -22,3 +22,20 @@ def leave_own_tags_out(sandbox: Sandbox, call: Call, response: Any) -> None:
                 version.data["TagSpecifications"] = for_others
             else:
                 del version.data["TagSpecifications"]
+
+
+@before("ec2", "DeleteLaunchTemplate")
+def remember(sandbox: Sandbox, call: Call) -> None:
+    ec2 = backends.ec2(call.region)
+    identifier = call.params.get("LaunchTemplateId") or ec2.launch_template_name_to_ids.get(call.params.get("LaunchTemplateName"))
+    call.notes["template"] = ec2.launch_templates.get(identifier)
+
+
+@after("ec2", "DeleteLaunchTemplate")
+def tell(sandbox: Sandbox, call: Call, response: Any) -> None:
+    template: Any = call.notes["template"]
+    told = {"createTime": f"{template.create_time:%Y-%m-%dT%H:%M:%SZ}", "createdBy": call.principal.arn if call.principal else ""}
+    told["latestVersionNumber"] = template.latest_version_number
+    text, ending = response.get_data(as_text=True), "</launchTemplate>"
+    added = "".join(f"<{name}>{value}</{name}>" for name, value in told.items() if f"<{name}>" not in text)
+    response.set_data(text.replace(ending, added + ending))

@@ -30,19 +30,18 @@ def check_create(sandbox: Sandbox, call: Call) -> None:
         raise AwsError("MissingParameter", "The request must include the AllocationId parameter.")
     found = addresses.find(call)
     if found is None:
-        raise AwsError("InvalidAllocationID.NotFound", f"The allocation ID '{call.params['AllocationId']}' does not exist")
-    if found.association_id:
-        message = f"Elastic IP address [{found.allocation_id}] is already associated"
-        raise AwsError("Resource.AlreadyAssociated", message)
+        raise AwsError("InvalidElasticIpID.NotFound", f"The elasticIp ID '{call.params['AllocationId']}' does not exist")
 
 
 # moto shows the gateway as it is made: it has to be born pending, with an address of its subnet.
 _moto_create = EC2Backend.create_nat_gateway
 
 
-def _create(self: EC2Backend, subnet_id: str, *args: Any, **kwargs: Any) -> NatGateway:
+def _create(self: EC2Backend, subnet_id: str, allocation_id: str, *args: Any, **kwargs: Any) -> NatGateway:
     address = free_address(self, self.get_subnet(subnet_id))
-    gateway = _moto_create(self, subnet_id, *args, **kwargs)
+    # One that somebody has already is taken all the same, and told of when the gateway fails.
+    taken = any(found.allocation_id == allocation_id and found.association_id for found in self.addresses)
+    gateway = _moto_create(self, subnet_id, "" if taken else allocation_id, *args, **kwargs)
     gateway.state = "pending"
     gateway.private_ip = address
     interface = gateway._eni
@@ -52,7 +51,10 @@ def _create(self: EC2Backend, subnet_id: str, *args: Any, **kwargs: Any) -> NatG
     interface.requester_managed, interface.status = True, "in-use"
     interface.requester_id, interface.interface_type = "amazon-aws", "nat_gateway"
     interface._group_set = []
-    gateway.address_set[0]["privateIp"] = address
+    gateway.address_set[0] |= {"privateIp": address, "isPrimary": True, "status": "succeeded"}
+    if taken:
+        gateway.taken = allocation_id  # type: ignore[attr-defined]
+        gateway.address_set[0] |= {"allocationId": allocation_id, "status": "failed"}
     return gateway
 
 
@@ -134,12 +136,17 @@ def _settle(sandbox: Sandbox, ec2: EC2Backend, gateway: Any) -> None:
 def _pass(sandbox: Sandbox, ec2: EC2Backend, gateway: Any) -> None:
     if gateway.state == "pending":
         attached = any(found.vpc and found.vpc.id == gateway.vpc_id for found in ec2.internet_gateways.values())
-        if attached:
+        taken = getattr(gateway, "taken", None)
+        if attached and not taken:
             gateway.state, gateway.due = "available", None
             return
         gateway.state = "failed"
-        gateway.failure_code = "Gateway.NotAttached"
-        gateway.failure_message = f"Network {gateway.vpc_id} has no Internet gateway attached"
+        gateway.failure_code = "Resource.AlreadyAssociated" if taken else "Gateway.NotAttached"
+        gateway.failure_message = (
+            f"Elastic IP address [{taken}] is already associated"
+            if taken
+            else f"Network {gateway.vpc_id} has no Internet gateway attached"
+        )
         _let_go(ec2, gateway)
         gateway.due = sandbox.clock.due(GHOST)
     elif gateway.state == "deleting":

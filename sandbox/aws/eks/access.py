@@ -87,8 +87,8 @@ def associate_access_policy(sandbox: Sandbox, call: Call) -> dict[str, Any]:
     if policy not in map(versions.access_policy_arn, versions.ACCESS_POLICIES):
         raise AwsError("InvalidParameterException", f"The specified policyArn is invalid: {policy}")
     if entry.kind != "STANDARD":
-        message = f"Access policies cannot be associated with an access entry of type {entry.kind}"
-        raise AwsError("InvalidRequestException", message)
+        message = 'This operation can only be performed on Access Entries with a type of "STANDARD".'
+        raise AwsError("InvalidParameterException", message)
     scope = {"type": scope.get("type", "cluster"), "namespaces": scope.get("namespaces", [])}
     if scope["type"] == "namespace" and not scope["namespaces"]:
         raise AwsError("InvalidParameterException", "A namespace access scope names at least one namespace.")
@@ -120,7 +120,9 @@ def disassociate_access_policy(sandbox: Sandbox, call: Call) -> dict[str, Any]:
 
 
 def principal_id(arn: str) -> str | None:
-    """IAM's own id of a user or role: what an entry is bound to."""
+    """IAM's own id of a user or role: what an entry is bound to. The root user's is the account's."""
+    if arn == f"arn:aws:iam::{backends.ACCOUNT}:root":
+        return backends.ACCOUNT
     if role := roles.find(arn):
         return role.id
     return next((user.id for user in backends.iam().users.values() if user.arn == arn), None)
@@ -140,13 +142,16 @@ def _cluster(call: Call) -> Cluster:
 def _entry(call: Call) -> AccessEntry:
     entry = _cluster(call).entries.get(call.params["principalArn"])
     if entry is None:
-        message = f"The specified principalArn could not be found. You cannot use it: {call.params['principalArn']}"
+        message = (
+            "The specified principalArn could not be found. You can view your available access entries with "
+            "'list-access-entries'."
+        )
         raise AwsError("ResourceNotFoundException", message)
     return entry
 
 
 def _new_entry(cluster: Cluster, arn: str, params: dict[str, Any]) -> AccessEntry:
-    matched = re.fullmatch(r"arn:aws:iam::\d{12}:(user|role)/(.+)", arn)
+    matched = re.fullmatch(r"arn:aws:iam::\d{12}:(user|role|root)(?:/(.+))?", arn)
     identifier = principal_id(arn) if matched else None
     if matched is None or identifier is None:
         message = "The specified principalArn is invalid: invalid principal."
@@ -155,7 +160,7 @@ def _new_entry(cluster: Cluster, arn: str, params: dict[str, Any]) -> AccessEntr
     if kind not in KINDS:
         raise AwsError("InvalidParameterException", f"The specified type is invalid: {kind}")
     what, path = matched.groups()
-    name = path.rsplit("/", 1)[-1]
+    name = (path or what).rsplit("/", 1)[-1]
     username = f"arn:aws:sts::{backends.ACCOUNT}:assumed-role/{name}/{{{{SessionName}}}}" if what == "role" else arn
     if kind != "STANDARD":
         username = "system:node:{{EC2PrivateDNSName}}"

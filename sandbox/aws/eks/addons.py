@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
-
-import yaml
 
 from .. import backends
 from ..call import Call
@@ -14,12 +11,13 @@ from ..clock import now
 from ..errors import AwsError
 from ..hooks import handles
 from ..sandbox import Sandbox
-from . import state, updates, versions, work
+from . import addon_configuration, state, updates, versions, work
 from .state import Addon, Cluster, Issue
 
 CREATING = 25  # AWS seconds; seen: 15-55
 DELETING = 20
 DEGRADED_AFTER = 300
+NAMESPACE = "kube-system"
 LOOK = 0.5  # real seconds: what is looked at is real
 
 
@@ -28,12 +26,12 @@ def create_addon(sandbox: Sandbox, call: Call) -> dict[str, Any]:
     params = call.params
     cluster = state.active_cluster(call.region, params["clusterName"])
     name, token = params["addonName"], params.get("clientRequestToken")
-    version = versions.addon_version(name, params.get("addonVersion"))
+    version = versions.addon_version(name, params.get("addonVersion"), cluster.name)
     if existing := cluster.addons.get(name):
         if token and existing.token == token:
             return {"addon": shown(cluster, existing)}
         raise AwsError("ResourceInUseException", "Addon already exists.", clusterName=cluster.name, addonName=name)
-    configuration = _configuration(params.get("configurationValues"))
+    configuration = addon_configuration.read(name, params.get("configurationValues"))
     addon = Addon(
         name=name,
         arn=state.arn(call.region, f"addon/{cluster.name}/{name}/{state.new_id(32).lower()}"),
@@ -99,9 +97,9 @@ def update_addon(sandbox: Sandbox, call: Call) -> dict[str, Any]:
     if addon.status not in ("ACTIVE", "DEGRADED", "UPDATE_FAILED", "CREATE_FAILED"):
         message = f"Addon {addon.name} cannot be updated while it is {addon.status}"
         raise AwsError("ResourceInUseException", message, clusterName=cluster.name, addonName=addon.name)
-    version = versions.addon_version(addon.name, params.get("addonVersion", addon.version))
+    version = versions.addon_version(addon.name, params.get("addonVersion", addon.version), cluster.name)
     text = params.get("configurationValues", addon.configuration)
-    configuration = _configuration(text)
+    configuration = addon_configuration.read(addon.name, text)
     addon.status = "UPDATING"
 
     def done() -> None:
@@ -154,21 +152,6 @@ def forget(cluster: Cluster) -> None:
         addon.status = "DELETING"
 
 
-def _configuration(text: str | None) -> dict[str, Any]:
-    if not text:
-        return {}
-    try:
-        value = json.loads(text)
-    except ValueError:
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise AwsError("InvalidParameterException", f"ConfigurationValue is not in a valid format: {error}") from None
-    if not isinstance(value, dict):
-        raise AwsError("InvalidParameterException", "ConfigurationValue is not in a valid format: an object is wanted")
-    return value
-
-
 def shown(cluster: Cluster, addon: Addon) -> dict[str, Any]:
     return {
         "addonName": addon.name,
@@ -182,4 +165,6 @@ def shown(cluster: Cluster, addon: Addon) -> dict[str, Any]:
         "serviceAccountRoleArn": addon.role,
         "tags": addon.tags,
         "configurationValues": addon.configuration,
+        "podIdentityAssociations": [],
+        "namespaceConfig": {"namespace": NAMESPACE},
     }

@@ -118,7 +118,8 @@ def delete_cluster(sandbox: Sandbox, call: Call) -> dict[str, Any]:
     if cluster.status == "DELETING":
         return {"cluster": shown(cluster)}
     if cluster.nodegroups:
-        raise AwsError("ResourceInUseException", "Cluster has nodegroups attached", clusterName=cluster.name)
+        names = {"clusterName": cluster.name, "nodegroupName": next(iter(cluster.nodegroups))}
+        raise AwsError("ResourceInUseException", "Cluster has nodegroups attached", **names)
     if cluster.status in ("CREATING", "UPDATING"):
         message = f"Cluster {cluster.name} cannot be deleted while it is {cluster.status}"
         raise AwsError("ResourceInUseException", message, clusterName=cluster.name)
@@ -297,4 +298,6 @@ def shown(cluster: Cluster) -> dict[str, Any]:
         "accessConfig": {"authenticationMode": cluster.mode},
         "upgradePolicy": {"supportType": cluster.support},
         "deletionProtection": cluster.deletion_protection,
+        "zonalShiftConfig": {"enabled": False},
+        "controlPlaneScalingConfig": {"tier": "standard"},
     }

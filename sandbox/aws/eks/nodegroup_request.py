@@ -42,7 +42,8 @@ def read(call: Call, cluster: Cluster) -> tuple[dict[str, Any], dict[str, str]]:
         if "remoteAccess" in params:
             raise _invalid("Remote access configuration cannot be specified with a launch template.")
         if data.get("InstanceType") and params.get("instanceTypes"):
-            raise _invalid("Instance type(s) must be specified either in the launch template or in the API, not both.")
+            message = "Cannot specify instance types in launch template and API request"
+            raise AwsError("InvalidRequestException", message)
         if data.get("ImageId"):
             raise _invalid("The launch template names an image; the sandbox knows only EKS's own (amiType CUSTOM).")
         if data.get("SubnetId") or data.get("IamInstanceProfile"):
@@ -132,10 +133,16 @@ def _check_subnets(call: Call, cluster: Cluster, subnets: list[str], kinds: list
         if subnet.vpc_id != cluster.vpc:
             raise _invalid(f"The subnet {wanted} is not in the VPC of cluster {cluster.name}")
         zones.append(subnet.availability_zone)
-    missing = [f"{kind} in {zone}" for kind in kinds for zone in zones]
-    missing = [what for what in missing if not instance_types.offered(what.split()[0], call.region, what.split()[2])]
-    if missing:
-        raise _invalid(f"Your requested instance type is not supported in the availability zone: {', '.join(missing)}")
+    for kind in kinds:
+        offering = sorted({zone for zone in ec2.subnets if instance_types.offered(kind, call.region, zone)})
+        for zone in zones:
+            if not instance_types.offered(kind, call.region, zone):
+                message = (
+                    f"Your requested instance type ({kind}) is not supported in your requested Availability Zone ({zone}). Please "
+                    f"retry your request by not specifying an Availability Zone or choosing {', '.join(offering)}."
+                )
+                names = {"clusterName": cluster.name, "nodegroupName": call.params["nodegroupName"]}
+                raise AwsError("InvalidRequestException", message, **names)
 
 
 def _scaling(asked: dict[str, int], defaults: dict[str, int]) -> dict[str, int]:

@@ -229,8 +229,8 @@ def _find(call: Call) -> tuple[Cluster, Nodegroup]:
 
 
 def _check_idle(cluster: Cluster, group: Nodegroup) -> None:
-    if group.status not in ("ACTIVE", "DEGRADED"):
-        message = f"Nodegroup cannot be updated as it is currently not in Active State: {group.status}"
+    if group.status != "ACTIVE":
+        message = "Nodegroup cannot be updated as it is currently not in Active State"
         raise AwsError("ResourceInUseException", message, clusterName=cluster.name, nodegroupName=group.name)
 
 

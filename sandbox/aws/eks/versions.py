@@ -35,15 +35,14 @@ def access_policy_arn(name: str) -> str:
     return f"arn:aws:eks::aws:cluster-access-policy/{name}"
 
 
-def addon_version(name: str, wanted: str | None) -> str:
-    offered = ADDONS.get(name)
+def addon_version(name: str, wanted: str | None, cluster: str) -> str:
+    offered, names = ADDONS.get(name), {"addonName": name, "clusterName": cluster}
     if offered is None:
-        raise AwsError("InvalidParameterException", f"Addon {name} specified is not supported", addonName=name)
+        raise AwsError("InvalidParameterException", f"Addon {name} specified is not supported", **names)
     if wanted is None:
         return offered[-1]
     if wanted not in offered:
-        message = f"Addon version specified is not supported: {wanted}. Versions of {name}: {', '.join(offered)}"
-        raise AwsError("InvalidParameterException", message, addonName=name)
+        raise AwsError("InvalidParameterException", "Addon version specified is not supported", **names)
     return wanted
 
 
@@ -60,7 +59,7 @@ def describe_cluster_versions(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         "releaseDate": datetime.datetime(2025, 10, 2, tzinfo=datetime.UTC),
         "endOfStandardSupportDate": datetime.datetime(2026, 12, 2, tzinfo=datetime.UTC),
         "endOfExtendedSupportDate": datetime.datetime(2027, 12, 2, tzinfo=datetime.UTC),
-        "status": "standard-support",
+        "status": "STANDARD_SUPPORT",  # its enum has standard-support; the wire has not
         "versionStatus": "STANDARD_SUPPORT",
         "kubernetesPatchVersion": PATCH,
     }

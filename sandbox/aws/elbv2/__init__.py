@@ -1,5 +1,5 @@
 """Elastic Load Balancing v2: balancers that take time, hold network interfaces and really forward."""
 
-from . import balancers, forwarding, tags, target_health
+from . import balancers, forwarding, refusals, tags, target_health
 
-__all__ = ["balancers", "forwarding", "tags", "target_health"]
+__all__ = ["balancers", "forwarding", "refusals", "tags", "target_health"]

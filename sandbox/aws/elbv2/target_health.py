@@ -76,7 +76,11 @@ def describe_target_health(sandbox: Sandbox, call: Call) -> dict[str, Any]:
 
 def _description(group: FakeTargetGroup, health: Any, used: bool) -> dict[str, Any]:
     target = group.targets.get(health.instance_id)
-    state = health.target_health
+    state = {
+        "State": "unused",
+        "Reason": "Target.NotRegistered",
+        "Description": "Target is not registered to the target group",
+    }
     if target is not None:
         state = _state(group, health.instance_id, used)
     port = int(health.port)

@@ -20,7 +20,12 @@ ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
 # What surrounds the members in an answer by EC2's protocol.
 REQUEST_ID = "requestId"
 # What AWS says although botocore's enums have it otherwise, by the shapes' names.
-BESIDE = {("SupportedAdditionalProcessorFeature", "metal-compatibility"), ("AttachmentStatus", "available")}
+BESIDE = {
+    ("SupportedAdditionalProcessorFeature", "metal-compatibility"),
+    ("AttachmentStatus", "available"),
+    ("NetworkInterfaceType", "nat_gateway"),
+    ("ClusterVersionStatus", "STANDARD_SUPPORT"),
+}
 
 
 def problems(call: Call, response: Response) -> list[str]:

@@ -22,6 +22,8 @@ QUOTAS: dict[str, tuple[str, frozenset[str], float]] = {
     "L-DB2E81BA": ("Running On-Demand G and VT instances", frozenset(("g", "gr", "vt")), 64.0),
     "L-417A185B": ("Running On-Demand P instances", frozenset("p"), 64.0),
 }
+# As CloudWatch calls them.
+CLASSES = {"L-1216C47A": "Standard/OnDemand", "L-DB2E81BA": "G/OnDemand", "L-417A185B": "P/OnDemand"}
 
 
 @handles("service-quotas", "GetServiceQuota", "GetAWSDefaultServiceQuota")
@@ -40,6 +42,12 @@ def get_service_quota(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         "Unit": "None",
         "Adjustable": True,
         "GlobalQuota": False,
+        "UsageMetric": {
+            "MetricNamespace": "AWS/Usage",
+            "MetricName": "ResourceCount",
+            "MetricDimensions": {"Class": CLASSES[code], "Resource": "vCPU", "Service": "EC2", "Type": "Resource"},
+            "MetricStatisticRecommendation": "Maximum",
+        },
     }
     return {"Quota": quota}
 

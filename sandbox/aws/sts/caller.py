@@ -8,6 +8,7 @@ from .. import backends, policy, principals
 from ..authorization import denied
 from ..call import Call
 from ..eks import roles
+from ..errors import AwsError
 from ..hooks import before, handles
 from ..sandbox import Sandbox
 
@@ -35,10 +36,12 @@ def get_session_token(sandbox: Sandbox, call: Call) -> dict[str, Any]:
 
 @before("sts", "AssumeRole")
 def check_trust(sandbox: Sandbox, call: Call) -> None:
+    if not call.params["RoleArn"].startswith("arn:"):
+        raise AwsError("ValidationError", f"{call.params['RoleArn']} is invalid", 400)
     role = roles.find(call.params["RoleArn"])
     who = call.principal
     root = f"arn:aws:iam::{backends.ACCOUNT}:root"
     names = (("AWS", who.arn if who else ""), ("AWS", root), ("AWS", backends.ACCOUNT))
     request = policy.Request("sts:AssumeRole", principals=names)
     if role is None or not policy.allows([role.assume_role_policy_document], request):
-        raise denied(call, f"sts:AssumeRole on resource: {call.params['RoleArn']}")
+        raise denied(call, "sts:AssumeRole", call.params["RoleArn"])

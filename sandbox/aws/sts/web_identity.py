@@ -91,13 +91,16 @@ def _provider(issuer: str) -> Any:
 def _keys(issuer: str) -> KeySet:
     with backends.LOCK:
         handles_of_issuer = [cluster.handle for cluster in state.clusters.values() if cluster.issuer == issuer]
-    message = "Couldn't retrieve verification key from your identity provider"
+    message = (
+        "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity "
+        "documentation for requirements"
+    )
     if not handles_of_issuer or handles_of_issuer[0] is None:
         raise AwsError("InvalidIdentityToken", message, 400)
     try:
         return KeySet.import_key_set(handles_of_issuer[0].jwks())  # type: ignore[arg-type]
     except Exception as error:
-        raise AwsError("IDPCommunicationError", f"{message}: {error}", 400) from None
+        raise AwsError("IDPCommunicationError", f"{message} ({error})", 400) from None
 
 
 def _verified(token: str, keys: KeySet) -> dict[str, Any]:

@@ -73,6 +73,14 @@ class Account(unittest.TestCase):
         self.assertEqual(error["Code"], code, error)
         return error["Message"]
 
+    def held(self, by: str, call: Callable[..., Any], **params: Any) -> str:
+        """Refused for what depends on it; the log names that."""
+        with self.assertLogs("aws", "INFO") as logged:
+            message = self.refused("DependencyViolation", call, **params)
+        self.assertIn(by, "\n".join(line for line in logged.output if "held by" in line))
+        self.assertNotIn("held by", message)
+        return message
+
     def until(self, look: Callable[[], Any], seconds: float = 20) -> Any:
         end = time.monotonic() + seconds
         while time.monotonic() < end:

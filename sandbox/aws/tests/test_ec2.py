@@ -11,10 +11,9 @@ class Order(Account):
     def test_the_network_comes_apart_only_in_order(self) -> None:
         net = Network(self)
         ec2 = net.ec2
-        self.assertIn(net.gateway, self.refused("DependencyViolation", ec2.delete_vpc, VpcId=net.vpc))
-        message = self.refused("DependencyViolation", ec2.delete_subnet, SubnetId=net.public[0])
-        self.assertIn(net.nat, message)
-        self.refused("InvalidIPAddress.InUse", ec2.release_address, AllocationId=net.address)
+        self.held(net.gateway, ec2.delete_vpc, VpcId=net.vpc)
+        self.held(net.nat, ec2.delete_subnet, SubnetId=net.public[0])
+        self.refused("AuthFailure", ec2.release_address, AllocationId=net.address)
         detach = {"InternetGatewayId": net.gateway, "VpcId": net.vpc}
         self.assertIn("mapped public address", self.refused("DependencyViolation", ec2.detach_internet_gateway, **detach))
         self.refused("DependencyViolation", ec2.delete_internet_gateway, InternetGatewayId=net.gateway)
@@ -22,9 +21,11 @@ class Order(Account):
         self.refused(
             "Resource.AlreadyAssociated", ec2.associate_route_table, RouteTableId=net.tables[0], SubnetId=net.private[0]
         )
-        self.refused(
-            "Resource.AlreadyAssociated", ec2.create_nat_gateway, SubnetId=net.public[0], AllocationId=net.address
-        )
+        taken = ec2.create_nat_gateway(SubnetId=net.public[0], AllocationId=net.address)["NatGateway"]
+        self.assertEqual(taken["State"], "pending")
+        look = lambda: ec2.describe_nat_gateways(NatGatewayIds=[taken["NatGatewayId"]])["NatGateways"][0]  # noqa: E731
+        self.until(lambda: look()["State"] == "failed")
+        self.assertEqual(look()["FailureCode"], "Resource.AlreadyAssociated")
         net.delete()
         self.refused("InvalidNatGatewayID.NotFound", lambda: self._route_to(net))
 
@@ -68,8 +69,8 @@ class Order(Account):
         rule = [{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2, "UserIdGroupPairs": [{"GroupId": one}]}]
         ec2.authorize_security_group_ingress(GroupId=two, IpPermissions=rule)
         eni = ec2.create_network_interface(SubnetId=subnet, Groups=[two])["NetworkInterface"]["NetworkInterfaceId"]
-        self.assertIn(two, self.refused("DependencyViolation", ec2.delete_security_group, GroupId=one))
-        self.assertIn(eni, self.refused("DependencyViolation", ec2.delete_security_group, GroupId=two))
+        self.held(two, ec2.delete_security_group, GroupId=one)
+        self.held(eni, ec2.delete_security_group, GroupId=two)
         ec2.delete_network_interface(NetworkInterfaceId=eni)
         ec2.delete_security_group(GroupId=two)
         ec2.delete_security_group(GroupId=one)
@@ -84,7 +85,7 @@ class Order(Account):
             endpoint = ec2.create_vpc_endpoint(
                 VpcId=vpc, ServiceName="com.amazonaws.us-east-1.s3", VpcEndpointType="Gateway", RouteTableIds=[table]
             )["VpcEndpoint"]["VpcEndpointId"]
-            self.assertIn(endpoint, self.refused("DependencyViolation", ec2.delete_vpc, VpcId=vpc))
+            self.held(endpoint, ec2.delete_vpc, VpcId=vpc)
             if first == "table":
                 ec2.delete_route_table(RouteTableId=table)
             ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
@@ -92,7 +93,20 @@ class Order(Account):
                 routes = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
                 self.assertEqual([route["DestinationCidrBlock"] for route in routes], ["10.0.0.0/16"])
                 ec2.delete_route_table(RouteTableId=table)
+            state = ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint])["VpcEndpoints"][0]["State"]
+            self.assertEqual(state, "deleting")
+            self.until(lambda: not ec2.describe_vpc_endpoints()["VpcEndpoints"])
         ec2.delete_vpc(VpcId=vpc)
+
+    def test_vpcs_and_subnets_are_pending_for_a_moment(self) -> None:
+        ec2 = self.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]
+        subnet = ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock="10.0.0.0/24")["Subnet"]
+        self.assertEqual((vpc["State"], subnet["State"]), ("pending", "pending"))
+        self.until(lambda: ec2.describe_subnets(SubnetIds=[subnet["SubnetId"]])["Subnets"][0]["State"] == "available")
+        self.until(lambda: ec2.describe_vpcs(VpcIds=[vpc["VpcId"]])["Vpcs"][0]["State"] == "available")
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+        ec2.delete_vpc(VpcId=vpc["VpcId"])
 
 
 class Requests(Account):
@@ -105,6 +119,7 @@ class Requests(Account):
         changed = make | {"ServiceName": "com.amazonaws.us-east-1.dynamodb"}
         self.refused("IdempotentParameterMismatch", ec2.create_vpc_endpoint, **changed)
         ec2.delete_vpc_endpoints(VpcEndpointIds=list(ids))
+        self.until(lambda: not ec2.describe_vpc_endpoints()["VpcEndpoints"])
         ec2.delete_vpc(VpcId=vpc)
 
     def test_a_dry_run_makes_nothing(self) -> None:

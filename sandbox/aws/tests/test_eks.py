@@ -79,8 +79,7 @@ class Clusters(Account):
 
         # Its interfaces hold the subnets, and nobody else may delete them.
         subnet = self.network.private[0]
-        message = self.refused("DependencyViolation", self.network.ec2.delete_subnet, SubnetId=subnet)
-        self.assertIn("eni-", message)
+        self.held("eni-", self.network.ec2.delete_subnet, SubnetId=subnet)
         self.delete_cluster()
         self.refused("ResourceNotFoundException", eks.describe_cluster, name="c")
 
@@ -194,17 +193,18 @@ class Clusters(Account):
         ec2.delete_subnet(SubnetId=third)
         self.delete_cluster()
 
-    def test_a_node_group_without_its_add_ons_fails_and_says_why(self) -> None:
+    def test_a_node_group_without_its_add_ons_fails_and_the_log_says_why(self) -> None:
         self.create()
         self.until(lambda: self.cluster()["status"] == "ACTIVE")
-        self.eks.create_nodegroup(
-            clusterName="c", nodegroupName="n", nodeRole=self.node_role, subnets=self.network.private
-        )
-        self.until(lambda: self.status_of("nodegroup", nodegroupName="n") == "CREATE_FAILED")
+        group = {"clusterName": "c", "nodegroupName": "n", "nodeRole": self.node_role, "subnets": self.network.private}
+        with self.assertLogs("aws.eks", "INFO") as logged:
+            self.eks.create_nodegroup(**group)
+            self.until(lambda: self.status_of("nodegroup", nodegroupName="n") == "CREATE_FAILED")
         shown = self.eks.describe_nodegroup(clusterName="c", nodegroupName="n")["nodegroup"]
         (issue,) = shown["health"]["issues"]
         self.assertEqual(issue["code"], "NodeCreationFailure")
-        self.assertIn("vpc-cni", issue["message"])
+        self.assertEqual(issue["message"], "Instances failed to join the kubernetes cluster")
+        self.assertIn("add-on vpc-cni is not installed", "\n".join(logged.output))
         self.eks.delete_nodegroup(clusterName="c", nodegroupName="n")
         self.until(lambda: not self.eks.list_nodegroups(clusterName="c")["nodegroups"])
         self.delete_cluster()

@@ -53,8 +53,7 @@ class Balancers(Account):
         self.healthy.add(("10.0.0.9", 30001))
         self.until(lambda: self.health(elb, group_arn) == "healthy")
 
-        message = self.refused("DependencyViolation", ec2.delete_subnet, SubnetId=subnet)
-        self.assertIn("ELB net/a1/", message)
+        self.held("ELB net/a1/", ec2.delete_subnet, SubnetId=subnet)
         held = ec2.describe_network_interfaces(Filters=[{"Name": "subnet-id", "Values": [subnet]}])["NetworkInterfaces"]
         self.assertTrue(held[0]["RequesterManaged"])
         self.assertIn(ipaddress.ip_address(held[0]["PrivateIpAddress"]), ipaddress.ip_network("10.0.0.0/24"))

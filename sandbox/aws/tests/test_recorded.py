@@ -12,13 +12,15 @@ from typing import Any
 
 from moto.core.utils import get_service_model
 
+from aws import hooks
+
 from .account import Account
-from .recorded import corpus, ec2, eks, elbv2, exceptions, iam, others, s3
+from .recorded import corpus, ec2, eks, elbv2, exceptions, iam, others, s3, sts
 from .recorded.corpus import Operation, Recorded
 from .recorded.recorder import Recorder, accepted
 
 CORPUS = corpus.find()
-SITUATIONS = (ec2, s3, iam, others, elbv2, eks)
+SITUATIONS = (ec2, s3, iam, sts, others, elbv2, eks)
 
 
 class Recordings(Account):
@@ -90,6 +92,10 @@ class Recordings(Account):
                 path, _, key = name.rpartition(".")
                 with self.subTest(f"exception {operation} {name}"):
                     self.assertNotIn(key, there.get(path, set()), "ours has this key: the exception is not needed")
+        for service, name in exceptions.NOT_HERE:
+            with self.subTest(f"exception {service} {name}"):
+                here = (service, name) in hooks.handlers or (service, name) in self.recorder.answers
+                self.assertFalse(here, "the sandbox has this operation: the exception is not needed")
         for (operation, code), _ in exceptions.ERRORS.items():
             with self.subTest(f"exception {operation} {code}"):
                 codes = {found.code for found in self.recorder.refusals[operation]}

@@ -23,8 +23,7 @@ def play(client: Callable[..., Any]) -> None:
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16", **tagged("vpc"))["Vpc"]["VpcId"]
     ec2.describe_vpcs(VpcIds=[vpc])
     ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
-    for attribute in ("enableDnsHostnames", "enableDnsSupport"):
-        ec2.describe_vpc_attribute(VpcId=vpc, Attribute=attribute)
+    ec2.describe_vpc_attribute(VpcId=vpc, Attribute="enableDnsHostnames")
     made = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24", AvailabilityZone="us-east-1a", **tagged("subnet"))
     subnet = made["Subnet"]["SubnetId"]
     refused(ec2.create_subnet, VpcId=vpc, CidrBlock="10.0.0.0/24")
@@ -134,7 +133,8 @@ def _nat(ec2: Any, subnet: str, vpc: str, gateway: str) -> None:
     assert failed["FailureCode"] == "Resource.AlreadyAssociated", failed
     assert failed["FailureMessage"] == f"Elastic IP address [{address}] is already associated", failed
     ec2.describe_addresses()
-    ec2.describe_network_interfaces(Filters=[{"Name": "subnet-id", "Values": [subnet]}])
+    of_gateway = ec2.describe_network_interfaces(Filters=[{"Name": "subnet-id", "Values": [subnet]}])["NetworkInterfaces"]
+    refused(ec2.detach_network_interface, AttachmentId=of_gateway[0]["Attachment"]["AttachmentId"])
     refused(ec2.release_address, AllocationId=address)
     refused(ec2.detach_internet_gateway, InternetGatewayId=gateway, VpcId=vpc)
     refused(ec2.delete_subnet, SubnetId=subnet)

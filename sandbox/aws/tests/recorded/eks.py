@@ -137,7 +137,7 @@ def _addons(eks: Any) -> None:
     until(lambda: eks.describe_addon(**cluster, addonName="vpc-cni")["addon"]["status"] == "ACTIVE")
     eks.list_addons(**cluster)
     eks.describe_addon_configuration(addonName="vpc-cni", addonVersion="v1.20.4-eksbuild.2")
-    wrong = json.dumps({"env": {"POD_SECURITY_GROUP_ENFORCING_MODE_2": "standard"}})
+    wrong = json.dumps({"env": {"POD_SECURITY_GROUP_ENFORCING_MODE": "standard"}})
     refused(eks.update_addon, **cluster, addonName="vpc-cni", configurationValues=wrong)
     refused(eks.update_addon, **cluster, addonName="vpc-cni", configurationValues=": : :")
     right = json.dumps({"env": {"ENABLE_PREFIX_DELEGATION": "true"}})

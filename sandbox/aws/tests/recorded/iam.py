@@ -31,7 +31,7 @@ def _roles(iam: Any) -> None:
     made = {"RoleName": "example-resource-1", "AssumeRolePolicyDocument": document()}
     iam.create_role(**made, Tags=tags, Description="d")
     refused(iam.create_role, **made)
-    iam.create_role(**made | {"RoleName": "example-resource-2"})
+    iam.create_role(**made | {"RoleName": "example-resource-2"}, Description="d")
     for name in ("example-resource-1", "example-resource-2"):
         iam.get_role(RoleName=name)
     iam.list_roles()
@@ -73,14 +73,6 @@ def _policies(iam: Any) -> None:
     iam.list_role_policies(**role)
     refused(iam.get_role_policy, **role, PolicyName="q")
     refused(iam.delete_role, **role)
-    iam.simulate_principal_policy(
-        PolicySourceArn=iam.get_role(**role)["Role"]["Arn"], ActionNames=["s3:GetObject", "s3:PutObject"]
-    )
-    refused(
-        iam.simulate_principal_policy,
-        PolicySourceArn="arn:aws:iam::123456789012:role/nobody-1",
-        ActionNames=["s3:GetObject"],
-    )
     iam.delete_role_policy(**role, PolicyName="p")
     refused(iam.delete_role_policy, **role, PolicyName="p")
     iam.delete_role(**role)
