@@ -7,8 +7,9 @@ Alone, without Kubernetes (enough to test everything that is only AWS):
     . ./env.sh                                            # AWS_ENDPOINT_URL, key, region
 
 where $CACHE is ${XDG_CACHE_HOME:-$HOME/.cache}/tritondeploy. `--port 0` picks a free port, `--speed 600` makes AWS
-600 times faster (60 by default), `--log FILE` writes a line a call. State is in memory: it begins empty. Who wants many of
-them starts one `python -m aws --fork-server` (forkserver.py).
+600 times faster (60 by default), `--log FILE` writes a line a call, `--strict` makes an answer that breaks the service's
+model an error. State is in memory: it begins empty. Who wants many of them starts one `python -m aws --fork-server`
+(forkserver.py).
 
 Every call must be signed with a key that the sandbox gave out; users and roles may do what their policies say (the user
 of the printed key may do everything). For tests, unsigned, under the same address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,23 @@ MODEL_NAMES = {
     "tagging": "resourcegroupstaggingapi",
 }
 READS = ("Describe", "List", "Get", "Head", "BatchGet", "BatchCheck", "Select", "Search", "Lookup", "Simulate")
+
+
+_preparing = threading.Lock()
+_prepared: set[str] = set()
+
+
+def prepare(service: str) -> None:
+    """Makes the service's operations once, by one thread: moto makes each when it is first wanted, and where two threads
+    want it one of them may be given botocore's own, which lacks half of it.
+    """
+    if service in _prepared:
+        return
+    with _preparing:
+        model = get_service_model(service)
+        for name in model.operation_names:
+            model.operation_model(name)
+        _prepared.add(service)
 
 
 @dataclass(frozen=True)
@@ -54,6 +72,7 @@ class Call:
 
     def read_operation(self) -> None:
         """Sets operation and params; an operation that the model does not know stays empty."""
+        prepare(self.service)
         try:
             model, in_path = get_service_router(self.service).match(self.request)
         except (NotFound, NotImplementedError):

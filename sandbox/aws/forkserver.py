@@ -24,6 +24,7 @@ from moto.iam.models import get_account_id_from
 from moto.moto_api._internal import mock_random
 
 from . import backends
+from .call import prepare
 from .dump import remember
 
 SERVICES = ("ec2", "ecr", "eks", "elbv2", "iam", "s3", "sts")
@@ -49,6 +50,7 @@ def run(serve: Callable[[list[str], TextIO], object]) -> None:
 def _load() -> None:
     """What a first call of each service would load. No thread may run before a fork."""
     for service in SERVICES:
+        prepare(service)
         get_service_router(service)
         get_backend(service)
     remember("us-east-1")

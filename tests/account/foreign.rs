@@ -7,7 +7,8 @@ use tritondeploy_support::local_aws::LocalAws;
 async fn names_taken_by_others_are_refused_before_anything_is_made() {
     let local = LocalAws::pretending(600);
     let cloud = local.cloud(Config::default()).await;
-    let trust = r#"{"Version": "2012-10-17", "Statement": []}"#;
+    let trust = r#"{"Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}}"#;
     let role = format!("{}-us-east-1-node", cloud.config.name);
     cloud.aws.iam.create_role().role_name(&role).assume_role_policy_document(trust).send().await.unwrap();
     let bucket = format!("{}-{}-us-east-1", cloud.config.name, cloud.aws.account);

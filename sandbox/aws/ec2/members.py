@@ -9,9 +9,11 @@ from moto.ec2.models.elastic_ip_addresses import ElasticAddress
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.nat_gateways import NatGateway
 from moto.ec2.models.route_tables import RouteTable
+from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.models.subnets import Subnet
 from moto.ec2.models.vpcs import VPCEndPoint
 
+from ..backends import ACCOUNT
 from ..call import Call
 from ..hooks import after
 from ..sandbox import Sandbox
@@ -29,6 +31,9 @@ ElasticAddress.network_interface_id = property(lambda address: address.eni.id if
 Subnet.map_customer_owned_ip_on_launch = False  # type: ignore[attr-defined]
 Subnet.enable_dns64 = False  # type: ignore[attr-defined]
 Subnet.block_public_access_states = {"InternetGatewayBlockMode": "off"}  # type: ignore[attr-defined]
+
+
+SecurityGroupRule.group_owner_id = ACCOUNT  # type: ignore[attr-defined]
 
 RouteTable.propagating_vgws = []  # type: ignore[attr-defined]
 

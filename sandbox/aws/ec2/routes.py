@@ -17,7 +17,10 @@ def check_route(sandbox: Sandbox, call: Call) -> None:
         found = ec2.nat_gateways.get(nat)
         if found is None or found.state in ("deleting", "deleted", "failed"):
             raise AwsError("InvalidNatGatewayID.NotFound", f"The natGateway ID '{nat}' does not exist")
-    gateway = ec2.internet_gateways.get(call.params.get("GatewayId", ""))
+    wanted = call.params.get("GatewayId", "")
+    if wanted.startswith("igw-") and wanted not in ec2.internet_gateways:
+        raise AwsError("InvalidGatewayID.NotFound", f"The gateway ID '{wanted}' does not exist")
+    gateway = ec2.internet_gateways.get(wanted)
     if gateway and table and (gateway.vpc is None or gateway.vpc.id != table.vpc_id):
         message = f"route table {table.id} and network gateway {gateway.id} belong to different networks"
         raise AwsError("InvalidParameterValue", message)

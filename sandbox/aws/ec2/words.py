@@ -36,6 +36,18 @@ for _kind, (_code, _message) in NOT_FOUND.items():
     _use(_kind, _code, _message)
 
 
+def _not_attached(self: Any, gateway: str, vpc: str) -> None:
+    exceptions.EC2ClientError.__init__(self, "Gateway.NotAttached", f"resource {gateway} is not attached to network {vpc}")
+
+
+def _route_there(self: Any, cidr: str) -> None:
+    exceptions.EC2ClientError.__init__(self, "RouteAlreadyExists", f"The route identified by {cidr} already exists.")
+
+
+exceptions.GatewayNotAttachedError.__init__ = _not_attached  # type: ignore[method-assign]
+exceptions.RouteAlreadyExistsError.__init__ = _route_there  # type: ignore[method-assign]
+
+
 @before("ec2", "DescribeLaunchTemplates")
 def check_templates(sandbox: Sandbox, call: Call) -> None:
     """moto lists those that there are."""

@@ -86,6 +86,7 @@ def check_token(sandbox: Sandbox, call: Call) -> None:
 
 @before("s3", "ListObjectVersions")
 def check_marker(sandbox: Sandbox, call: Call) -> None:
-    if call.request.args.get("version-id-marker") and not call.request.args.get("key-marker"):
+    marker = call.request.args.get("version-id-marker")
+    if marker and not call.request.args.get("key-marker"):
         message = "A version-id marker cannot be specified without a key marker."
-        raise AwsError("InvalidArgument", message, 400, ArgumentName="version-id-marker")
+        raise AwsError("InvalidArgument", message, 400, ArgumentName="version-id-marker", ArgumentValue=marker)

@@ -95,6 +95,7 @@ def _gateways(ec2: Any, vpc: str, subnet: str) -> None:
     refused(ec2.attach_internet_gateway, InternetGatewayId=gateway, VpcId=vpc)
     ec2.describe_internet_gateways(InternetGatewayIds=[gateway])
     ec2.create_route(**route, GatewayId=gateway)
+    refused(ec2.create_route, **route, GatewayId=gateway)
     association = ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)["AssociationId"]
     ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
     refused(ec2.delete_route_table, RouteTableId=table)

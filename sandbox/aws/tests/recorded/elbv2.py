@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -62,7 +63,7 @@ def _leave(ec2: Any, vpc: str, subnets: list[str], gateway: str) -> None:
     """The interfaces of balancers stay a while."""
     of_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
     while ec2.describe_network_interfaces(Filters=of_vpc)["NetworkInterfaces"]:
-        pass
+        time.sleep(0.02)
     ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
     ec2.delete_internet_gateway(InternetGatewayId=gateway)
     for subnet in subnets:

@@ -20,12 +20,11 @@ NOT_HERE: dict[Operation, str] = {
 
 # Keys that AWS's answers have and ours lack, by operation.
 KEYS: dict[Operation, dict[str, str]] = {
-    ("eks", "CreateAddon"): {"addon.serviceAccountRoleArn": "null where none is asked for"},
-    ("eks", "DescribeCluster"): {
-        "cluster.endpoint": "comes with ACTIVE",
-        "cluster.certificateAuthority.data": "comes with ACTIVE",
+    ("elbv2", "CreateTargetGroup"): {
+        "TargetGroups[].HealthCheckPath": "with HTTP health checks alone",
+        "TargetGroups[].Matcher": "with HTTP health checks alone",
     },
-    ("eks", "DescribeNodegroup"): {"nodegroup.resources": "comes with the auto scaling group"},
+    ("eks", "CreateAddon"): {"addon.serviceAccountRoleArn": "null where none is asked for"},
     ("ec2", "DescribeNatGateways"): {
         "NatGateways[].NatGatewayAddresses[].PublicIp": "one that failed because its address is taken shows none (DescribeNatGateways/03)"
     },
@@ -33,5 +32,9 @@ KEYS: dict[Operation, dict[str, str]] = {
 
 # Errors, by operation and code, that nothing here can provoke.
 ERRORS: dict[tuple[Operation, str], str] = {
+    (("ec2", "CreateVpc"), "VpcLimitExceeded"): "no quotas but those of vCPUs, unless a test arms them",
+    (("ec2", "AllocateAddress"), "AddressLimitExceeded"): "no quotas but those of vCPUs, unless a test arms them",
+    (("s3", "CreateBucket"), "BucketAlreadyExists"): "there is one account",
+    (("s3", "PutObject"), "ConditionalRequestConflict"): "one call at a time is applied here",
     (("s3", "CreateBucket"), "OperationAborted"): "there is no eventual consistency here: a deleted bucket's name is free at once",
 }

@@ -48,6 +48,7 @@ def _roles(iam: Any) -> None:
     iam.delete_role(RoleName="example-resource-2")
     linked = iam.create_service_linked_role(AWSServiceName="eks.amazonaws.com")["Role"]["RoleName"]
     refused(iam.delete_role, RoleName=linked)
+    refused(iam.attach_role_policy, RoleName=linked, PolicyArn=MANAGED)
     iam.delete_service_linked_role(RoleName=linked)
 
 
