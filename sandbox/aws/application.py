@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from moto.core.exceptions import ServiceException
 from moto.core.request import Request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.http import http_date
@@ -67,6 +68,8 @@ class Application:
             return call, response
         except AwsError as error:
             return call, call.error(error)
+        except ServiceException as error:  # moto's own, where a handler asks a backend
+            return call, call.error(AwsError(error.code, error.message))
         except Exception:
             log.exception("%s failed inside the sandbox", call.action)
             message = "The sandbox itself failed; its log has the traceback."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moto.elbv2.models import FakeLoadBalancer
+from moto.elbv2.models import AvailabilityZone, FakeLoadBalancer
 
 from .. import backends
 from ..call import Call
@@ -11,6 +11,7 @@ from ..hooks import before
 from ..sandbox import Sandbox
 from .target_health import target_groups_of
 
+AvailabilityZone.load_balancer_addresses = []  # type: ignore[attr-defined]
 FakeLoadBalancer.enable_prefix_for_ipv6_source_nat = "off"  # type: ignore[attr-defined]
 
 

@@ -20,7 +20,7 @@ from .plans import FLOATS, INTEGERS, Plan
 MALFORMED_XML = "The XML you provided was not well-formed or did not validate against our published schema"
 # Parameters of the protocol and of the signature, in no operation's model.
 PROTOCOL = {"Action", "Version", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires"}
-PROTOCOL |= {"X-Amz-SignedHeaders", "X-Amz-Security-Token", "X-Amz-Signature"}
+PROTOCOL |= {"X-Amz-SignedHeaders", "X-Amz-Security-Token", "X-Amz-Signature", "X-Amz-Content-Sha256"}
 
 
 @dataclass(frozen=True)

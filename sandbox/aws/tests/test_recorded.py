@@ -32,6 +32,9 @@ class Recordings(Account):
                 situation.play(self.watched)
         with self.subTest("what AWS refuses"):
             self.assertEqual(accepted, [])
+            told = [(operation, found) for operation, refusals in self.recorder.refusals.items() for found in refusals]
+            broken = [f"{operation} {found}" for operation, found in told if found.code == "InternalFailure"]
+            self.assertEqual(broken, [], "the sandbox itself failed")
         if CORPUS is None:
             message = "NOT COMPARED WITH AWS: no recordings at ../shared/recorded, nor is TRITONDEPLOY_RECORDED set"
             print(f"\n{'=' * len(message)}\n{message}\n{'=' * len(message)}", file=sys.stderr)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-from .recorder import refused
+from .recorder import refused, until
 
 NONE = "0123456789abcdef0"
 TAGS = [{"Key": "a", "Value": "b"}]
@@ -123,14 +122,14 @@ def _nat(ec2: Any, subnet: str, vpc: str, gateway: str) -> None:
         made = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address, **tagged("natgateway"))
         return made["NatGateway"]["NatGatewayId"]
 
-    def until(nat: str, state: str) -> dict[str, Any]:
-        while (found := ec2.describe_nat_gateways(NatGatewayIds=[nat])["NatGateways"][0])["State"] != state:
-            time.sleep(0.02)
-        return found
+    def look(nat: str) -> dict[str, Any]:
+        return ec2.describe_nat_gateways(NatGatewayIds=[nat])["NatGateways"][0]
 
     nat = create()
-    until(nat, "available")
-    failed = until(create(), "failed")
+    until(lambda: look(nat)["State"] == "available")
+    other = create()
+    until(lambda: look(other)["State"] == "failed")
+    failed = look(other)
     assert failed["FailureCode"] == "Resource.AlreadyAssociated", failed
     assert failed["FailureMessage"] == f"Elastic IP address [{address}] is already associated", failed
     ec2.describe_addresses()
@@ -140,7 +139,7 @@ def _nat(ec2: Any, subnet: str, vpc: str, gateway: str) -> None:
     refused(ec2.detach_internet_gateway, InternetGatewayId=gateway, VpcId=vpc)
     refused(ec2.delete_subnet, SubnetId=subnet)
     ec2.delete_nat_gateway(NatGatewayId=nat)
-    until(nat, "deleted")
+    until(lambda: look(nat)["State"] == "deleted")
     ec2.release_address(AllocationId=address)
 
 
@@ -193,15 +192,13 @@ def _endpoints(ec2: Any, vpc: str, subnet: str) -> None:
     endpoint = made["VpcEndpoint"]["VpcEndpointId"]
     interface = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.ecr.api", "VpcEndpointType": "Interface"}
     other = ec2.create_vpc_endpoint(**interface, SubnetIds=[subnet])["VpcEndpoint"]["VpcEndpointId"]
-    while {found["State"] for found in ec2.describe_vpc_endpoints()["VpcEndpoints"]} != {"available"}:
-        time.sleep(0.02)
+    until(lambda: {found["State"] for found in ec2.describe_vpc_endpoints()["VpcEndpoints"]} == {"available"})
     ec2.describe_route_tables(RouteTableIds=[table])
     ec2.describe_network_interfaces()
     ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveRouteTableIds=[table])
     refused(ec2.delete_vpc, VpcId=vpc)
     ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint, other, f"vpce-{NONE}"])
-    while ec2.describe_vpc_endpoints(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["VpcEndpoints"]:
-        time.sleep(0.02)
+    until(lambda: not ec2.describe_vpc_endpoints(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["VpcEndpoints"])
     ec2.delete_route_table(RouteTableId=table)
 
 

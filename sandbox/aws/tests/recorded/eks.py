@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
-from .recorder import asked, refused
+from .recorder import asked, refused, until
 
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 MANAGED = "arn:aws:iam::aws:policy/"
@@ -61,13 +60,6 @@ def _role(iam: Any, name: str, service: str, policies: list[str]) -> str:
     for policy in policies:
         iam.attach_role_policy(RoleName=name, PolicyArn=MANAGED + policy)
     return arn
-
-
-def until(look: Callable[[], Any]) -> None:
-    end = time.monotonic() + 30
-    while not look():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.05)
 
 
 def _cluster(eks: Any, role: str, subnets: list[str]) -> None:

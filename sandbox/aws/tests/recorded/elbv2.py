@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-from .recorder import refused
+from .recorder import refused, until
 
 
 def play(client: Callable[..., Any]) -> None:
@@ -39,7 +38,6 @@ def play(client: Callable[..., Any]) -> None:
     refused(elb.create_listener, **listener)
     elb.describe_listeners(LoadBalancerArn=arns[0])
     elb.describe_target_groups()
-    elb.describe_target_health(TargetGroupArn=group)
     elb.describe_target_health(TargetGroupArn=group, Targets=[{"Id": "10.0.0.10", "Port": 8081}])
     elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": "10.0.0.9"}])
     elb.describe_target_health(TargetGroupArn=group)
@@ -62,8 +60,7 @@ def play(client: Callable[..., Any]) -> None:
 def _leave(ec2: Any, vpc: str, subnets: list[str], gateway: str) -> None:
     """The interfaces of balancers stay a while."""
     of_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
-    while ec2.describe_network_interfaces(Filters=of_vpc)["NetworkInterfaces"]:
-        time.sleep(0.02)
+    until(lambda: not ec2.describe_network_interfaces(Filters=of_vpc)["NetworkInterfaces"])
     ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
     ec2.delete_internet_gateway(InternetGatewayId=gateway)
     for subnet in subnets:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -44,6 +45,13 @@ def refused(call: Callable[..., Any], **params: Any) -> None:
     except ClientError:
         return
     accepted.append(f"{call.__name__} {params}")
+
+
+def until(look: Callable[[], Any]) -> None:
+    end = time.monotonic() + 60
+    while not look():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
 
 
 def asked(call: Callable[..., Any], **params: Any) -> None:
