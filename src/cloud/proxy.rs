@@ -2,7 +2,7 @@
 //! instance or a container come over HTTP from the machine itself.
 
 use aws_smithy_http_client::proxy::ProxyConfig;
-use http::Uri;
+use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 
 /// Where the proxy is named; in lower case as well.
@@ -49,10 +49,10 @@ impl Proxy {
         config.unwrap_or_else(|_| ProxyConfig::disabled())
     }
 
-    /// For the cluster's client, where this address is not to be reached directly.
-    pub(super) fn on_the_way_to(&self, to: &Uri) -> Option<Uri> {
+    /// For the cluster's client, where this address is not to be reached directly; with what the proxy wants to know of us.
+    pub(super) fn on_the_way_to(&self, to: &Uri) -> Option<(Uri, Option<HeaderValue>)> {
         let rules = Matcher::builder().https(self.url.to_string()).no(self.no_proxy.as_str()).build();
-        rules.intercept(to).map(|_| self.url.clone())
+        rules.intercept(to).map(|found| (self.url.clone(), found.basic_auth().cloned()))
     }
 }
 
@@ -63,9 +63,11 @@ mod tests {
     #[test]
     fn https_goes_through_the_proxy_but_where_none_is_wanted_and_near_addresses_never_do() {
         let proxy = Proxy::of("http://me:pa%40ss@proxy.example:3128", "10.0.0.0/8,.internal").unwrap().unwrap();
-        let of = |to: &'static str| proxy.on_the_way_to(&Uri::from_static(to)).map(|proxy| proxy.to_string());
+        let of = |to: &'static str| proxy.on_the_way_to(&Uri::from_static(to)).map(|(proxy, _)| proxy.to_string());
         let told = of("https://0a1b.gr7.us-east-1.eks.amazonaws.com").unwrap();
         assert_eq!(told.trim_end_matches('/'), "http://me:pa%40ss@proxy.example:3128");
+        let (_, auth) = proxy.on_the_way_to(&Uri::from_static("https://eks.example")).unwrap();
+        assert_eq!(auth.unwrap(), "Basic bWU6cGFAc3M=");
         for direct in
             ["https://10.1.2.3", "https://api.internal", "https://127.0.0.1:6443", "https://localhost", "http://169.254.170.2"]
         {
