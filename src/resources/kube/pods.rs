@@ -1,14 +1,18 @@
 //! Pods: which of them answer, and why the others do not.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, Client};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::GatewayConfig;
 use crate::cloud::Cloud;
 use crate::cloud::cluster::ClusterOutput;
 use crate::cloud::kube::{OrFault, Serving};
-use crate::engine::Fault;
+use crate::engine::{Fault, FaultKind};
 
 /// The pods with the label `app.kubernetes.io/name`.
 ///
@@ -28,6 +32,29 @@ pub async fn named(client: &Client, namespace: &str, app: &str) -> Result<Vec<Po
 pub async fn running(client: &Client, namespace: &str, app: &str) -> Result<Vec<String>, Fault> {
     let pods = named(client, namespace, app).await?;
     Ok(pods.into_iter().filter(gateway_runs).filter_map(|pod| pod.metadata.name).collect())
+}
+
+/// An access entry takes effect some minutes after it is made, at most.
+const ADMITTED: Duration = Duration::from_secs(5 * 60);
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// What `ask` answers, asked again while Kubernetes does not know us yet, since this run has just made our access entry or is
+/// about to.
+///
+/// # Errors
+/// Those of `ask`; that we are not known, once no entry would take so long, or the run was cancelled.
+pub async fn once_admitted<T, F>(cancel: &CancellationToken, ask: impl Fn() -> F) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    let begun = Instant::now();
+    loop {
+        let answer = ask().await;
+        let unknown = matches!(&answer, Err(why) if why.kind == FaultKind::Denied && why.code() == "Unauthorized");
+        if !unknown || begun.elapsed() >= ADMITTED || cancel.run_until_cancelled(sleep(PAUSE)).await.is_none() {
+            return answer;
+        }
+    }
 }
 
 /// The admin ports of the deployment's running gateways, to release to them; none where no cluster answers or no pod runs yet.
@@ -171,12 +198,21 @@ pub(super) async fn events(client: &Client, namespace: &str, kind: &str, name: &
     lines.split_off(lines.len().saturating_sub(5))
 }
 
-/// The last lines of a container that ended, or of the one that runs.
+/// The last lines of the containers that hold the pod up: of the one that ended, or of the one that runs.
 pub(super) async fn last_words(client: &Client, namespace: &str, pod: &Pod) -> Vec<String> {
+    logged(client, namespace, pod, |container| holdup(container).is_some()).await
+}
+
+/// The last lines of every container.
+pub(super) async fn said(client: &Client, namespace: &str, pod: &Pod) -> Vec<String> {
+    logged(client, namespace, pod, |_| true).await
+}
+
+async fn logged(client: &Client, namespace: &str, pod: &Pod, wanted: impl Fn(&ContainerStatus) -> bool) -> Vec<String> {
     let Some(name) = pod.metadata.name.as_deref() else { return Vec::new() };
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let mut lines = Vec::new();
-    for container in containers(pod).filter(|container| holdup(container).is_some()) {
+    for container in containers(pod).filter(|container| wanted(container)) {
         let ended = container.last_state.as_ref().is_some_and(|last| last.terminated.is_some());
         let params = kube::api::LogParams {
             container: Some(container.name.clone()),
@@ -198,6 +234,31 @@ mod tests {
 
     fn pod(status: serde_json::Value) -> Pod {
         serde_json::from_value(json!({"metadata": {"name": "p"}, "status": status})).unwrap()
+    }
+
+    fn unauthorized() -> Fault {
+        let origin = crate::engine::Origin { code: "Unauthorized".to_owned(), ..Default::default() };
+        Fault::denied("Kubernetes: Unauthorized").from_origin(origin)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_known_yet_asks_again_and_not_for_ever() {
+        let (asked, cancel) = (std::cell::Cell::new(0), CancellationToken::new());
+        let ask = |known_at: u32| {
+            asked.set(asked.get() + 1);
+            std::future::ready(if asked.get() >= known_at { Ok(asked.get()) } else { Err(unauthorized()) })
+        };
+        assert_eq!(once_admitted(&cancel, || ask(3)).await.unwrap(), 3);
+        asked.set(0);
+        assert_eq!(once_admitted(&cancel, || ask(u32::MAX)).await.unwrap_err().code(), "Unauthorized");
+        assert!(asked.get() > 100);
+        // Anything else is no matter of time, and neither is a run that is over.
+        let denied = || std::future::ready(Err::<(), _>(Fault::denied("Kubernetes: Forbidden")));
+        let begun = Instant::now();
+        assert!(once_admitted(&cancel, denied).await.is_err());
+        cancel.cancel();
+        assert!(once_admitted(&cancel, || ask(u32::MAX)).await.is_err());
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
     #[test]
