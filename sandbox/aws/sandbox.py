@@ -23,6 +23,7 @@ class Sandbox:
     # What the tagging API has noticed, by region: (ARN, tags). None: everything.
     tagged: dict[str, list[tuple[str, dict[str, str]]]] | None = None
     failing: Failing = field(default_factory=Failing)
+    disk_keys: dict[str, str] = field(default_factory=dict)  # of the default encryption, by region, where it is not AWS's
     quotas: dict[str, float] = field(default_factory=dict)  # vCPUs, by the quota's code, where a test has changed them
     timeline: Timeline = field(default_factory=Timeline)
     # Run before every call, under the lock: what has become due by now (a NAT gateway that is available at last).

@@ -4,6 +4,7 @@ pub mod admins;
 pub mod aws;
 mod calls;
 pub mod cluster;
+pub mod disk_key;
 pub mod docker;
 mod fault;
 pub mod inventory;
@@ -17,6 +18,7 @@ mod proxy;
 pub mod quota;
 mod regions;
 pub mod stored;
+pub mod support;
 pub mod tags;
 pub mod token;
 

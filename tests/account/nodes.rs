@@ -93,3 +93,15 @@ async fn nodes_that_ec2_does_not_give_fail_once_with_the_reason_and_the_next_run
     down(&cloud).await;
     assert_eq!(local.dump(), before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_the_customers_own_for_new_disks_is_told_before_nodes_are_made() {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(Config::default()).await;
+    let operator = Operator::of(&local);
+    assert!(!operator.says(&["up"]).contains("AWSServiceRoleForAutoScaling"));
+    let key = "arn:aws:kms:us-east-1:123456789012:key/5b2c6e3f-7d0b-4b61-a3a4-9f0e8a1c2d3e";
+    cloud.aws.ec2.modify_ebs_default_kms_key_id().kms_key_id(key).send().await.unwrap();
+    let told = operator.says(&["up"]);
+    assert!(told.contains(key) && told.contains("AWSServiceRoleForAutoScaling"), "{told}");
+}
