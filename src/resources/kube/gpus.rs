@@ -9,7 +9,7 @@ use kube::{Api, Client};
 use serde::Serialize;
 
 use super::device_plugin::DevicePlugin;
-use super::pods;
+use super::{cause, pods};
 use crate::cloud::kube::OrFault;
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Action, After, Fact, Fault, Found, Given, Node, Observation, Observe, Remedy};
@@ -63,8 +63,8 @@ fn holdup(node: &KubeNode, plugins: &[Pod]) -> (String, bool) {
     }
     let (mut why, mut hopeless) = (None, false);
     for pod in of_it {
-        hopeless |= pods::hopeless(pod).is_some();
-        why = why.or_else(|| pods::why_not_ready(pod));
+        hopeless |= cause::hopeless(pod).is_some();
+        why = why.or_else(|| cause::why_not_ready(pod));
     }
     let why = why.unwrap_or_else(|| "its device plugin runs and has registered none yet".to_owned());
     (format!("{no_gpu}: {why}"), hopeless)

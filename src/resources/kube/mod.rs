@@ -3,6 +3,7 @@
 mod applied;
 mod balancer;
 mod balancer_tags;
+mod cause;
 mod config_map;
 mod deployment;
 mod device_plugin;
