@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::ClusterOutput;
 use super::cluster::Cluster;
 use super::launch_template::{LaunchTemplate, Template};
-use super::{ABSENT, is_within, issues, sorted};
+use super::{ABSENT, is_within, issues, joining, sorted};
 use crate::cloud::aws::OrFault;
 use crate::cloud::disk_key;
 use crate::cloud::machine::Machine;
@@ -43,6 +43,9 @@ impl NodeGroup {
         "AmazonEKS_CNI_Policy",
         "AmazonSSMManagedInstanceCore",
     ];
+
+    /// Those of them without which it does not join.
+    pub(super) const TO_JOIN: &'static [&'static str] = Self::POLICIES.split_at(3).0;
 
     /// As configured, of this type.
     #[must_use]
@@ -197,7 +200,16 @@ impl Observe for NodeGroup {
             tags: cx.world.tagged(group.tags().map(Tags::from).unwrap_or_default()),
         };
         let told = issues!(group.health()).join("; ");
-        let why = |status: &NodegroupStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
+        let obstacle = joining::obstacle(cx, &cluster.name, &group).await;
+        let why = |status: &NodegroupStatus| {
+            let cause = obstacle.as_ref().map(|obstacle| format!("{obstacle}, and so no node joins ({status}"));
+            match (cause, told.is_empty()) {
+                (Some(cause), true) => format!("{cause})"),
+                (Some(cause), false) => format!("{cause}: {told})"),
+                (None, true) => status.to_string(),
+                (None, false) => format!("{status}: {told}"),
+            }
+        };
         Ok(match group.status() {
             Some(NodegroupStatus::Active) => Observation::Present(Found::one(output, actual)),
             // A group without nodes stays DEGRADED until it is scaled out again, and is as it should be.

@@ -5,11 +5,12 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, Client};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::GatewayConfig;
-use super::cause::{containers, holdup, why_not_ready};
+use super::cause::{containers, crashes, holdup, why_not_ready};
 use crate::cloud::Cloud;
 use crate::cloud::cluster::ClusterOutput;
 use crate::cloud::kube::{OrFault, Serving};
@@ -38,6 +39,8 @@ pub async fn running(client: &Client, namespace: &str, app: &str) -> Result<Vec<
 /// An access entry takes effect some minutes after it is made, at most.
 const ADMITTED: Duration = Duration::from_secs(5 * 60);
 const PAUSE: Duration = Duration::from_secs(2);
+/// So many characters of a log are part of a cause.
+const WIDEST: usize = 300;
 
 /// What `ask` answers, asked again while Kubernetes does not know us yet, since this run has just made our access entry or is
 /// about to.
@@ -134,6 +137,17 @@ pub(super) async fn events(client: &Client, namespace: &str, kind: &str, name: &
 /// The last lines of the containers that hold the pod up: of the one that ended, or of the one that runs.
 pub(super) async fn last_words(client: &Client, namespace: &str, pod: &Pod) -> Vec<String> {
     logged(client, namespace, pod, |container| holdup(container).is_some()).await
+}
+
+/// What the first container that crashes said last.
+pub(super) async fn last_word(client: &Client, namespace: &str, pod: &Pod) -> Option<String> {
+    let first = &containers(pod).find(|container| crashes(container))?.name;
+    let lines = logged(client, namespace, pod, |container| container.name == *first).await;
+    let told = lines.last()?.split_once(": ")?.1;
+    // A gateway writes JSON.
+    let object: Option<Value> = serde_json::from_str(told).ok();
+    let message = object.as_ref().and_then(|object| object["message"].as_str());
+    Some(message.unwrap_or(told).chars().take(WIDEST).collect())
 }
 
 /// The last lines of every container.

@@ -96,6 +96,13 @@ impl Observe for Rollout {
             hopeless = hopeless.or_else(|| readiness.hopeless());
             why = readiness.why().unwrap_or(why);
         }
+        // What a container that crashes said last is the cause, more often than not.
+        if let Some(pod) = pods.iter().find(|pod| cause::containers(pod).any(cause::crashes))
+            && let Some(word) = pods::last_word(&client, &place.namespace.name, pod).await
+        {
+            why = format!("{why}: {word}");
+            hopeless = hopeless.map(|why| format!("{why}: {word}"));
+        }
         Ok(match hopeless {
             Some(why) => Observation::Broken { output: place.clone(), why, remedy: Remedy::User },
             None => Observation::Changing { why, found: None },
