@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
+use super::proxy::Proxy;
 use crate::engine::{Fault, FaultKind, Origin};
 
 /// Turns an SDK's answer into ours.
@@ -96,7 +97,7 @@ where
             with_step(fault, &origin).from_origin(origin)
         }
         SdkError::DispatchFailure(_) if never_connected(error) => {
-            Fault::try_again(format!("the AWS endpoint was not reached: {}", chain(error)))
+            Fault::try_again(format!("the AWS endpoint was not reached: {}{}", chain(error), Proxy::hint()))
         }
         SdkError::ConstructionFailure(_) => Fault::fatal(format!("the call could not be made: {}", chain(error))),
         _ => Fault::unsure(chain(error)),

@@ -27,6 +27,18 @@ impl Proxy {
         Self::of(&of(VARIABLE), &of("NO_PROXY"))
     }
 
+    /// What to think of where something was not reached over HTTPS; nothing without a proxy.
+    pub(super) fn hint() -> String {
+        Self::from_env().ok().flatten().map(|proxy| proxy.told()).unwrap_or_default()
+    }
+
+    /// Without what it wants to know of us.
+    fn told(&self) -> String {
+        let host = self.url.host().unwrap_or_default();
+        let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("; HTTPS goes through the proxy {host}{port}, which {VARIABLE} names")
+    }
+
     fn of(url: &str, no_proxy: &str) -> Result<Option<Self>, String> {
         if url.is_empty() {
             return Ok(None);
@@ -66,6 +78,7 @@ mod tests {
         let of = |to: &'static str| proxy.on_the_way_to(&Uri::from_static(to)).map(|(proxy, _)| proxy.to_string());
         let told = of("https://0a1b.gr7.us-east-1.eks.amazonaws.com").unwrap();
         assert_eq!(told.trim_end_matches('/'), "http://me:pa%40ss@proxy.example:3128");
+        assert_eq!(proxy.told(), "; HTTPS goes through the proxy proxy.example:3128, which HTTPS_PROXY names");
         let (_, auth) = proxy.on_the_way_to(&Uri::from_static("https://eks.example")).unwrap();
         assert_eq!(auth.unwrap(), "Basic bWU6cGFAc3M=");
         for direct in
