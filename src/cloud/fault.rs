@@ -3,6 +3,8 @@
 //! Codes: EC2 "Error codes for the Amazon EC2 API", IAM, EKS, ECR, ELB and S3 API references, and
 //! each service's "Common errors".
 
+mod codes;
+
 use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
@@ -10,6 +12,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
+
+use codes::{forbidden, in_use, not_there_yet, not_yet, role_not_known_yet, throttled};
 
 use super::proxy::Proxy;
 use crate::engine::{Fault, FaultKind, Origin};
@@ -216,94 +220,6 @@ fn skew(told: &str) -> Option<(i64, &'static str)> {
     let (signed, answered) = (time(rest)?, time(rest.split_once('(')?.1)?);
     let seconds = (answered - signed).total(jiff::Unit::Second).ok()?.abs();
     Some((((seconds / 60.0).round() as i64).max(1), side))
-}
-
-/// Who asks is known, and has not got the permission.
-fn forbidden(code: &str) -> bool {
-    matches!(
-        code,
-        "AccessDenied"
-            | "AccessDeniedException"
-            | "AuthorizationError"
-            | "Blocked"
-            | "Client.UnauthorizedOperation"
-            | "Forbidden"
-            | "UnauthorizedAccess"
-            | "UnauthorizedException"
-            | "UnauthorizedOperation"
-    )
-}
-
-fn throttled(code: &str) -> bool {
-    matches!(
-        code,
-        "BandwidthLimitExceeded"
-            | "EC2ThrottledException"
-            | "PriorRequestNotComplete"
-            | "RequestLimitExceeded"
-            | "RequestThrottled"
-            | "RequestThrottledException"
-            | "ServiceUnavailable"
-            | "ServiceUnavailableException"
-            | "SlowDown"
-            | "ThrottledException"
-            | "Throttling"
-            | "ThrottlingException"
-            | "TooManyRequestsException"
-            | "Unavailable"
-    )
-}
-
-/// Something else is being done to it, or it is on its way.
-fn not_yet(code: &str) -> bool {
-    matches!(
-        code,
-        "ConcurrentModification"
-            | "ConditionalRequestConflict"
-            | "ConcurrentModificationException"
-            | "EntityTemporarilyUnmodifiable"
-            | "IncorrectState"
-            | "InvalidState"
-            | "OperationAborted"
-            | "Resource.AlreadyAssociated"
-    )
-}
-
-/// Something that hangs from it is still there.
-fn in_use(code: &str) -> bool {
-    matches!(
-        code,
-        "BucketNotEmpty"
-            | "DeleteConflict"
-            | "DependencyViolation"
-            | "InvalidIPAddress.InUse"
-            | "InvalidNetworkInterface.InUse"
-            | "InvalidGroup.InUse"
-            | "ResourceInUse"
-            | "ResourceInUseException"
-    )
-}
-
-/// What it is made from was made a moment ago, and is not to be seen everywhere.
-fn not_there_yet(code: &str) -> bool {
-    code.ends_with("NotFound")
-        || code.ends_with("NotFoundException")
-        || matches!(code, "NoSuchBucket" | "NoSuchEntity" | "InvalidGatewayID.NotAttached")
-}
-
-/// EKS about a role or policy that IAM has not spread yet.
-fn role_not_known_yet(told: &str) -> bool {
-    [
-        "does not exist",
-        "Error in role params",
-        "trusted entity is not correct",
-        "IAM role's policy must include",
-        "doesn't have the Amazon EKS Managed Policies",
-        "The role with name",
-        "not found in the trust relationships",
-    ]
-    .iter()
-    .any(|known| told.contains(known))
 }
 
 /// The connection was refused or never came about, so that nothing can have been applied.

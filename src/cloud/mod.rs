@@ -21,6 +21,7 @@ pub mod stored;
 pub mod support;
 pub mod tags;
 pub mod token;
+pub mod vpc_endpoint;
 
 use std::sync::{Arc, OnceLock};
 
