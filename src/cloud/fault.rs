@@ -3,6 +3,7 @@
 //! Codes: EC2 "Error codes for the Amazon EC2 API", IAM, EKS, ECR, ELB and S3 API references, and
 //! each service's "Common errors".
 
+mod call;
 mod codes;
 
 use std::error::Error;
@@ -13,7 +14,8 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
-use codes::{forbidden, in_use, not_there_yet, not_yet, role_not_known_yet, throttled};
+use call::{call_of, permission};
+use codes::{forbidden, in_use, is_quota, not_there_yet, not_yet, role_not_known_yet, throttled};
 
 use super::proxy::Proxy;
 use crate::engine::{Fault, FaultKind, Origin};
@@ -113,30 +115,21 @@ fn with_step(fault: Fault, origin: &Origin) -> Fault {
     match fault.kind {
         _ if fault.next.is_some() || origin.call.is_empty() => fault,
         FaultKind::Denied if forbidden(&origin.code) => {
-            fault.with_next(format!("allow {} for these credentials, or use others", origin.call))
+            fault.with_next(format!("allow {} for these credentials, or use others", permission(&origin.call)))
         }
-        FaultKind::Fatal if origin.code.ends_with("LimitExceeded") => {
+        FaultKind::Fatal if is_quota(&origin.code) => {
             fault.with_next("delete what is no longer needed, or ask AWS for more of it (Service Quotas)")
         }
         _ => fault,
     }
 }
 
-/// Service and operation from the name of the operation's error type, `aws_sdk_ec2::operation::create_vpc::CreateVpcError`.
-fn call_of(error: &str) -> Option<String> {
-    let (service, path) = error.strip_prefix("aws_sdk_")?.split_once("::")?;
-    let (_, operation) = path.rsplit_once("::")?;
-    let operation = operation.strip_suffix("Error")?;
-    // As policies call it.
-    let service = if service == "resourcegroupstagging" { "tag" } else { service.trim_end_matches("v2") };
-    Some(format!("{service}:{operation}"))
-}
-
 /// The fault of an error that came inside an answer.
 #[must_use]
 pub fn fault_of(code: &str, message: &str) -> Fault {
     let origin = Origin { code: code.to_owned(), ..Origin::default() };
-    sorted(code, 400, &told(code, 400, message)).from_origin(origin)
+    let status = if code.starts_with("Internal") { 500 } else { 400 };
+    sorted(code, status, &told(code, status, message)).from_origin(origin)
 }
 
 /// What the service said, on one line.
@@ -189,6 +182,8 @@ fn sorted(code: &str, status: u16, told: &str) -> Fault {
             Fault::try_again(told)
         }
         _ if status == 429 || status == 503 => Fault::try_again(told),
+        // S3 about a condition that it does not know, with 501: it has refused the call.
+        "NotImplemented" => Fault::fatal(told),
         // It broke somewhere inside the service: before or after it was applied, nobody knows.
         _ if status >= 500 => Fault::unsure(told),
         _ => Fault::fatal(told),
@@ -317,10 +312,30 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_named_as_policies_name_it() {
-        let of = call_of(std::any::type_name::<aws_sdk_ec2::operation::create_vpc::CreateVpcError>());
-        assert_eq!(of.as_deref(), Some("ec2:CreateVpc"));
-        let of = call_of(std::any::type_name::<aws_sdk_resourcegroupstagging::operation::get_resources::GetResourcesError>());
-        assert_eq!(of.as_deref(), Some("tag:GetResources"));
+    fn a_refusal_names_what_a_policy_must_allow() {
+        let next = |call: &str| {
+            let origin = Origin { call: call.to_owned(), code: "AccessDenied".to_owned(), request_id: None };
+            with_step(Fault::denied("AccessDenied"), &origin).next.unwrap_or_default().to_string()
+        };
+        assert!(next("s3:ListObjectsV2").starts_with("allow s3:ListBucket for "), "{}", next("s3:ListObjectsV2"));
+        assert!(next("s3:HeadObject").starts_with("allow s3:GetObject for "));
+        assert!(next("ec2:CreateVpc").starts_with("allow ec2:CreateVpc for "));
+    }
+
+    #[test]
+    fn a_quota_names_where_more_of_it_is_asked_for() {
+        for code in ["VpcLimitExceeded", "ResourceLimitExceededException", "LimitExceeded", "TooManyBuckets"] {
+            let origin = Origin { call: "eks:CreateCluster".to_owned(), code: code.to_owned(), request_id: None };
+            assert!(
+                with_step(sorted(code, 400, code), &origin).next.is_some_and(|next| next.contains("Service Quotas")),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_s3_does_not_implement_is_refused_and_what_broke_inside_an_answer_is_not() {
+        assert_eq!(sorted("NotImplemented", 501, "NotImplemented").kind, FaultKind::Fatal);
+        assert_eq!(fault_of("InternalError", "We encountered an internal error.").kind, FaultKind::Unsure);
     }
 }

@@ -4,6 +4,7 @@ pub mod admins;
 pub mod aws;
 mod calls;
 pub mod cluster;
+pub mod deleted;
 pub mod disk_key;
 pub mod docker;
 mod fault;

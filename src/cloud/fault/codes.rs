@@ -16,6 +16,11 @@ pub(super) fn forbidden(code: &str) -> bool {
     )
 }
 
+/// The account has as many of them as it may. Asked of what is no throttling, which some codes of it are called like.
+pub(super) fn is_quota(code: &str) -> bool {
+    code.ends_with("LimitExceeded") || code.ends_with("LimitExceededException") || code.starts_with("TooMany")
+}
+
 pub(super) fn throttled(code: &str) -> bool {
     matches!(
         code,

@@ -327,5 +327,7 @@ fn is_for_a_key(issue: &str) -> bool {
 
 /// EC2 gave no instances, for want of quota or of capacity, or since the type is not offered there: it would not a minute later.
 fn is_for_lack(issues: &str) -> bool {
-    issues.contains("AsgInstanceLaunchFailures")
+    ["AsgInstanceLaunchFailures", "InstanceLimitExceeded", "Ec2InstanceTypeDoesNotExist", "InsufficientFreeAddresses"]
+        .iter()
+        .any(|code| issues.contains(code))
 }
