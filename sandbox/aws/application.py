@@ -32,7 +32,7 @@ class Application:
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        _buffer_body(environ)
+        buffer_body(environ)
         request = Request(environ)
         request.get_data()  # kept by werkzeug from here on: reading the form first would use it up
         if request.path.startswith("/_sandbox/"):
@@ -52,7 +52,7 @@ class Application:
         except BadSignature as bad:
             call = Call(request, "s3", "us-east-1", backends.ACCOUNT)
             return call, call.error(authentication.refusal(call, bad))
-        call = _identify(request, signed)
+        call = identify(request, signed)
         try:
             call.read_operation()
             authentication.authenticate(call, signed, request.get_data())
@@ -115,7 +115,7 @@ def _stamp(call: Call, response: Response) -> None:
         response.data = re.sub(pattern, rb"\g<1>" + call.request_id.encode(), response.data, count=1)
 
 
-def _buffer_body(environ: dict[str, Any]) -> None:
+def buffer_body(environ: dict[str, Any]) -> None:
     """Three readers want the body: the signature, the parameters and moto."""
     if environ.get("wsgi.input_terminated"):  # chunked: werkzeug ends the stream by itself
         body = environ["wsgi.input"].read()
@@ -126,7 +126,7 @@ def _buffer_body(environ: dict[str, Any]) -> None:
     environ["wsgi.input"] = io.BytesIO(body)
 
 
-def _identify(request: Request, signed: Signed | None) -> Call:
+def identify(request: Request, signed: Signed | None) -> Call:
     if signed is not None:
         service = MODEL_NAMES.get(signed.service, signed.service)
         return Call(request, service, signed.region, backends.ACCOUNT)

@@ -17,7 +17,7 @@ from .sandbox import Sandbox
 from .world import World
 
 
-class _Handler(MotoRequestHandler):
+class Handler(MotoRequestHandler):
     protocol_version = "HTTP/1.1"  # keep-alive: every SDK holds its connections
 
     def send_response(self, code: int, message: str | None = None) -> None:
@@ -55,6 +55,6 @@ def serve(world: World, host: str = "0.0.0.0", port: int = 4566, speed: float = 
     sandbox = Sandbox(world, Clock(speed))
     rules.install(sandbox)
     access_key, secret_key = principals.new_user(user)
-    http = make_server(host, port, Application(sandbox), threaded=True, request_handler=_Handler)
+    http = make_server(host, port, Application(sandbox), threaded=True, request_handler=Handler)
     threading.Thread(target=http.serve_forever, name="aws", daemon=True).start()
     return Server(sandbox, access_key, secret_key, http)

@@ -10,6 +10,8 @@ pub mod local_aws;
 pub mod lossy;
 #[cfg(feature = "world")]
 pub mod metrics;
+#[cfg(feature = "world")]
+pub mod replay;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod triton;

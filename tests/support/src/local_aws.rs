@@ -28,12 +28,17 @@ struct ForkServer {
     _process: Child,
 }
 
+/// The sandbox's.
+pub(crate) fn python() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"));
+    cache.join("tritondeploy/venv/bin/python")
+}
+
 impl ForkServer {
     fn start() -> Self {
         let sandbox = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../sandbox");
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"));
-        let python = cache.join("tritondeploy/venv/bin/python");
+        let python = python();
         let mut process = Command::new(&python)
             .args(["-m", "aws", "--fork-server"])
             .current_dir(&sandbox)
