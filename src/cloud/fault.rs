@@ -15,7 +15,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
 use call::{call_of, permission};
-use codes::{forbidden, in_use, is_quota, not_there_yet, not_yet, role_not_known_yet, throttled};
+use codes::{forbidden, in_use, is_quota, just_made, not_there_yet, not_yet, role_not_known_yet, throttled};
 
 use super::proxy::Proxy;
 use crate::engine::{Fault, FaultKind, Origin};
@@ -172,7 +172,9 @@ fn sorted(code: &str, status: u16, told: &str) -> Fault {
         | "UnrecognizedClientException" => Fault::denied(told).about("AWS does not accept the credentials"),
         code if forbidden(code) => Fault::denied(told),
         // Not applied, and it may be a little later.
-        code if throttled(code) || not_yet(code) || in_use(code) || not_there_yet(code) => Fault::try_again(told),
+        code if throttled(code) || not_yet(code) || in_use(code) || just_made(code) || not_there_yet(code) => {
+            Fault::try_again(told)
+        }
         // What IAM has just made is not known everywhere at once.
         "InvalidParameterException" if role_not_known_yet(told) => Fault::try_again(told),
         "MalformedPolicyDocument" if told.contains("Invalid principal in policy") => Fault::try_again(told),
@@ -264,9 +266,12 @@ mod tests {
         assert_eq!(kind("DependencyViolation", 400), FaultKind::TryAgain);
         assert_eq!(kind("InvalidVpcID.NotFound", 400), FaultKind::TryAgain);
         assert_eq!(kind("RequestLimitExceeded", 503), FaultKind::TryAgain);
+        assert_eq!(kind("RequestTimeout", 400), FaultKind::TryAgain);
         assert_eq!(kind("InternalError", 500), FaultKind::Unsure);
         assert_eq!(kind("UnauthorizedOperation", 403), FaultKind::Denied);
         assert_eq!(kind("VpcLimitExceeded", 400), FaultKind::Fatal);
+        assert_eq!(kind("EntityAlreadyExists", 409), FaultKind::TryAgain);
+        assert_eq!(kind("BucketAlreadyExists", 409), FaultKind::Fatal);
         let expired = sorted("ExpiredToken", 400, "ExpiredToken");
         assert!(expired.kind == FaultKind::Denied && expired.message.contains("expired"), "{expired}");
         let eks = sorted("InvalidParameterException", 400, "Role arn:x does not exist");

@@ -63,11 +63,6 @@ impl Recording {
         self.kind == "error"
     }
 
-    /// What the examples of AWS's manual are: real once, and tidied since.
-    pub(crate) fn is_documented(&self) -> bool {
-        self.trust == "documented"
-    }
-
     pub(crate) fn code(&self) -> &str {
         self.answer["Error"]["Code"].as_str().unwrap_or_default()
     }

@@ -49,7 +49,8 @@ impl Meant {
     /// Whether that was found.
     pub(crate) fn is(&self, found: &Found) -> bool {
         match (self, found) {
-            (Self::Absent, Found::Absent) | (Self::Foreign, Found::Foreign(_)) => true,
+            (Self::Absent, Found::Absent) => true,
+            (Self::Foreign, Found::Foreign(why)) => !why.is_empty(),
             (Self::Changing(state), Found::Changing(why)) => why.to_lowercase().starts_with(&state.to_lowercase()),
             (Self::Present(wanted), Found::Present(actual)) => {
                 wanted.as_object().expect("fields").iter().all(|(name, value)| actual[name] == *value)

@@ -30,6 +30,9 @@ pub(super) fn throttled(code: &str) -> bool {
             | "RequestLimitExceeded"
             | "RequestThrottled"
             | "RequestThrottledException"
+            // S3 has waited for the rest of a body, with 400.
+            | "RequestTimeout"
+            | "RequestTimeoutException"
             | "ServiceUnavailable"
             | "ServiceUnavailableException"
             | "SlowDown"
@@ -53,6 +56,14 @@ pub(super) fn not_yet(code: &str) -> bool {
             | "InvalidState"
             | "OperationAborted"
             | "Resource.AlreadyAssociated"
+    )
+}
+
+/// It was not there at the last look: made by another run, or by a call whose answer was lost. The next look tells whose it is.
+pub(super) fn just_made(code: &str) -> bool {
+    matches!(
+        code,
+        "EntityAlreadyExists" | "InvalidLaunchTemplateName.AlreadyExistsException" | "RepositoryAlreadyExistsException"
     )
 }
 
