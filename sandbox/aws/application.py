@@ -13,12 +13,13 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 
-from . import authentication, authorization, backends, control, hooks, signature
+from . import authentication, authorization, backends, connection, control, hooks, signature
 from .call import MODEL_NAMES, Call
-from .clock import now
+from .connection import Unanswered
 from .dump import remember
 from .errors import AwsError
 from .idempotency import Idempotency
+from .modes import buckets, clock, visibility
 from .sandbox import Sandbox
 from .signature import BadSignature, Signed
 
@@ -39,11 +40,13 @@ class Application:
             return control.answer(self._sandbox, request)(environ, start_response)
         call, response = self._answer(request)
         _stamp(call, response)
-        response.headers["Date"] = http_date(self._sandbox.clock.date() if call.service == "s3" else now())
+        response.headers["Date"] = http_date(clock.date(self._sandbox, call.service))
         if call.mutating:
             self._sandbox.calls.add(call, response.status_code)
         who = call.principal.arn if call.principal else "-"
         log.info("%s %s %s %s %s", call.region, call.action, response.status_code, call.request_id, who)
+        if how := call.notes.get("cut"):
+            connection.cut(environ, how)
         return response(environ, start_response)
 
     def _answer(self, request: Request) -> tuple[Call, Response]:
@@ -55,17 +58,21 @@ class Application:
         call = identify(request, signed)
         try:
             call.read_operation()
-            authentication.authenticate(call, signed, request.get_data())
+            authentication.authenticate(call, signed, request.get_data(), clock.now(self._sandbox))
             authorization.authorize(call)
+            buckets.take(self._sandbox, call)
             if not self._sandbox.holding.before(call):
                 raise AwsError("ServiceUnavailable", "Held until its client was gone; not applied.", 503)
-            self._sandbox.failing.strike(call, "before")
+            self._sandbox.faults.before(call, self._sandbox.clock)
             response = self._dispatch(call)
-            self._sandbox.failing.strike(call, "after")
+            self._sandbox.faults.after(call)
             self._sandbox.holding.after(call)
             return call, response
         except AwsError as error:
             return call, call.error(error)
+        except Unanswered as unanswered:
+            call.notes["cut"] = unanswered.how
+            return call, call.error(AwsError("ServiceUnavailable", "Not applied, and not answered.", 503))
         except Exception:
             log.exception("%s failed inside the sandbox", call.action)
             message = "The sandbox itself failed; its log has the traceback."
@@ -80,23 +87,28 @@ class Application:
         with backends.LOCK:
             remember(call.region)
             self._sandbox.settle()
-            for check in [*hooks.checks.get((call.service, hooks.EVERY), ()), *hooks.checks.get(key, ())]:
-                check(self._sandbox, call)
-            if (handler := hooks.handlers.get(key)) and key not in hooks.unlocked:
-                answer = handler(self._sandbox, call)
-                if answer is not hooks.PASS:
-                    return answer if isinstance(answer, Response) else call.result(answer)
-            if call.params.get("DryRun"):
-                raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
-            if call.service == "eks":
-                raise AwsError("InvalidRequestException", f"The sandbox has no {call.operation or call.request.path}.")
-            if (earlier := self._idempotency.answer(call)) is not None:
-                return earlier
-            response = self._ask_moto(call)
-            if response.status_code < 400:
-                for follow in hooks.followers.get(key, ()):
-                    response = follow(self._sandbox, call, response) or response
-                self._idempotency.remember(call, response)
+            with visibility.hidden(self._sandbox, call):
+                return self._dispatch_locked(call)
+
+    def _dispatch_locked(self, call: Call) -> Response:
+        key = (call.service, call.operation)
+        for check in [*hooks.checks.get((call.service, hooks.EVERY), ()), *hooks.checks.get(key, ())]:
+            check(self._sandbox, call)
+        if (handler := hooks.handlers.get(key)) and key not in hooks.unlocked:
+            answer = handler(self._sandbox, call)
+            if answer is not hooks.PASS:
+                return answer if isinstance(answer, Response) else call.result(answer)
+        if call.params.get("DryRun"):
+            raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+        if call.service == "eks":
+            raise AwsError("InvalidRequestException", f"The sandbox has no {call.operation or call.request.path}.")
+        if (earlier := self._idempotency.answer(call)) is not None:
+            return earlier
+        response = self._ask_moto(call)
+        if response.status_code < 400:
+            for follow in hooks.followers.get(key, ()):
+                response = follow(self._sandbox, call, response) or response
+            self._idempotency.remember(call, response)
         return response
 
     def _ask_moto(self, call: Call) -> Response:

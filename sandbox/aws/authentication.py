@@ -13,8 +13,8 @@ from .signature import BadSignature, Signed
 UNSIGNED = {("sts", "AssumeRoleWithWebIdentity"), ("sts", "AssumeRoleWithSAML")}
 
 
-def authenticate(call: Call, signed: Signed | None, body: bytes) -> None:
-    """Sets the call's principal, or raises the error that AWS would answer."""
+def authenticate(call: Call, signed: Signed | None, body: bytes, now: datetime.datetime) -> None:
+    """Sets the call's principal, or raises the error that AWS would answer at this time."""
     if (call.service, call.operation) in UNSIGNED:
         return
     if signed is None:
@@ -23,7 +23,7 @@ def authenticate(call: Call, signed: Signed | None, body: bytes) -> None:
     if credentials is None or (credentials.session_token or None) != (signed.token or None):
         raise _unknown_key(call)
     try:
-        signature.check(call.request, signed, credentials.secret, body)
+        signature.check(call.request, signed, credentials.secret, body, now)
     except BadSignature as bad:
         raise refusal(call, bad) from None
     if credentials.expires and credentials.expires < datetime.datetime.now(datetime.UTC):
@@ -34,6 +34,8 @@ def authenticate(call: Call, signed: Signed | None, body: bytes) -> None:
 def refusal(call: Call, bad: BadSignature) -> AwsError:
     message = str(bad)
     if call.service == "s3":
+        if bad.reason == "skewed":
+            message = "The difference between the request time and the current time is too large."
         code = {
             "skewed": "RequestTimeTooSkewed",
             "expired": "AccessDenied",
@@ -44,7 +46,7 @@ def refusal(call: Call, bad: BadSignature) -> AwsError:
         return AwsError(code, message, 400 if bad.reason in ("body", "incomplete", "region") else 403)
     if call.service == "ec2":
         if bad.reason in ("skewed", "expired"):
-            return AwsError("RequestExpired", message, 400)
+            return AwsError("RequestExpired", "Request has expired.", 400)
         if bad.reason == "region":
             return AwsError("AuthFailure", message, 401)
         return AwsError("AuthFailure", "AWS was not able to validate the provided access credentials", 401)

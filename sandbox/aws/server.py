@@ -6,6 +6,7 @@ import logging
 import threading
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -22,6 +23,9 @@ class Handler(MotoRequestHandler):
 
     def send_response(self, code: int, message: str | None = None) -> None:
         self.send_response_only(code, message)  # the date is the application's, which has it from the sandbox's clock
+
+    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
+        self.close_connection = True  # there may be no socket left to read the next request from
 
     def log(self, type: str, message: str, *args: object) -> None:
         pass  # the application logs calls, which says more than paths

@@ -7,6 +7,7 @@ from typing import Any
 from .. import backends
 from ..call import Call
 from ..hooks import after, handles
+from ..modes import endpoints
 from ..sandbox import Sandbox
 
 DELETING = 20  # AWS seconds
@@ -27,10 +28,12 @@ def delete_vpc_endpoints(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         if endpoint is None:
             error = {"Code": "InvalidVpcEndpointId.NotFound", "Message": f"The Vpc Endpoint Id '{wanted}' does not exist"}
             unsuccessful.append({"ResourceId": wanted, "Error": error})
-        elif endpoint.state != "deleted":
-            _let_go(ec2, endpoint)
-            endpoint.state = "deleted"
-            endpoint.due = sandbox.clock.due(DELETING)  # type: ignore[attr-defined]
+        elif endpoint.state not in ("deleting", "deleted"):
+            lingering = endpoints.lingers(sandbox)
+            if lingering is None:
+                _let_go(ec2, endpoint)
+            endpoint.state = "deleted" if lingering is None else "deleting"
+            endpoint.due = sandbox.clock.due(DELETING if lingering is None else lingering)  # type: ignore[attr-defined]
     return {"Unsuccessful": unsuccessful}
 
 
@@ -49,6 +52,7 @@ def _let_go(ec2: Any, endpoint: Any) -> None:
 def settle(sandbox: Sandbox) -> None:
     for ec2 in backends.all_ec2():
         for endpoint in list(ec2.vpc_end_points.values()):
-            if endpoint.state == "deleted" and sandbox.clock.reached(getattr(endpoint, "due", 0)):
+            if endpoint.state in ("deleting", "deleted") and sandbox.clock.reached(getattr(endpoint, "due", 0)):
+                _let_go(ec2, endpoint)
                 ec2.vpc_end_points.pop(endpoint.id, None)
                 sandbox.timeline.note("vpc-endpoint", endpoint.id, "gone", sandbox.clock.unix(endpoint.due))

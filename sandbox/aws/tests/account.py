@@ -42,6 +42,23 @@ class Account(unittest.TestCase):
     def dump(self) -> str:
         return requests.get(f"http://127.0.0.1:{self.server.port}/_sandbox/dump").text
 
+    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer = requests.request(method, f"http://127.0.0.1:{self.server.port}/_sandbox/{path}", json=body)
+        self.assertEqual(answer.status_code, 200, answer.text)
+        return answer.json()
+
+    def fault(self, effect: dict[str, Any] | str, **more: Any) -> str:
+        """Until the test ends; its id. A kind alone is enough where it needs nothing else."""
+        effect = {"kind": effect} if isinstance(effect, str) else effect
+        identifier = self.control("POST", "faults", {"fault": effect} | more)["id"]
+        self.addCleanup(lambda: self.control("DELETE", "faults"))
+        return identifier
+
+    def mode(self, name: str, **what: Any) -> None:
+        """Until the test ends."""
+        self.control("POST", "modes", {"mode": name} | what)
+        self.addCleanup(lambda: self.control("DELETE", "modes"))
+
     def _nothing_is_left(self, before: str) -> None:
         """After every test the account is as it was; what goes in its own time is waited for."""
         end = time.monotonic() + 5
