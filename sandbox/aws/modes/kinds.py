@@ -101,7 +101,8 @@ class CachedServiceAccount(Mode):
     """The pod identity webhook's cache stands still: it knows no service account that was made since."""
 
     NAME = "cached-service-account"
-    at: float = field(default_factory=lambda: now().timestamp(), init=False)
+    # Unix time in whole seconds, as Kubernetes notes when an object was made.
+    at: float = field(default_factory=lambda: float(int(now().timestamp())), init=False)
 
 
 @dataclass

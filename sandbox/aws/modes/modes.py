@@ -6,7 +6,7 @@ import threading
 from typing import Any, TypeVar
 
 from ..asked import Asked
-from .kinds import KINDS, Mode
+from .kinds import KINDS, CachedServiceAccount, Mode
 
 M = TypeVar("M", bound=Mode)
 
@@ -38,6 +38,11 @@ class Modes:
     def one(self, kind: type[M]) -> M | None:
         """Of a kind that is on only once."""
         return next(iter(self.all(kind)), None)
+
+    def knows_service_account(self, created: float) -> bool:
+        """Whether the pod identity webhook's cache has one that was made at this Unix time."""
+        stopped = self.one(CachedServiceAccount)
+        return stopped is None or created < stopped.at
 
     def report(self) -> list[dict[str, Any]]:
         with self._lock:
