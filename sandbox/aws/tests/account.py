@@ -18,6 +18,7 @@ from aws.offline import OfflineWorld
 from aws.server import Server, serve
 
 ACCOUNT_ID = "123456789012"
+LONG = 24 * 3600.0  # AWS seconds; more than any test takes, however busy the machine is
 MANAGED = "arn:aws:iam::aws:policy/"
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKS_CNI_Policy")
 
@@ -58,6 +59,10 @@ class Account(unittest.TestCase):
         """Until the test ends."""
         self.control("POST", "modes", {"mode": name} | what)
         self.addCleanup(lambda: self.control("DELETE", "modes"))
+
+    def hours_pass(self) -> None:
+        """All at once: what takes LONG is over."""
+        self.server.sandbox.clock.skip(LONG)
 
     def _nothing_is_left(self, before: str) -> None:
         """After every test the account is as it was; what goes in its own time is waited for."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
 import requests
-from botocore.exceptions import ClientError
 
-from .account import Account, Network
+from aws.modes import kinds
+
+from .account import LONG, Account, Network
 
 VPC = {"CidrBlock": "10.0.0.0/16"}
 
@@ -92,34 +92,35 @@ class Throttling(Account):
     def test_a_bucket_of_an_api_runs_dry_and_fills_again(self) -> None:
         ec2 = self.client("ec2")
         vpc = ec2.create_vpc(**VPC)["Vpc"]["VpcId"]
-        self.mode("throttling")
+        self.mode("throttling", share=0.25)  # of 4
         make = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.s3"}
-        made = [ec2.create_vpc_endpoint(**make)["VpcEndpoint"]["VpcEndpointId"] for _ in range(4)]
+        made = [ec2.create_vpc_endpoint(**make)["VpcEndpoint"]["VpcEndpointId"]]
         self.refused("RequestLimitExceeded", ec2.create_vpc_endpoint, **make)
         ec2.describe_vpcs()  # another API has its own
         self.assertEqual(self.control("GET", "modes")["modes"][0]["refused"], {"ec2:CreateVpcEndpoint": 1})
-        time.sleep(3.5)  # 0.3 tokens a second, of a real one
+        throttling = self.server.sandbox.modes.one(kinds.Throttling)
+        assert throttling is not None
+        # As if 14 s had passed: 0.3 tokens a second, and a quarter of it for us.
+        throttling.buckets = {bucket: (tokens, last - 14) for bucket, (tokens, last) in throttling.buckets.items()}
         made.append(ec2.create_vpc_endpoint(**make)["VpcEndpoint"]["VpcEndpointId"])
         self.control("DELETE", "modes")
         ec2.delete_vpc_endpoints(VpcEndpointIds=made)
         ec2.delete_vpc(VpcId=vpc)
 
     def test_others_in_the_account_leave_a_share(self) -> None:
-        self.mode("throttling", share=0.02)
+        self.mode("throttling", share=0.001)  # never less than a call
         ec2 = self.client("ec2")
-        ec2.describe_security_groups()  # 50, and 1 is left
-        self.refused("RequestLimitExceeded", ec2.describe_security_groups)
-        for _ in range(2):  # what is filtered has 100
-            ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["default"]}])
+        filters = [{"Name": "group-name", "Values": ["default"]}]
+        for params in ({}, {"Filters": filters}):  # what is filtered or comes in pages has a bucket of its own
+            ec2.describe_security_groups(**params)
+            self.refused("RequestLimitExceeded", ec2.describe_security_groups, **params)
         self.refused("RequestLimitExceeded", ec2.describe_security_groups, MaxResults=5)
 
 
 class Visibility(Account):
-    DELAY = 600  # a second, at 600 times AWS's speed
-
     def test_what_was_made_is_seen_later_and_is_not_to_be_used_before(self) -> None:
         ec2 = self.client("ec2")
-        self.mode("visibility-delay", seconds=self.DELAY)
+        self.mode("visibility-delay", seconds=LONG)
         vpc = ec2.create_vpc(**VPC)["Vpc"]["VpcId"]
         filters = [{"Name": "vpc-id", "Values": [vpc]}]
         self.assertEqual(ec2.describe_vpcs(Filters=filters)["Vpcs"], [])
@@ -129,18 +130,20 @@ class Visibility(Account):
         subnet = {"VpcId": vpc, "CidrBlock": "10.0.0.0/24"}
         self.refused("InvalidVpcID.NotFound", ec2.create_subnet, **subnet)
         self.refused("InvalidVpcID.NotFound", ec2.delete_vpc, VpcId=vpc)
-        self.until(lambda: ec2.describe_vpcs(Filters=filters)["Vpcs"])
+        self.hours_pass()
+        self.assertEqual([found["VpcId"] for found in ec2.describe_vpcs(Filters=filters)["Vpcs"]], [vpc])
         made = ec2.create_subnet(**subnet)["Subnet"]["SubnetId"]
         self.assertEqual(ec2.describe_subnets(Filters=filters)["Subnets"], [])
         # What hangs from it is known where it is decided, if not where it is shown.
         self.refused("DependencyViolation", ec2.delete_vpc, VpcId=vpc)
-        self.until(lambda: ec2.describe_subnets(Filters=filters)["Subnets"])
+        self.hours_pass()
+        self.assertEqual(len(ec2.describe_subnets(Filters=filters)["Subnets"]), 1)
         ec2.delete_subnet(SubnetId=made)
         ec2.delete_vpc(VpcId=vpc)
 
     def test_a_name_that_is_taken_is_taken_though_it_is_not_seen(self) -> None:
         iam, ec2 = self.client("iam"), self.client("ec2")
-        self.mode("visibility-delay", seconds=self.DELAY)
+        self.mode("visibility-delay", seconds=LONG)
         trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
         role = {"RoleName": "r", "AssumeRolePolicyDocument": json.dumps({"Version": "2012-10-17", "Statement": [trust]})}
         iam.create_role(**role)
@@ -154,7 +157,9 @@ class Visibility(Account):
         self.refused("InvalidLaunchTemplateName.AlreadyExistsException", ec2.create_launch_template, **template)
         address = ec2.allocate_address()["AllocationId"]
         self.assertEqual(ec2.describe_addresses()["Addresses"], [])
-        self.until(lambda: ec2.describe_addresses()["Addresses"] and self.seen(iam.get_role, RoleName="r"))
+        self.hours_pass()
+        self.assertEqual(len(ec2.describe_addresses()["Addresses"]), 1)
+        iam.get_role(RoleName="r")
         ec2.release_address(AllocationId=address)
         ec2.delete_launch_template(LaunchTemplateName="ttt")
         iam.delete_role(RoleName="r")
@@ -169,14 +174,15 @@ class Visibility(Account):
         role = self.role("cluster", "eks.amazonaws.com", "AmazonEKSClusterPolicy")
         eks, tags = self.client("eks"), self.client("resourcegroupstaggingapi")
         make = {"name": "c", "roleArn": role, "resourcesVpcConfig": {"subnetIds": network.private}, "tags": {"mine": "yes"}}
-        self.mode("visibility-delay", seconds=self.DELAY)
+        self.mode("visibility-delay", seconds=LONG)
         eks.create_cluster(**make)
         mine = [{"Key": "mine"}]
         self.refused("ResourceNotFoundException", eks.describe_cluster, name="c")
         self.assertEqual(eks.list_clusters()["clusters"], [])
         self.assertEqual(tags.get_resources(TagFilters=mine)["ResourceTagMappingList"], [])
         self.refused("ResourceInUseException", eks.create_cluster, **make)
-        self.until(lambda: eks.list_clusters()["clusters"])
+        self.hours_pass()
+        self.assertEqual(eks.list_clusters()["clusters"], ["c"])
         self.assertEqual(len(tags.get_resources(TagFilters=mine)["ResourceTagMappingList"]), 1)
         self.control("DELETE", "modes")
         self.until(lambda: eks.describe_cluster(name="c")["cluster"]["status"] == "ACTIVE")
@@ -184,10 +190,3 @@ class Visibility(Account):
         self.until(lambda: not eks.list_clusters()["clusters"])
         self.delete_role("cluster")
         network.delete()
-
-    def seen(self, look: Any, **params: Any) -> bool:
-        try:
-            look(**params)
-        except ClientError:
-            return False
-        return True

@@ -7,7 +7,7 @@ from typing import Any
 from aws import sts
 
 from . import test_sts
-from .account import NODE_POLICIES, Account, Network
+from .account import LONG, NODE_POLICIES, Account, Network
 
 KIND = "g4dn.xlarge"
 
@@ -26,7 +26,7 @@ class Endpoints(Account):
         table = ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"]
         make = {"VpcId": self.vpc, "ServiceName": "com.amazonaws.us-east-1.s3", "RouteTableIds": [table]}
         endpoint = ec2.create_vpc_endpoint(**make)["VpcEndpoint"]["VpcEndpointId"]
-        self.mode("lingering-endpoint", seconds=600)
+        self.mode("lingering-endpoint", seconds=LONG)
 
         def shown() -> list[dict[str, Any]]:
             return ec2.describe_vpc_endpoints(Filters=[{"Name": "vpc-id", "Values": [self.vpc]}])["VpcEndpoints"]
@@ -36,7 +36,8 @@ class Endpoints(Account):
             self.assertEqual([found["State"] for found in shown()], ["deleting"])
         self.assertEqual(len(ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]), 2)
         self.refused("DependencyViolation", ec2.delete_vpc, VpcId=self.vpc)
-        self.until(lambda: not shown())
+        self.hours_pass()
+        self.assertEqual(shown(), [])
         self.assertEqual(len(ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]), 1)
         ec2.delete_route_table(RouteTableId=table)
 
@@ -44,20 +45,14 @@ class Endpoints(Account):
         ec2 = self.ec2
         subnet = ec2.create_subnet(VpcId=self.vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
         eni = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
-        self.mode("interface-in-use", seconds=300)
+        self.mode("interface-in-use", seconds=LONG)
         shown = ec2.describe_network_interfaces(NetworkInterfaceIds=[eni])["NetworkInterfaces"][0]
         self.assertEqual(shown["Status"], "available")
         message = self.refused("InvalidParameterValue", ec2.delete_network_interface, NetworkInterfaceId=eni)
         self.assertEqual(message, f"Network interface '{eni}' is currently in use.")
 
-        def gone() -> bool:
-            try:
-                ec2.delete_network_interface(NetworkInterfaceId=eni)
-            except ec2.exceptions.ClientError:
-                return False
-            return True
-
-        self.until(gone)
+        self.hours_pass()
+        ec2.delete_network_interface(NetworkInterfaceId=eni)
         ec2.delete_subnet(SubnetId=subnet)
 
 
@@ -165,12 +160,14 @@ class Clusters(Account):
 
     def test_an_access_entry_takes_effect_later(self) -> None:
         me = self.client("sts").get_caller_identity()["Arn"]
-        self.mode("slow-access-entry", seconds=600)
+        self.mode("slow-access-entry", seconds=LONG)
         self.eks.create_access_entry(clusterName="c", principalArn=me)
         self.assertEqual(self.eks.describe_access_entry(clusterName="c", principalArn=me)["accessEntry"]["principalArn"], me)
         token = test_sts.Tokens.token(self, "c")
         self.assertIsNone(sts.identify(token, "c"))
-        self.assertEqual(self.until(lambda: sts.identify(token, "c")).username, me)
+        self.hours_pass()
+        identity = sts.identify(token, "c")
+        self.assertEqual(identity and identity.username, me)
 
     def test_guard_duty_comes_into_the_vpc_and_stays(self) -> None:
         ec2, vpc = self.network.ec2, self.network.vpc
