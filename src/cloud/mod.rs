@@ -30,7 +30,7 @@ use crate::config::Config;
 
 /// What every resource gets: clients, names, and the configuration.
 pub struct Cloud {
-    /// AWS clients, one a service, each with its rate limiter and time-outs.
+    /// AWS clients, one a service, each with its time-outs.
     pub aws: aws::Aws,
     /// Kubernetes clients, one a cluster, made when the cluster is known.
     pub kube: kube::Clusters,

@@ -3,6 +3,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr, reason = "for tests")]
 
 pub mod ending;
+#[cfg(feature = "world")]
+pub mod faults;
 pub mod leftovers;
 #[cfg(feature = "world")]
 pub mod local_aws;
