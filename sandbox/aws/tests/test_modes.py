@@ -156,9 +156,10 @@ class Visibility(Account):
         self.assertEqual(ec2.describe_launch_templates()["LaunchTemplates"], [])
         self.refused("InvalidLaunchTemplateName.AlreadyExistsException", ec2.create_launch_template, **template)
         address = ec2.allocate_address()["AllocationId"]
-        self.assertEqual(ec2.describe_addresses()["Addresses"], [])
+        shown = [{"Name": "allocation-id", "Values": [address]}]
+        self.assertEqual(ec2.describe_addresses(Filters=shown)["Addresses"], [])
         self.hours_pass()
-        self.assertEqual(len(ec2.describe_addresses()["Addresses"]), 1)
+        self.assertEqual(len(ec2.describe_addresses(Filters=shown)["Addresses"]), 1)
         iam.get_role(RoleName="r")
         ec2.release_address(AllocationId=address)
         ec2.delete_launch_template(LaunchTemplateName="ttt")
@@ -173,17 +174,17 @@ class Visibility(Account):
         network = Network(self)
         role = self.role("cluster", "eks.amazonaws.com", "AmazonEKSClusterPolicy")
         eks, tags = self.client("eks"), self.client("resourcegroupstaggingapi")
-        make = {"name": "c", "roleArn": role, "resourcesVpcConfig": {"subnetIds": network.private}, "tags": {"mine": "yes"}}
+        make = {"name": "c", "roleArn": role, "resourcesVpcConfig": {"subnetIds": network.private}, "tags": {"late": "yes"}}
         self.mode("visibility-delay", seconds=LONG)
         eks.create_cluster(**make)
-        mine = [{"Key": "mine"}]
+        late = [{"Key": "late"}]
         self.refused("ResourceNotFoundException", eks.describe_cluster, name="c")
         self.assertEqual(eks.list_clusters()["clusters"], [])
-        self.assertEqual(tags.get_resources(TagFilters=mine)["ResourceTagMappingList"], [])
+        self.assertEqual(tags.get_resources(TagFilters=late)["ResourceTagMappingList"], [])
         self.refused("ResourceInUseException", eks.create_cluster, **make)
         self.hours_pass()
         self.assertEqual(eks.list_clusters()["clusters"], ["c"])
-        self.assertEqual(len(tags.get_resources(TagFilters=mine)["ResourceTagMappingList"]), 1)
+        self.assertEqual(len(tags.get_resources(TagFilters=late)["ResourceTagMappingList"]), 1)
         self.control("DELETE", "modes")
         self.until(lambda: eks.describe_cluster(name="c")["cluster"]["status"] == "ACTIVE")
         eks.delete_cluster(name="c")
