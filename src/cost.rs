@@ -11,6 +11,11 @@ pub const PRICED_IN: &str = "us-east-1";
 /// Until when they were read.
 pub const PRICED_UNTIL: &str = "January 2026";
 
+/// US dollars an hour of a cluster's control plane, and once its version is in extended support
+/// (<https://aws.amazon.com/eks/pricing/>).
+pub const CLUSTER: f64 = 0.10;
+pub const CLUSTER_IN_EXTENDED_SUPPORT: f64 = 0.60;
+
 /// Hours in the average month, as AWS counts them.
 const MONTH: f64 = 730.0;
 
@@ -71,7 +76,7 @@ pub fn of(config: &Config) -> Cost {
     let addresses = config.network.public.len() as f64 + 1.0;
     let mut cost = Cost {
         parts: vec![
-            ("EKS control plane".to_owned(), 0.10),
+            ("EKS control plane".to_owned(), CLUSTER),
             ("NAT gateway".to_owned(), 0.045),
             ("network load balancer".to_owned(), 0.0225),
             (format!("{addresses} public IPv4 addresses"), 0.005 * addresses),

@@ -11,8 +11,8 @@ use crate::models::Checked;
 use crate::resources::eks::{AccessEntry, AccessPolicy, Addon, Cluster, LaunchTemplate, NodeGroup, NodeTags};
 use crate::resources::iam::{ModelAccess, OidcProvider, PolicyAttachment as Policy, Role};
 use crate::resources::kube::{
-    Applied, Balancer, BalancerTags, ConfigMap, Deployment, DevicePlugin, GatewayConfig, Namespace, Rollout, Served, Service,
-    ServiceAccount,
+    Applied, Balancer, BalancerTags, ConfigMap, Deployment, DevicePlugin, GatewayConfig, Gpus, Namespace, PodRole, Rollout,
+    Served, Service, ServiceAccount,
 };
 use crate::resources::network::{
     ElasticIp, InternetGateway, Leftovers, NatGateway, Route, RouteTable, RouteTableAssociation, S3Endpoint, Subnet, Vpc,
@@ -115,11 +115,16 @@ pub fn graph(config: &Config, inventory: &Inventory, local: Option<&Arc<Checked>
     let map = g.add("kube/config-map", map, namespace.clone(), bucket.clone());
     let plugin = DevicePlugin::is_needed(ami_type).then(|| {
         let plugin = Applied::new(config, DevicePlugin { image: pod.device_plugin_image.clone() });
-        g.add("kube/device-plugin", plugin, cluster.clone(), admitted)
+        g.add("kube/device-plugin", plugin, cluster.clone(), admitted.clone())
+    });
+    let gpus = machine.has_gpu().then(|| {
+        let uses = After::of((ready.clone(), plugin.clone(), admitted.clone()));
+        g.watch("kube/gpus", Gpus { nodes: nodes.desired }, cluster.clone(), uses)
     });
     let uses = (account, map, bucket.clone(), image, After::of((ready.clone(), may_read, models.clone())));
     let deployment = g.add("kube/deployment", Applied::new(config, Deployment::new(config).on(machine)), namespace.clone(), uses);
-    let runs = After::of((ready.clone(), plugin.clone()));
+    let role = g.adjust("kube/pod-role", PodRole, deployment.clone(), ready.clone());
+    let runs = After::of((ready.clone(), gpus, role));
     let rollout = g.watch("kube/rollout", Rollout, deployment.clone(), runs.clone());
     let served = (After::of(rollout.clone()), After::of(models));
     g.watch("models/served", Served, (deployment.clone(), bucket.clone()), served);

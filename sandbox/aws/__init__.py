@@ -16,11 +16,11 @@ of the printed key may do everything). For tests, unsigned, under the same addre
 
     GET  /_sandbox/dump              everything that exists, canonical JSON; what is gone but still shown left out
     GET  /_sandbox/calls             every mutating call: count, count by principal, list with request ids
-    POST /_sandbox/reset-calls
-    POST /_sandbox/speed?factor=60
-    POST /_sandbox/expire-sessions   sessions given out so far (AssumeRole, GetSessionToken) are expired
-    POST /_sandbox/leak-interfaces?on=true   nodes that end leave an interface of the VPC CNI behind, as AWS at times
+    POST /_sandbox/faults            what goes wrong with single calls
+    POST /_sandbox/modes             how AWS is: short of capacity, throttling, slow to show what was made
     GET  /_sandbox/ready
+
+All of them are in docs/sandbox.md.
 
 Inside the supervisor: `aws.server.serve(world, host, port, speed)` with a World of `aws/world.py`; `aws.sts.identify(token,
 cluster)` says who an EKS bearer token is.

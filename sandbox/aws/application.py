@@ -14,12 +14,13 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 
-from . import authentication, authorization, backends, control, hooks, models, signature
+from . import authentication, authorization, backends, connection, control, hooks, models, signature
 from .call import MODEL_NAMES, Call
-from .clock import now
+from .connection import Unanswered
 from .dump import remember
 from .errors import AwsError
 from .idempotency import Idempotency
+from .modes import buckets, clock, visibility
 from .sandbox import Sandbox
 from .signature import BadSignature, Signed
 
@@ -33,18 +34,20 @@ class Application:
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        _buffer_body(environ)
+        buffer_body(environ)
         request = Request(environ)
         request.get_data()  # kept by werkzeug from here on: reading the form first would use it up
         if request.path.startswith("/_sandbox/"):
             return control.answer(self._sandbox, request)(environ, start_response)
         call, response = self._answer(request)
         _stamp(call, response)
-        response.headers["Date"] = http_date(self._sandbox.clock.date() if call.service == "s3" else now())
+        response.headers["Date"] = http_date(clock.date(self._sandbox, call.service))
         if call.mutating:
             self._sandbox.calls.add(call, response.status_code)
         who = call.principal.arn if call.principal else "-"
         log.info("%s %s %s %s %s", call.region, call.action, response.status_code, call.request_id, who)
+        if how := call.notes.get("cut"):
+            connection.cut(environ, how)
         return response(environ, start_response)
 
     def _answer(self, request: Request) -> tuple[Call, Response]:
@@ -53,23 +56,27 @@ class Application:
         except BadSignature as bad:
             call = Call(request, "s3", "us-east-1", backends.ACCOUNT)
             return call, call.error(authentication.refusal(call, bad))
-        call = _identify(request, signed)
+        call = identify(request, signed)
         try:
             call.read_operation()
-            authentication.authenticate(call, signed, request.get_data())
+            authentication.authenticate(call, signed, request.get_data(), clock.now(self._sandbox))
             models.requests.check(call)
             authorization.authorize(call)
+            buckets.take(self._sandbox, call)
             if not self._sandbox.holding.before(call):
                 raise AwsError("ServiceUnavailable", "Held until its client was gone; not applied.", 503)
-            self._sandbox.failing.strike(call, "before")
+            self._sandbox.faults.before(call, self._sandbox.clock)
             response = self._held_to_the_model(call, self._dispatch(call))
-            self._sandbox.failing.strike(call, "after")
+            self._sandbox.faults.after(call)
             self._sandbox.holding.after(call)
             return call, response
         except AwsError as error:
             return call, call.error(error)
         except ServiceException as error:  # moto's own, where a handler asks a backend
             return call, call.error(AwsError(error.code, error.message))
+        except Unanswered as unanswered:
+            call.notes["cut"] = unanswered.how
+            return call, call.error(AwsError("ServiceUnavailable", "Not applied, and not answered.", 503))
         except Exception:
             log.exception("%s failed inside the sandbox", call.action)
             message = "The sandbox itself failed; its log has the traceback."
@@ -84,23 +91,28 @@ class Application:
         with backends.LOCK:
             remember(call.region)
             self._sandbox.settle()
-            for check in [*hooks.checks.get((call.service, hooks.EVERY), ()), *hooks.checks.get(key, ())]:
-                check(self._sandbox, call)
-            if (handler := hooks.handlers.get(key)) and key not in hooks.unlocked:
-                answer = handler(self._sandbox, call)
-                if answer is not hooks.PASS:
-                    return answer if isinstance(answer, Response) else call.result(answer)
-            if call.params.get("DryRun"):
-                raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
-            if call.service == "eks":
-                raise AwsError("InvalidRequestException", f"The sandbox has no {call.operation or call.request.path}.")
-            if (earlier := self._idempotency.answer(call)) is not None:
-                return earlier
-            response = self._ask_moto(call)
-            if response.status_code < 400:
-                for follow in hooks.followers.get(key, ()):
-                    response = follow(self._sandbox, call, response) or response
-                self._idempotency.remember(call, response)
+            with visibility.hidden(self._sandbox, call):
+                return self._dispatch_locked(call)
+
+    def _dispatch_locked(self, call: Call) -> Response:
+        key = (call.service, call.operation)
+        for check in [*hooks.checks.get((call.service, hooks.EVERY), ()), *hooks.checks.get(key, ())]:
+            check(self._sandbox, call)
+        if (handler := hooks.handlers.get(key)) and key not in hooks.unlocked:
+            answer = handler(self._sandbox, call)
+            if answer is not hooks.PASS:
+                return answer if isinstance(answer, Response) else call.result(answer)
+        if call.params.get("DryRun"):
+            raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+        if call.service == "eks":
+            raise AwsError("InvalidRequestException", f"The sandbox has no {call.operation or call.request.path}.")
+        if (earlier := self._idempotency.answer(call)) is not None:
+            return earlier
+        response = self._ask_moto(call)
+        if response.status_code < 400:
+            for follow in hooks.followers.get(key, ()):
+                response = follow(self._sandbox, call, response) or response
+            self._idempotency.remember(call, response)
         return response
 
     def _held_to_the_model(self, call: Call, response: Response) -> Response:
@@ -129,7 +141,7 @@ def _stamp(call: Call, response: Response) -> None:
         response.data = re.sub(pattern, rb"\g<1>" + call.request_id.encode(), response.data, count=1)
 
 
-def _buffer_body(environ: dict[str, Any]) -> None:
+def buffer_body(environ: dict[str, Any]) -> None:
     """Three readers want the body: the signature, the parameters and moto."""
     if environ.get("wsgi.input_terminated"):  # chunked: werkzeug ends the stream by itself
         body = environ["wsgi.input"].read()
@@ -140,7 +152,7 @@ def _buffer_body(environ: dict[str, Any]) -> None:
     environ["wsgi.input"] = io.BytesIO(body)
 
 
-def _identify(request: Request, signed: Signed | None) -> Call:
+def identify(request: Request, signed: Signed | None) -> Call:
     if signed is not None:
         service = MODEL_NAMES.get(signed.service, signed.service)
         return Call(request, service, signed.region, backends.ACCOUNT)

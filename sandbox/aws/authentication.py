@@ -13,8 +13,8 @@ from .signature import BadSignature, Signed
 UNSIGNED = {("sts", "AssumeRoleWithWebIdentity"), ("sts", "AssumeRoleWithSAML")}
 
 
-def authenticate(call: Call, signed: Signed | None, body: bytes) -> None:
-    """Sets the call's principal, or raises the error that AWS would answer."""
+def authenticate(call: Call, signed: Signed | None, body: bytes, now: datetime.datetime) -> None:
+    """Sets the call's principal, or raises the error that AWS would answer at this time."""
     if (call.service, call.operation) in UNSIGNED:
         return
     if signed is None:
@@ -23,7 +23,7 @@ def authenticate(call: Call, signed: Signed | None, body: bytes) -> None:
     if credentials is None or (credentials.session_token or None) != (signed.token or None):
         raise _unknown_key(call)
     try:
-        signature.check(call.request, signed, credentials.secret, body)
+        signature.check(call.request, signed, credentials.secret, body, now)
     except BadSignature as bad:
         raise refusal(call, bad) from None
     if credentials.expires and credentials.expires < datetime.datetime.now(datetime.UTC):

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
 from . import backends, principals
+from .asked import Asked, Refused
 from .dump import dump
+from .faults.fault import Fault
 from .sandbox import Sandbox
 from .tagging import resources
 
 
 def answer(sandbox: Sandbox, request: Request) -> Response:
+    try:
+        return _answer(sandbox, request)
+    except Refused as refused:
+        return _json({"error": str(refused)}, 400)
+
+
+def _answer(sandbox: Sandbox, request: Request) -> Response:
     match request.method, request.path.removeprefix("/_sandbox/"):
         case "GET", "dump":
             return _json(dump(sandbox))
@@ -47,13 +57,29 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
                 sandbox.tagged = resources.tagged() if frozen else None
             return _json({"on": frozen})
         case "POST", "quota":
-            sandbox.quotas[request.args["code"]] = float(request.args["vcpus"])
-            return _json({"quotas": sandbox.quotas})
+            quota = {"mode": "quota", "code": request.args["code"], "vcpus": float(request.args["vcpus"])}
+            return _json(sandbox.modes.turn_on(Asked(quota), sandbox.clock.time()))
         case "POST", "fail":
-            asked = request.args
-            times, status = int(asked["times"]), int(asked["status"])
-            sandbox.failing.arm(asked["action"], times, asked["when"], asked["code"], status)
+            _fail(sandbox, request.args)
             return _json({})
+        case "GET", "faults":
+            return _json({"faults": sandbox.faults.report()})
+        case "POST", "faults":
+            return _json({"id": sandbox.faults.add(Fault.read(_asked(request)))})
+        case "DELETE", "faults":
+            return _json({"faults": sandbox.faults.end()})
+        case "DELETE", path if path.startswith("faults/"):
+            ended = sandbox.faults.end(path.removeprefix("faults/"))
+            return _json({"faults": ended}) if ended else _json({"error": f"no {path}"}, 404)
+        case "GET", "modes":
+            return _json({"modes": sandbox.modes.report()})
+        case "POST", "modes":
+            return _json(sandbox.modes.turn_on(_asked(request), sandbox.clock.time()))
+        case "DELETE", "modes":
+            return _json({"modes": sandbox.modes.end()})
+        case "DELETE", path if path.startswith("modes/"):
+            ended = sandbox.modes.end(path.removeprefix("modes/"))
+            return _json({"modes": ended}) if ended else _json({"error": f"no {path}"}, 404)
         case "POST", "hold":
             arguments = request.args
             sandbox.holding.arm(int(arguments["nth"]), arguments["when"], arguments["who"], arguments.get("action", ""))
@@ -66,6 +92,23 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
         case "GET", "ready":
             return _json({"ready": True})
     return _json({"error": f"no {request.method} {request.path}"}, 404)
+
+
+def _asked(request: Request) -> Asked:
+    try:
+        return Asked(json.loads(request.get_data()))
+    except ValueError as error:
+        raise Refused("the body", f"is no JSON: {error}") from None
+
+
+def _fail(sandbox: Sandbox, arguments: Mapping[str, str]) -> None:
+    """The next calls of an action, as a fault of its own name; none any more where `times` is 0."""
+    service, _, operation = arguments["action"].partition(":")
+    fault = {"kind": "error", "code": arguments["code"], "status": int(arguments["status"]), "when": arguments["when"]}
+    sandbox.faults.end("fail")
+    if times := int(arguments["times"]):
+        match = {"service": service, "operation": operation}
+        sandbox.faults.add(Fault.read(Asked({"match": match, "times": times, "fault": fault})), "fail")
 
 
 def _json(value: Any, status: int = 200) -> Response:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from .calls import Calls
 from .clock import Clock
-from .failing import Failing
+from .faults import Faults
 from .holding import Holding
+from .modes import Modes
 from .timeline import Timeline
 from .world import World
 
@@ -23,8 +24,9 @@ class Sandbox:
     holding: Holding = field(default_factory=Holding)
     # What the tagging API has noticed, by region: (ARN, tags). None: everything.
     tagged: dict[str, list[tuple[str, dict[str, str]]]] | None = None
-    failing: Failing = field(default_factory=Failing)
-    quotas: dict[str, float] = field(default_factory=dict)  # vCPUs, by the quota's code, where a test has changed them
+    faults: Faults = field(default_factory=Faults)
+    modes: Modes = field(default_factory=Modes)
+    disk_keys: dict[str, str] = field(default_factory=dict)  # of the default encryption, by region, where it is not AWS's
     timeline: Timeline = field(default_factory=Timeline)
     # Run before every call, under the lock: what has become due by now (a NAT gateway that is available at last).
     settlers: list[Callable[[], None]] = field(default_factory=list)

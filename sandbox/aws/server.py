@@ -6,6 +6,7 @@ import logging
 import threading
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -17,11 +18,14 @@ from .sandbox import Sandbox
 from .world import World
 
 
-class _Handler(MotoRequestHandler):
+class Handler(MotoRequestHandler):
     protocol_version = "HTTP/1.1"  # keep-alive: every SDK holds its connections
 
     def send_response(self, code: int, message: str | None = None) -> None:
         self.send_response_only(code, message)  # the date is the application's, which has it from the sandbox's clock
+
+    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
+        self.close_connection = True  # there may be no socket left to read the next request from
 
     def log(self, type: str, message: str, *args: object) -> None:
         pass  # the application logs calls, which says more than paths
@@ -57,6 +61,6 @@ def serve(
     sandbox = Sandbox(world, Clock(speed), strict=strict)
     rules.install(sandbox)
     access_key, secret_key = principals.new_user(user)
-    http = make_server(host, port, Application(sandbox), threaded=True, request_handler=_Handler)
+    http = make_server(host, port, Application(sandbox), threaded=True, request_handler=Handler)
     threading.Thread(target=http.serve_forever, name="aws", daemon=True).start()
     return Server(sandbox, access_key, secret_key, http)

@@ -66,8 +66,8 @@ def read(request: Request) -> Signed | None:
     return Signed(scope[0], date, scope[1], scope[2], scope[3], headers, fields["Signature"], token, presigned, expires)
 
 
-def check(request: Request, signed: Signed, secret: str, body: bytes) -> None:
-    _check_date(signed)
+def check(request: Request, signed: Signed, secret: str, body: bytes, now: datetime.datetime) -> None:
+    _check_date(signed, now)
     if signed.region not in backends.REGIONS:
         # To be seen behind an endpoint that has no region in its name; AWS's own have one, and are not found then.
         raise BadSignature("region", f"Credential should be scoped to a valid region, not '{signed.region}'. ")
@@ -98,14 +98,13 @@ def check(request: Request, signed: Signed, secret: str, body: bytes) -> None:
         )
 
 
-def _check_date(signed: Signed) -> None:
+def _check_date(signed: Signed, now: datetime.datetime) -> None:
     try:
         date = datetime.datetime.strptime(signed.date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.UTC)
     except ValueError:
         raise BadSignature("incomplete", f"Date {signed.date} is not in ISO-8601 basic format.") from None
     if not signed.date.startswith(signed.day):
         raise BadSignature("mismatch", "Date in Credential scope does not match YYYYMMDD from X-Amz-Date.")
-    now = datetime.datetime.now(datetime.UTC)
     if signed.presigned:
         if not 0 < signed.expires <= 604800:
             raise BadSignature("incomplete", "X-Amz-Expires must be between 1 and 604800 seconds.")
@@ -113,7 +112,7 @@ def _check_date(signed: Signed) -> None:
             raise BadSignature("expired", "Request has expired")
         if date > now + SKEW:
             raise BadSignature("skewed", "Request is not yet valid")
-    elif date < now - SKEW:
+    elif date < now - SKEW:  # as aws/aws-cli#6676 shows it
         message = f"Signature expired: {signed.date} is now earlier than {_basic(now - SKEW)} ({_basic(now)} - 15 min.)"
         raise BadSignature("skewed", message)
     elif date > now + SKEW:

@@ -38,6 +38,7 @@ def main() -> None:
     machine = Machine(places, registry, identify)
     resolver = start_resolver(places)
     server = serve(machine, host="0.0.0.0", port=AWS_PORT, speed=float(os.environ.get("SANDBOX_SPEED", "60")))
+    machine.cache_service_accounts(server.sandbox.modes.knows_service_account)
     machine.credentials = dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), server.new_user("eks")))
     guard = registry.open_to_clients(places, machine.credentials)
     registry.wait()

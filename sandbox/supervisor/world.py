@@ -34,6 +34,10 @@ class Machine:
         # The principal of clusters and nodes; known once the AWS server runs.
         self.credentials: dict[str, str] = {}
 
+    def cache_service_accounts(self, knows) -> None:
+        """`knows(UNIX TIME)`: whether the identity webhook has noticed a service account that was made then."""
+        self._webhooks.knows = knows
+
     def start_cluster(self, name: str, arn: str, version: str, service_cidr: str, issuer: str) -> ClusterHandle:
         with self._alone(name):
             cluster = self._clusters.get(name)

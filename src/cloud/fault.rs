@@ -3,6 +3,9 @@
 //! Codes: EC2 "Error codes for the Amazon EC2 API", IAM, EKS, ECR, ELB and S3 API references, and
 //! each service's "Common errors".
 
+mod call;
+mod codes;
+
 use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
@@ -11,6 +14,10 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
+use call::{call_of, permission};
+use codes::{forbidden, in_use, is_quota, just_made, not_there_yet, not_yet, role_not_known_yet, throttled};
+
+use super::proxy::Proxy;
 use crate::engine::{Fault, FaultKind, Origin};
 
 /// Turns an SDK's answer into ours.
@@ -96,7 +103,7 @@ where
             with_step(fault, &origin).from_origin(origin)
         }
         SdkError::DispatchFailure(_) if never_connected(error) => {
-            Fault::try_again(format!("the AWS endpoint was not reached: {}", chain(error)))
+            Fault::try_again(format!("the AWS endpoint was not reached: {}{}", chain(error), Proxy::hint()))
         }
         SdkError::ConstructionFailure(_) => Fault::fatal(format!("the call could not be made: {}", chain(error))),
         _ => Fault::unsure(chain(error)),
@@ -108,30 +115,21 @@ fn with_step(fault: Fault, origin: &Origin) -> Fault {
     match fault.kind {
         _ if fault.next.is_some() || origin.call.is_empty() => fault,
         FaultKind::Denied if forbidden(&origin.code) => {
-            fault.with_next(format!("allow {} for these credentials, or use others", origin.call))
+            fault.with_next(format!("allow {} for these credentials, or use others", permission(&origin.call)))
         }
-        FaultKind::Fatal if origin.code.ends_with("LimitExceeded") => {
+        FaultKind::Fatal if is_quota(&origin.code) => {
             fault.with_next("delete what is no longer needed, or ask AWS for more of it (Service Quotas)")
         }
         _ => fault,
     }
 }
 
-/// Service and operation from the name of the operation's error type, `aws_sdk_ec2::operation::create_vpc::CreateVpcError`.
-fn call_of(error: &str) -> Option<String> {
-    let (service, path) = error.strip_prefix("aws_sdk_")?.split_once("::")?;
-    let (_, operation) = path.rsplit_once("::")?;
-    let operation = operation.strip_suffix("Error")?;
-    // As policies call it.
-    let service = if service == "resourcegroupstagging" { "tag" } else { service.trim_end_matches("v2") };
-    Some(format!("{service}:{operation}"))
-}
-
 /// The fault of an error that came inside an answer.
 #[must_use]
 pub fn fault_of(code: &str, message: &str) -> Fault {
     let origin = Origin { code: code.to_owned(), ..Origin::default() };
-    sorted(code, 400, &told(code, 400, message)).from_origin(origin)
+    let status = if code.starts_with("Internal") { 500 } else { 400 };
+    sorted(code, status, &told(code, status, message)).from_origin(origin)
 }
 
 /// What the service said, on one line.
@@ -174,7 +172,9 @@ fn sorted(code: &str, status: u16, told: &str) -> Fault {
         | "UnrecognizedClientException" => Fault::denied(told).about("AWS does not accept the credentials"),
         code if forbidden(code) => Fault::denied(told),
         // Not applied, and it may be a little later.
-        code if throttled(code) || not_yet(code) || in_use(code) || not_there_yet(code) => Fault::try_again(told),
+        code if throttled(code) || not_yet(code) || in_use(code) || just_made(code) || not_there_yet(code) => {
+            Fault::try_again(told)
+        }
         // What IAM has just made is not known everywhere at once.
         "InvalidParameterException" if role_not_known_yet(told) => Fault::try_again(told),
         "MalformedPolicyDocument" if told.contains("Invalid principal in policy") => Fault::try_again(told),
@@ -184,6 +184,8 @@ fn sorted(code: &str, status: u16, told: &str) -> Fault {
             Fault::try_again(told)
         }
         _ if status == 429 || status == 503 => Fault::try_again(told),
+        // S3 about a condition that it does not know, with 501: it has refused the call.
+        "NotImplemented" => Fault::fatal(told),
         // It broke somewhere inside the service: before or after it was applied, nobody knows.
         _ if status >= 500 => Fault::unsure(told),
         _ => Fault::fatal(told),
@@ -215,94 +217,6 @@ fn skew(told: &str) -> Option<(i64, &'static str)> {
     let (signed, answered) = (time(rest)?, time(rest.split_once('(')?.1)?);
     let seconds = (answered - signed).total(jiff::Unit::Second).ok()?.abs();
     Some((((seconds / 60.0).round() as i64).max(1), side))
-}
-
-/// Who asks is known, and has not got the permission.
-fn forbidden(code: &str) -> bool {
-    matches!(
-        code,
-        "AccessDenied"
-            | "AccessDeniedException"
-            | "AuthorizationError"
-            | "Blocked"
-            | "Client.UnauthorizedOperation"
-            | "Forbidden"
-            | "UnauthorizedAccess"
-            | "UnauthorizedException"
-            | "UnauthorizedOperation"
-    )
-}
-
-fn throttled(code: &str) -> bool {
-    matches!(
-        code,
-        "BandwidthLimitExceeded"
-            | "EC2ThrottledException"
-            | "PriorRequestNotComplete"
-            | "RequestLimitExceeded"
-            | "RequestThrottled"
-            | "RequestThrottledException"
-            | "ServiceUnavailable"
-            | "ServiceUnavailableException"
-            | "SlowDown"
-            | "ThrottledException"
-            | "Throttling"
-            | "ThrottlingException"
-            | "TooManyRequestsException"
-            | "Unavailable"
-    )
-}
-
-/// Something else is being done to it, or it is on its way.
-fn not_yet(code: &str) -> bool {
-    matches!(
-        code,
-        "ConcurrentModification"
-            | "ConditionalRequestConflict"
-            | "ConcurrentModificationException"
-            | "EntityTemporarilyUnmodifiable"
-            | "IncorrectState"
-            | "InvalidState"
-            | "OperationAborted"
-            | "Resource.AlreadyAssociated"
-    )
-}
-
-/// Something that hangs from it is still there.
-fn in_use(code: &str) -> bool {
-    matches!(
-        code,
-        "BucketNotEmpty"
-            | "DeleteConflict"
-            | "DependencyViolation"
-            | "InvalidIPAddress.InUse"
-            | "InvalidNetworkInterface.InUse"
-            | "InvalidGroup.InUse"
-            | "ResourceInUse"
-            | "ResourceInUseException"
-    )
-}
-
-/// What it is made from was made a moment ago, and is not to be seen everywhere.
-fn not_there_yet(code: &str) -> bool {
-    code.ends_with("NotFound")
-        || code.ends_with("NotFoundException")
-        || matches!(code, "NoSuchBucket" | "NoSuchEntity" | "InvalidGatewayID.NotAttached")
-}
-
-/// EKS about a role or policy that IAM has not spread yet.
-fn role_not_known_yet(told: &str) -> bool {
-    [
-        "does not exist",
-        "Error in role params",
-        "trusted entity is not correct",
-        "IAM role's policy must include",
-        "doesn't have the Amazon EKS Managed Policies",
-        "The role with name",
-        "not found in the trust relationships",
-    ]
-    .iter()
-    .any(|known| told.contains(known))
 }
 
 /// The connection was refused or never came about, so that nothing can have been applied.
@@ -352,9 +266,12 @@ mod tests {
         assert_eq!(kind("DependencyViolation", 400), FaultKind::TryAgain);
         assert_eq!(kind("InvalidVpcID.NotFound", 400), FaultKind::TryAgain);
         assert_eq!(kind("RequestLimitExceeded", 503), FaultKind::TryAgain);
+        assert_eq!(kind("RequestTimeout", 400), FaultKind::TryAgain);
         assert_eq!(kind("InternalError", 500), FaultKind::Unsure);
         assert_eq!(kind("UnauthorizedOperation", 403), FaultKind::Denied);
         assert_eq!(kind("VpcLimitExceeded", 400), FaultKind::Fatal);
+        assert_eq!(kind("EntityAlreadyExists", 409), FaultKind::TryAgain);
+        assert_eq!(kind("BucketAlreadyExists", 409), FaultKind::Fatal);
         let expired = sorted("ExpiredToken", 400, "ExpiredToken");
         assert!(expired.kind == FaultKind::Denied && expired.message.contains("expired"), "{expired}");
         let eks = sorted("InvalidParameterException", 400, "Role arn:x does not exist");
@@ -400,10 +317,30 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_named_as_policies_name_it() {
-        let of = call_of(std::any::type_name::<aws_sdk_ec2::operation::create_vpc::CreateVpcError>());
-        assert_eq!(of.as_deref(), Some("ec2:CreateVpc"));
-        let of = call_of(std::any::type_name::<aws_sdk_resourcegroupstagging::operation::get_resources::GetResourcesError>());
-        assert_eq!(of.as_deref(), Some("tag:GetResources"));
+    fn a_refusal_names_what_a_policy_must_allow() {
+        let next = |call: &str| {
+            let origin = Origin { call: call.to_owned(), code: "AccessDenied".to_owned(), request_id: None };
+            with_step(Fault::denied("AccessDenied"), &origin).next.unwrap_or_default().to_string()
+        };
+        assert!(next("s3:ListObjectsV2").starts_with("allow s3:ListBucket for "), "{}", next("s3:ListObjectsV2"));
+        assert!(next("s3:HeadObject").starts_with("allow s3:GetObject for "));
+        assert!(next("ec2:CreateVpc").starts_with("allow ec2:CreateVpc for "));
+    }
+
+    #[test]
+    fn a_quota_names_where_more_of_it_is_asked_for() {
+        for code in ["VpcLimitExceeded", "ResourceLimitExceededException", "LimitExceeded", "TooManyBuckets"] {
+            let origin = Origin { call: "eks:CreateCluster".to_owned(), code: code.to_owned(), request_id: None };
+            assert!(
+                with_step(sorted(code, 400, code), &origin).next.is_some_and(|next| next.contains("Service Quotas")),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_s3_does_not_implement_is_refused_and_what_broke_inside_an_answer_is_not() {
+        assert_eq!(sorted("NotImplemented", 501, "NotImplemented").kind, FaultKind::Fatal);
+        assert_eq!(fault_of("InternalError", "We encountered an internal error.").kind, FaultKind::Unsure);
     }
 }

@@ -9,6 +9,7 @@ use aws_sdk_ec2::types::{Filter, NatGatewayState, State};
 use futures::future::{try_join, try_join4};
 
 use super::aws::{Aws, OrFault};
+use super::vpc_endpoint::state;
 use crate::config::Config;
 use crate::engine::Fault;
 
@@ -55,7 +56,7 @@ async fn children(aws: &Aws, vpcs: &[String]) -> Result<HashMap<String, usize>, 
     };
     let endpoints = async {
         let all = aws.ec2.describe_vpc_endpoints().filters(here()).into_paginator().items().send().try_collect().await.fault()?;
-        let alive = all.into_iter().filter(|endpoint| !matches!(endpoint.state(), Some(State::Deleting | State::Deleted)));
+        let alive = all.into_iter().filter(|endpoint| !matches!(state(endpoint), Some(State::Deleting | State::Deleted)));
         Ok(alive.filter_map(|endpoint| endpoint.vpc_id).collect::<Vec<_>>())
     };
     let (a, b, c, d): (Vec<String>, Vec<String>, Vec<String>, Vec<String>) = try_join4(subnets, tables, nats, endpoints).await?;

@@ -5,6 +5,7 @@ pub mod contents;
 pub mod exec;
 mod fault;
 mod forward;
+mod patient;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use tokio::sync::Mutex;
 use calls::CallLog;
 pub use fault::OrFault;
 pub use forward::Serving;
+use patient::Via;
 
 use super::aws::Aws;
 use super::cluster::ClusterOutput;
@@ -117,15 +119,21 @@ fn connect(endpoint: &str, certificate_authority: &str, token: &str, silence: Op
     bearer.set_sensitive(true);
     let mut config = kube::Config::new(url.clone());
     let proxy = Proxy::from_env().map_err(|why| Fault::fatal(format!("{} cannot be used as a proxy: {why}", proxy::VARIABLE)))?;
-    config.proxy_url = proxy.and_then(|proxy| proxy.on_the_way_to(&url));
+    let via = proxy.and_then(|proxy| proxy.on_the_way_to(&url));
     config.root_cert = Some(roots);
     config.headers = vec![(AUTHORIZATION, bearer)];
     config.connect_timeout = Some(Duration::from_secs(5));
-    config.read_timeout = silence;
-    config.write_timeout = silence;
     config.default_retry = false;
-    let builder = ClientBuilder::try_from(config).map_err(|why| nonsense("connection", &why))?;
-    Ok(builder.with_layer(&CallLog).build())
+    let client = match silence {
+        None => patient::client(&config, via.map(|(url, auth)| Via { url, auth })),
+        Some(silence) => {
+            config.proxy_url = via.map(|(url, _)| url);
+            config.read_timeout = Some(silence);
+            config.write_timeout = Some(silence);
+            ClientBuilder::try_from(config).map(|builder| builder.with_layer(&CallLog).build())
+        }
+    };
+    client.map_err(|why| nonsense("connection", &why))
 }
 
 #[cfg(test)]

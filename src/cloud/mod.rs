@@ -4,6 +4,8 @@ pub mod admins;
 pub mod aws;
 mod calls;
 pub mod cluster;
+pub mod deleted;
+pub mod disk_key;
 pub mod docker;
 mod fault;
 pub mod inventory;
@@ -17,8 +19,10 @@ mod proxy;
 pub mod quota;
 mod regions;
 pub mod stored;
+pub mod support;
 pub mod tags;
 pub mod token;
+pub mod vpc_endpoint;
 
 use std::sync::{Arc, OnceLock};
 
@@ -26,7 +30,7 @@ use crate::config::Config;
 
 /// What every resource gets: clients, names, and the configuration.
 pub struct Cloud {
-    /// AWS clients, one a service, each with its rate limiter and time-outs.
+    /// AWS clients, one a service, each with its time-outs.
     pub aws: aws::Aws,
     /// Kubernetes clients, one a cluster, made when the cluster is known.
     pub kube: kube::Clusters,

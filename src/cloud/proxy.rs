@@ -2,7 +2,7 @@
 //! instance or a container come over HTTP from the machine itself.
 
 use aws_smithy_http_client::proxy::ProxyConfig;
-use http::Uri;
+use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 
 /// Where the proxy is named; in lower case as well.
@@ -27,6 +27,18 @@ impl Proxy {
         Self::of(&of(VARIABLE), &of("NO_PROXY"))
     }
 
+    /// What to think of where something was not reached over HTTPS; nothing without a proxy.
+    pub(super) fn hint() -> String {
+        Self::from_env().ok().flatten().map(|proxy| proxy.told()).unwrap_or_default()
+    }
+
+    /// Without what it wants to know of us.
+    fn told(&self) -> String {
+        let host = self.url.host().unwrap_or_default();
+        let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("; HTTPS goes through the proxy {host}{port}, which {VARIABLE} names")
+    }
+
     fn of(url: &str, no_proxy: &str) -> Result<Option<Self>, String> {
         if url.is_empty() {
             return Ok(None);
@@ -49,10 +61,10 @@ impl Proxy {
         config.unwrap_or_else(|_| ProxyConfig::disabled())
     }
 
-    /// For the cluster's client, where this address is not to be reached directly.
-    pub(super) fn on_the_way_to(&self, to: &Uri) -> Option<Uri> {
+    /// For the cluster's client, where this address is not to be reached directly; with what the proxy wants to know of us.
+    pub(super) fn on_the_way_to(&self, to: &Uri) -> Option<(Uri, Option<HeaderValue>)> {
         let rules = Matcher::builder().https(self.url.to_string()).no(self.no_proxy.as_str()).build();
-        rules.intercept(to).map(|_| self.url.clone())
+        rules.intercept(to).map(|found| (self.url.clone(), found.basic_auth().cloned()))
     }
 }
 
@@ -63,9 +75,12 @@ mod tests {
     #[test]
     fn https_goes_through_the_proxy_but_where_none_is_wanted_and_near_addresses_never_do() {
         let proxy = Proxy::of("http://me:pa%40ss@proxy.example:3128", "10.0.0.0/8,.internal").unwrap().unwrap();
-        let of = |to: &'static str| proxy.on_the_way_to(&Uri::from_static(to)).map(|proxy| proxy.to_string());
+        let of = |to: &'static str| proxy.on_the_way_to(&Uri::from_static(to)).map(|(proxy, _)| proxy.to_string());
         let told = of("https://0a1b.gr7.us-east-1.eks.amazonaws.com").unwrap();
         assert_eq!(told.trim_end_matches('/'), "http://me:pa%40ss@proxy.example:3128");
+        assert_eq!(proxy.told(), "; HTTPS goes through the proxy proxy.example:3128, which HTTPS_PROXY names");
+        let (_, auth) = proxy.on_the_way_to(&Uri::from_static("https://eks.example")).unwrap();
+        assert_eq!(auth.unwrap(), "Basic bWU6cGFAc3M=");
         for direct in
             ["https://10.1.2.3", "https://api.internal", "https://127.0.0.1:6443", "https://localhost", "http://169.254.170.2"]
         {

@@ -9,6 +9,7 @@ use super::{Session, ended, lock, plan, steps_before};
 use crate::cli;
 use crate::cloud::Cloud;
 use crate::cloud::admins;
+use crate::cloud::disk_key;
 use crate::cloud::inventory::Inventory;
 use crate::cloud::lease::Held;
 use crate::cloud::machine::Machine;
@@ -182,6 +183,9 @@ async fn preflight(session: &Session, cloud: &Cloud, machine: &Machine, survey: 
     session.served(cloud, "up").await?;
     if survey.nodes.iter().any(|seen| &*seen.node == "node-group" && seen.status != Status::Present || scales(seen)) {
         quota(session, cloud, machine).await?;
+        if let Ok(Some(key)) = disk_key::of_customer(&cloud.aws).await {
+            show::note(&disk_key::warning(&key, &cloud.aws.account));
+        }
     }
     if survey.nodes.iter().any(|seen| &*seen.node == "gateway-image" && seen.status != Status::Present) {
         gateway_image::preflight(cloud).await.map_err(|why| {

@@ -1,9 +1,11 @@
 //! What a resource is: one object that can be looked at, created, updated and deleted. What is only watched has no more
 //! than the look.
 
+use std::collections::hash_map::RandomState;
 use std::future::Future;
+use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -270,6 +272,13 @@ pub struct Cx<W> {
 }
 
 impl<W> Cx<W> {
+    /// For a call of a node outside of any walk.
+    #[must_use]
+    pub fn new(world: Arc<W>, node: &str) -> Self {
+        let (cancel, events) = (CancellationToken::new(), Events::nowhere());
+        Self { world, node: node.into(), cancel, events, token: token() }
+    }
+
     /// A client token: fresh for each decision to create, the same across the retries of one.
     #[must_use]
     pub fn token(&self) -> &str {
@@ -285,4 +294,10 @@ impl<W> Cx<W> {
     pub fn say(&self, line: impl Into<String>) {
         self.events.send(Event::Said { node: self.node.clone(), line: line.into() });
     }
+}
+
+/// 128 random bits: the standard library keys its hashers from the system's randomness.
+pub(super) fn token() -> Arc<str> {
+    let bits = || RandomState::new().hash_one(Instant::now());
+    format!("{:016x}{:016x}", bits(), bits()).into()
 }

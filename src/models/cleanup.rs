@@ -30,8 +30,9 @@ use tritondeploy_wire::manifest::{File, Manifest};
 use super::bucket::{ABSENT, AT_ONCE, Bucket};
 use super::release::{self, DRAFTS, Draft, MODELS, Published, draft_key, names};
 use super::retry::again;
-use crate::cloud::aws::{OrFault, fault_of};
-use crate::engine::{Fault, FaultKind};
+use crate::cloud::aws::OrFault;
+use crate::cloud::deleted::all_deleted;
+use crate::engine::Fault;
 
 /// S3's limit for one DeleteObjects.
 const BATCH: usize = 1000;
@@ -160,12 +161,7 @@ impl Bucket<'_> {
             let call = || async {
                 let call = self.aws.s3.delete_objects().bucket(self.name).delete(delete.clone());
                 let answer = call.expected_bucket_owner(&self.aws.account).send().await.fault()?;
-                let Some(error) = answer.errors().first() else { return Ok(()) };
-                let (key, why) = (error.key().unwrap_or_default(), error.message().unwrap_or_default());
-                let code = error.code().unwrap_or_default();
-                let fault = fault_of(code, &format!("s3://{}/{key} could not be deleted: {why}", self.name));
-                let fatal = fault.kind == FaultKind::Fatal;
-                Err(if fatal { fault.taken_as(FaultKind::TryAgain) } else { fault })
+                all_deleted(self.name, &answer)
             };
             again(call).await?;
         }

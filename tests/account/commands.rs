@@ -88,4 +88,6 @@ fn aws_is_reached_through_the_proxy_of_the_environment_but_where_none_is_wanted(
     let credentials = "proxy-authorization: Basic bWU6c2VjcmV0";
     assert!(head.iter().any(|line| line.eq_ignore_ascii_case(credentials)), "{head:?}");
     assert!(!told.contains("secret"), "{told}");
+    let at = proxy.rsplit('@').next().unwrap();
+    assert!(told.contains(&format!("HTTPS goes through the proxy {at}, which HTTPS_PROXY names")), "{told}");
 }

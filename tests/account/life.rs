@@ -2,8 +2,10 @@ use std::sync::Arc;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_eks::types::{SupportType, UpgradePolicyRequest};
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::aws::Aws;
+use tritondeploy::cloud::support::Support;
 use tritondeploy::config::Config;
 
 use crate::{down, up};
@@ -74,4 +76,46 @@ async fn a_role_with_a_path_is_let_in_by_its_whole_name() {
     assert_eq!(local.mutating(), 2);
     assert_eq!(entries().await, [role, user.aws.caller.clone()]);
     down(&user).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_cluster_has_standard_support_and_one_that_is_there_keeps_its_own_policy() {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(Config::default()).await;
+    up(&cloud).await;
+    let (eks, name) = (&cloud.aws.eks, cloud.config.name.as_str());
+    let support = || async { Support::of(&cloud.aws, name).await.unwrap().unwrap() };
+    assert_eq!((support().await.version.as_str(), support().await.policy.as_str()), ("1.34", "STANDARD"));
+    let extended = UpgradePolicyRequest::builder().support_type(SupportType::Extended).build();
+    eks.update_cluster_config().name(name).upgrade_policy(extended).send().await.unwrap();
+    while support().await.policy != "EXTENDED" {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let again = up(&cloud).await;
+    assert_eq!((again.changed, support().await.policy.as_str()), (0, "EXTENDED"));
+    let told = |key| again.facts.iter().find(|(_, fact)| fact.key == key).map(|(_, fact)| fact.value.clone());
+    assert!(told("ami_release").is_some_and(|release| release.starts_with("1.34.")), "{:?}", again.facts);
+    down(&cloud).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_an_add_on_that_eks_gives_back_as_yaml_are_the_same_values() {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(Config::default()).await;
+    up(&cloud).await;
+    let (eks, name) = (&cloud.aws.eks, cloud.config.name.as_str());
+    let dns = || async {
+        let answer = eks.describe_addon().cluster_name(name).addon_name("coredns").send().await.unwrap();
+        answer.addon.unwrap()
+    };
+    let json = dns().await.configuration_values.unwrap();
+    let yaml = serde_yaml_ng::to_string(&serde_json::from_str::<serde_json::Value>(&json).unwrap()).unwrap();
+    assert_ne!(yaml.trim(), json);
+    eks.update_addon().cluster_name(name).addon_name("coredns").configuration_values(&yaml).send().await.unwrap();
+    while dns().await.configuration_values.as_ref() != Some(&yaml) {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    local.reset_calls();
+    assert_eq!((up(&cloud).await.changed, local.mutating()), (0, 0));
+    down(&cloud).await;
 }

@@ -10,6 +10,7 @@ mod commands;
 mod crash;
 mod drift;
 mod earlier;
+mod faults;
 mod foreign;
 mod lease;
 mod life;

@@ -4,6 +4,7 @@ use tritondeploy::config::Config;
 
 use crate::operator::Operator;
 use crate::{down, up, walk};
+use tritondeploy_support::faults::Mode;
 use tritondeploy_support::local_aws::LocalAws;
 
 fn on(instance_type: &str) -> Config {
@@ -62,7 +63,7 @@ async fn a_type_that_ec2_does_not_have_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_without_room_for_the_nodes_is_told_before_anything_is_made() {
     let local = LocalAws::pretending(600);
-    local.ask("POST", "quota?code=L-DB2E81BA&vcpus=0");
+    local.mode(Mode::Quota { code: "L-DB2E81BA", vcpus: 0 });
     local.reset_calls();
     let operator = Operator::of(&local);
     let refused = operator.run(&["up", "--yes"]);
@@ -81,15 +82,27 @@ async fn nodes_that_ec2_does_not_give_fail_once_with_the_reason_and_the_next_run
     let local = LocalAws::pretending(600);
     let cloud = local.cloud(Config::default()).await;
     let before = local.dump();
-    local.ask("POST", "quota?code=L-DB2E81BA&vcpus=3");
+    local.mode(Mode::Quota { code: "L-DB2E81BA", vcpus: 3 });
     let failed = walk(&cloud).await.up().await;
     let [failure] = &failed.failures[..] else { panic!("{:?}", failed.failures) };
     assert!(&*failure.node == "node-group" && failure.why.contains("VcpuLimitExceeded"), "{failure:?}");
     let calls = local.ask("GET", "calls")["calls"].clone();
     let made = calls.as_array().unwrap().iter().filter(|call| call["action"] == "eks:CreateNodegroup").count();
     assert_eq!(made, 1, "it would not be given a minute later");
-    local.ask("POST", "quota?code=L-DB2E81BA&vcpus=4");
+    local.mode(Mode::Quota { code: "L-DB2E81BA", vcpus: 4 });
     up(&cloud).await;
     down(&cloud).await;
     assert_eq!(local.dump(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_the_customers_own_for_new_disks_is_told_before_nodes_are_made() {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(Config::default()).await;
+    let operator = Operator::of(&local);
+    assert!(!operator.says(&["up"]).contains("AWSServiceRoleForAutoScaling"));
+    let key = "arn:aws:kms:us-east-1:123456789012:key/5b2c6e3f-7d0b-4b61-a3a4-9f0e8a1c2d3e";
+    cloud.aws.ec2.modify_ebs_default_kms_key_id().kms_key_id(key).send().await.unwrap();
+    let told = operator.says(&["up"]);
+    assert!(told.contains(key) && told.contains("AWSServiceRoleForAutoScaling"), "{told}");
 }

@@ -29,6 +29,8 @@ fn screen(name: &str, text: &str) {
         (r"(Docker could not build the gateway image): .*", "$1: CAUSE"),
         (r"log: \S+", "log: FILE"),
         (r"/[^\s:,]*/tritondeploy(\.toml|-gateway)?\b", "FOLDER/tritondeploy$1"),
+        // Another one from the day on which it ends.
+        (r"(cluster_support +).*", "${1}SUPPORT"),
         (r"(up|down) (done|ended) after .*", "$1 $2 after TIME"),
     ];
     insta::with_settings!({

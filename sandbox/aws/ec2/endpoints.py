@@ -9,6 +9,7 @@ from typing import Any
 from .. import backends
 from ..call import Call
 from ..hooks import after, handles
+from ..modes import endpoints
 from ..sandbox import Sandbox
 
 # AWS seconds
@@ -40,10 +41,12 @@ def delete_vpc_endpoints(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         if endpoint is None:
             error = {"Code": "InvalidVpcEndpointId.NotFound", "Message": f"The Vpc Endpoint Id '{wanted}' does not exist"}
             unsuccessful.append({"ResourceId": wanted, "Error": error})
-        elif endpoint.state != "deleting":
-            _let_go(ec2, endpoint)
+        elif endpoint.state not in ("deleting", "deleted"):
+            lingering = endpoints.lingers(sandbox)
+            if lingering is None:
+                _let_go(ec2, endpoint)
             endpoint.state = "deleting"
-            endpoint.due = sandbox.clock.due(DELETING)  # type: ignore[attr-defined]
+            endpoint.due = sandbox.clock.due(DELETING if lingering is None else lingering)  # type: ignore[attr-defined]
     return {"Unsuccessful": unsuccessful}
 
 
@@ -67,5 +70,6 @@ def settle(sandbox: Sandbox) -> None:
             if endpoint.state == "pending":
                 endpoint.state = "available"
                 continue
+            _let_go(ec2, endpoint)
             ec2.vpc_end_points.pop(endpoint.id, None)
             sandbox.timeline.note("vpc-endpoint", endpoint.id, "gone", sandbox.clock.unix(endpoint.due))

@@ -10,6 +10,7 @@ from ..call import Call, Principal
 from ..clock import now
 from ..errors import AwsError
 from ..hooks import handles
+from ..modes import entries
 from ..sandbox import Sandbox
 from . import roles, state, versions
 from .state import AccessEntry, Cluster
@@ -47,7 +48,9 @@ def create_access_entry(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         if group.startswith("system:"):
             message = f"The kubernetes group name {group} is invalid, it cannot start with system:"
             raise AwsError("InvalidParameterException", message)
-    return {"accessEntry": shown(cluster, _new_entry(cluster, arn, call.params))}
+    entry = _new_entry(cluster, arn, call.params)
+    entries.delay(sandbox, entry)
+    return {"accessEntry": shown(cluster, entry)}
 
 
 @handles("eks", "DescribeAccessEntry")
@@ -58,8 +61,8 @@ def describe_access_entry(sandbox: Sandbox, call: Call) -> dict[str, Any]:
 @handles("eks", "ListAccessEntries")
 def list_access_entries(sandbox: Sandbox, call: Call) -> dict[str, Any]:
     policy = call.params.get("associatedPolicyArn")
-    entries = _cluster(call).entries.values()
-    arns = [entry.principal for entry in entries if policy is None or policy in entry.policies]
+    there = _cluster(call).entries.values()
+    arns = [entry.principal for entry in there if policy is None or policy in entry.policies]
     arns, token = state.page(arns, call.params)
     return {"accessEntries": arns, "nextToken": token}
 

@@ -10,6 +10,7 @@ from .. import backends
 from ..call import Call
 from ..errors import AwsError
 from ..hooks import handles
+from ..modes.nodes import deletion_fails
 from ..sandbox import Sandbox
 from . import access, addons, network, roles, state, updates, versions, work
 from .state import Cluster, Issue
@@ -130,6 +131,10 @@ def delete_cluster(sandbox: Sandbox, call: Call) -> dict[str, Any]:
     due = sandbox.clock.due(DELETING)
 
     def delete() -> None:
+        if deletion_fails(sandbox, "cluster"):  # EKS has no DELETE_FAILED for clusters
+            sandbox.clock.wait(due)
+            failed("DependencyViolation - resource has a dependent object")
+            return
         sandbox.world.stop_cluster(cluster.name)
         sandbox.clock.wait(due)
         with backends.LOCK:

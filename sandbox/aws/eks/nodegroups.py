@@ -11,6 +11,7 @@ from ..call import Call
 from ..clock import now
 from ..errors import AwsError
 from ..hooks import handles
+from ..modes import nodes as modes
 from ..quotas import vcpus
 from ..sandbox import Sandbox
 from . import access, joining, nodegroup_request, nodes, state, updates, versions, work
@@ -86,6 +87,8 @@ def create_nodegroup(sandbox: Sandbox, call: Call) -> dict[str, Any]:
 def _launch_refused(sandbox: Sandbox, cluster: Cluster, group: Nodegroup) -> str | None:
     with backends.LOCK:
         kind = nodes.instance_type(group, nodes.template_data(cluster.region, group.template))
+        if why := modes.no_capacity(sandbox, cluster.region, group.spec["subnets"], kind):
+            return why
         return vcpus.refusal(sandbox, cluster.region, kind, group.spec["scalingConfig"]["desiredSize"] - len(group.nodes))
 
 
@@ -99,18 +102,18 @@ def _scale(sandbox: Sandbox, cluster: Cluster, group: Nodegroup) -> None:
         with backends.LOCK:
             nodes.terminate(sandbox, cluster, group, node)
     with backends.LOCK:
-        new = [nodes.launch(cluster, group) for _ in range(wanted - len(group.nodes))]
-        blocked = joining.obstacles(cluster, group)
+        new = [nodes.launch(sandbox, cluster, group) for _ in range(wanted - len(group.nodes))]
+        blocked = _obstacles(sandbox, cluster, group)
     for node in new if not blocked else []:
         sandbox.world.start_node(cluster.name, node)
 
 
 def _join(sandbox: Sandbox, cluster: Cluster, group: Nodegroup) -> list[Issue]:
     """Waits for Ready; returns why it never came. What was missing at first may still come, as on AWS."""
-    started = {node.instance_id for node in group.nodes} if not _obstacles(cluster, group) else set()
-    gives_up, patience = sandbox.clock.due(GIVES_UP), time.monotonic() + PATIENCE
+    started = {node.instance_id for node in group.nodes} if not _obstacles(sandbox, cluster, group) else set()
+    gives_up, patience = sandbox.clock.due(modes.gives_up(sandbox, GIVES_UP)), time.monotonic() + PATIENCE
     while True:
-        issues = _obstacles(cluster, group)
+        issues = _obstacles(sandbox, cluster, group)
         if not issues:
             for node in [node for node in group.nodes if node.instance_id not in started]:
                 sandbox.world.start_node(cluster.name, node)
@@ -127,8 +130,11 @@ def _join(sandbox: Sandbox, cluster: Cluster, group: Nodegroup) -> list[Issue]:
         time.sleep(LOOK)
 
 
-def _obstacles(cluster: Cluster, group: Nodegroup) -> list[Issue]:
+def _obstacles(sandbox: Sandbox, cluster: Cluster, group: Nodegroup) -> list[Issue]:
     with backends.LOCK:
+        if modes.never_join(sandbox):
+            instances = [node.instance_id for node in group.nodes]
+            return [Issue("NodeCreationFailure", "Instances failed to join the kubernetes cluster", instances)]
         return joining.obstacles(cluster, group)
 
 
@@ -209,6 +215,12 @@ def delete_nodegroup(sandbox: Sandbox, call: Call) -> dict[str, Any]:
             with backends.LOCK:
                 nodes.terminate(sandbox, cluster, group, node)
         sandbox.clock.wait(due)
+        if modes.deletion_fails(sandbox, "node-group"):
+            with backends.LOCK:
+                group.status = "DELETE_FAILED"
+                groups = [cluster.security_group or ""]
+                group.issues = [Issue("Ec2SecurityGroupDeletionFailure", "DependencyViolation - resource has a dependent object", groups)]
+            return
         with backends.LOCK:
             _delete_profile(group)
             cluster.nodegroups.pop(group.name, None)

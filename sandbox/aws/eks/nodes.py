@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import backends
 from ..ec2.interfaces import free_address
+from ..modes.nodes import with_capacity
 from ..sandbox import Sandbox
 from ..world import NodeSpec
 from . import instance_types, pod_interfaces
@@ -17,13 +18,14 @@ EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SC
 TEMPLATE_TAGS = ("instance", "volume", "network-interface")
 
 
-def launch(cluster: Cluster, group: Nodegroup) -> NodeSpec:
-    """One more instance, in the subnet that has the fewest."""
+def launch(sandbox: Sandbox, cluster: Cluster, group: Nodegroup) -> NodeSpec:
+    """One more instance, in the subnet that has the fewest of those whose zone has one left."""
     ec2 = backends.ec2(cluster.region)
     used = [ec2.get_instance(node.instance_id).subnet_id for node in group.nodes]
-    subnet = ec2.get_subnet(min(group.spec["subnets"], key=used.count))
     template = template_data(cluster.region, group.template)
     kind = instance_type(group, template)
+    subnets = with_capacity(sandbox, cluster.region, group.spec["subnets"], kind) or group.spec["subnets"]
+    subnet = ec2.get_subnet(min(subnets, key=used.count))
     groups = template.get("SecurityGroupIds") or [cluster.security_group]
     tags = {what: dict(own) for what, own in template_tags(template).items()}
     tags["instance"] |= {

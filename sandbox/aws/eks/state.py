@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import secrets
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,6 +90,7 @@ class AccessEntry:
     kind: str
     tags: dict[str, str]
     policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    admits: Callable[[], bool] = lambda: True  # whether the API server knows of it already
     created: datetime.datetime = field(default_factory=now)
     modified: datetime.datetime = field(default_factory=now)
 

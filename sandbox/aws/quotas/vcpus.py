@@ -10,6 +10,7 @@ from ..call import Call
 from ..eks import instance_types
 from ..errors import AwsError
 from ..hooks import handles
+from ..modes.kinds import Quota
 from ..sandbox import Sandbox
 
 # Name, families, and vCPUs.
@@ -38,7 +39,7 @@ def get_service_quota(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         "QuotaArn": f"arn:aws:servicequotas:{call.region}:{backends.ACCOUNT}:ec2/{code}",
         "QuotaCode": code,
         "QuotaName": name,
-        "Value": usual if call.operation == "GetAWSDefaultServiceQuota" else sandbox.quotas.get(code, usual),
+        "Value": usual if call.operation == "GetAWSDefaultServiceQuota" else _limit(sandbox, code),
         "Unit": "None",
         "Adjustable": True,
         "GlobalQuota": False,
@@ -58,7 +59,7 @@ def refusal(sandbox: Sandbox, region: str, kind: str, count: int) -> str | None:
     size = instance_types.size(kind)
     if code is None or size is None:
         return None
-    limit = sandbox.quotas.get(code, QUOTAS[code][2])
+    limit = _limit(sandbox, code)
     running = [instance.instance_type for instance in backends.ec2(region).all_running_instances()]
     sizes = [instance_types.size(other) for other in running if _family(other) in QUOTAS[code][1]]
     used = sum(other.vcpus for other in sizes if other)
@@ -69,6 +70,11 @@ def refusal(sandbox: Sandbox, region: str, kind: str, count: int) -> str | None:
         f"limit of {limit:.0f} allows for the instance bucket that the specified instance type belongs to. Please visit "
         "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit. Launching EC2 instance failed."
     )
+
+
+def _limit(sandbox: Sandbox, code: str) -> float:
+    """The usual one, unless a test has lowered it."""
+    return next((mode.vcpus for mode in sandbox.modes.all(Quota) if mode.code == code), QUOTAS[code][2])
 
 
 def _family(kind: str) -> str:

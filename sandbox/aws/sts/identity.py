@@ -12,6 +12,7 @@ from moto.core.request import Request
 from werkzeug.test import EnvironBuilder
 
 from .. import backends, principals, signature
+from ..clock import now
 from ..eks import state
 from ..eks.state import AccessEntry, Cluster
 from ..signature import BadSignature
@@ -81,7 +82,7 @@ def _signer(token: str, cluster: str) -> principals.Principal | None:
         credentials = principals.find(signed.access_key)
         if credentials is None or (credentials.session_token or None) != (signed.token or None):
             return None
-        signature.check(request, dataclasses.replace(signed, expires=LIFETIME), credentials.secret, b"")
+        signature.check(request, dataclasses.replace(signed, expires=LIFETIME), credentials.secret, b"", now())
     except BadSignature:
         return None
     return credentials.principal
@@ -90,7 +91,8 @@ def _signer(token: str, cluster: str) -> principals.Principal | None:
 def _entry(cluster: Cluster, who: principals.Principal) -> AccessEntry | None:
     """Entries are bound to IAM's id: a role made anew under the same name is somebody else."""
     identifier = who.user_id.split(":")[0]
-    return next((entry for entry in cluster.entries.values() if entry.principal_id == identifier), None)
+    entries = cluster.entries.values()
+    return next((entry for entry in entries if entry.principal_id == identifier and entry.admits()), None)
 
 
 def _policy_groups(entry: AccessEntry) -> list[str]:

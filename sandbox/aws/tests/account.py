@@ -18,6 +18,7 @@ from aws.offline import OfflineWorld
 from aws.server import Server, serve
 
 ACCOUNT_ID = "123456789012"
+LONG = 24 * 3600.0  # AWS seconds; more than any test takes, however busy the machine is
 MANAGED = "arn:aws:iam::aws:policy/"
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKS_CNI_Policy")
 
@@ -41,6 +42,27 @@ class Account(unittest.TestCase):
 
     def dump(self) -> str:
         return requests.get(f"http://127.0.0.1:{self.server.port}/_sandbox/dump").text
+
+    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer = requests.request(method, f"http://127.0.0.1:{self.server.port}/_sandbox/{path}", json=body)
+        self.assertEqual(answer.status_code, 200, answer.text)
+        return answer.json()
+
+    def fault(self, effect: dict[str, Any] | str, **more: Any) -> str:
+        """Until the test ends; its id. A kind alone is enough where it needs nothing else."""
+        effect = {"kind": effect} if isinstance(effect, str) else effect
+        identifier = self.control("POST", "faults", {"fault": effect} | more)["id"]
+        self.addCleanup(lambda: self.control("DELETE", "faults"))
+        return identifier
+
+    def mode(self, name: str, **what: Any) -> None:
+        """Until the test ends."""
+        self.control("POST", "modes", {"mode": name} | what)
+        self.addCleanup(lambda: self.control("DELETE", "modes"))
+
+    def hours_pass(self) -> None:
+        """All at once: what takes LONG is over."""
+        self.server.sandbox.clock.skip(LONG)
 
     def _nothing_is_left(self, before: str) -> None:
         """After every test the account is as it was; what goes in its own time is waited for."""

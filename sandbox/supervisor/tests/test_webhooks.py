@@ -3,6 +3,7 @@
 import base64
 import json
 import unittest
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 from supervisor import webhooks
@@ -11,17 +12,19 @@ ROLE = "arn:aws:iam::123456789012:role/models"
 
 
 class Api:
-    def __init__(self, annotations: dict | None):
-        self.annotations = annotations
+    def __init__(self, annotations: dict | None, created: str = "2026-01-01T00:00:00Z"):
+        self.annotations, self.created = annotations, created
 
     def get(self, path: str) -> dict | None:
         assert path == "/api/v1/namespaces/triton/serviceaccounts/reader", path
-        return None if self.annotations is None else {"metadata": {"annotations": self.annotations}}
+        if self.annotations is None:
+            return None
+        return {"metadata": {"annotations": self.annotations, "creationTimestamp": self.created}}
 
 
-def patch_of(annotations: dict | None, spec: dict) -> list[dict] | None:
+def patch_of(annotations: dict | None, spec: dict, **more) -> list[dict] | None:
     review = {"apiVersion": "admission.k8s.io/v1", "request": {"uid": "1", "namespace": "triton", "object": {"spec": spec}}}
-    response = webhooks.mutate(review, SimpleNamespace(api=Api(annotations), region="eu-west-1"))["response"]
+    response = webhooks.mutate(review, SimpleNamespace(api=Api(annotations), region="eu-west-1"), **more)["response"]
     assert response["allowed"] and response["uid"] == "1"
     return json.loads(base64.b64decode(response["patch"])) if "patch" in response else None
 
@@ -37,6 +40,12 @@ class Identity(unittest.TestCase):
     def test_pods_of_other_service_accounts_stay_as_they_are(self) -> None:
         self.assertIsNone(patch_of({}, self.spec()))
         self.assertIsNone(patch_of(None, self.spec()))
+
+    def test_a_pod_comes_without_identity_where_the_cache_does_not_have_its_service_account(self) -> None:
+        made = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+        for cached_until, there in ((made - 1, False), (made + 1, True)):
+            patch = patch_of({webhooks.ROLE: ROLE}, self.spec(), knows=lambda created: created < cached_until)
+            self.assertEqual(patch is not None, there)
 
     def test_every_container_gets_role_token_and_region(self) -> None:
         patch = {step["path"]: step["value"] for step in patch_of({webhooks.ROLE: ROLE}, self.spec())}

@@ -8,6 +8,7 @@ use kube::Error;
 use kube::core::Status;
 
 use crate::cloud::fault::{chain, innermost};
+use crate::cloud::proxy::Proxy;
 use crate::engine::{Fault, FaultKind, Origin};
 
 /// Turns a Kubernetes answer into ours.
@@ -47,7 +48,7 @@ fn fault(error: &Error) -> Fault {
         Error::BuildRequest(_) | Error::SerdeError(_) | Error::HttpError(_) | Error::FromUtf8(_) | Error::RustlsTls(_) => {
             Fault::fatal(format!("Kubernetes: {}", chain(error)))
         }
-        _ => Fault::try_again(format!("the Kubernetes API was not reached: {}", innermost(error))),
+        _ => Fault::try_again(format!("the Kubernetes API was not reached: {}{}", innermost(error), Proxy::hint())),
     }
 }
 

@@ -19,7 +19,8 @@ use super::{Session, plan};
 use crate::cli;
 use crate::cloud::Cloud;
 use crate::cloud::orphans::Orphans;
-use crate::engine::{Change, NodeReport, Report, Status};
+use crate::cloud::support::Support;
+use crate::engine::{Change, Fact, NodeReport, Report, Status};
 use crate::error::Error;
 use crate::replace;
 use crate::report::{self as tell, show, words};
@@ -114,14 +115,17 @@ async fn show(
 ) -> Result<(), Error> {
     let made = survey.nodes.iter().filter(|seen| !seen.watched);
     let nothing = nothing(survey);
-    let facts = || survey.nodes.iter().filter(|seen| seen.unwanted.is_none()).flat_map(|seen| &seen.facts);
+    let support = support(cloud, survey).await;
+    let told = support.as_ref().map(|support| Fact { key: "cluster_support", value: support.to_string() });
+    let wanted = survey.nodes.iter().filter(|seen| seen.unwanted.is_none());
+    let facts = || wanted.clone().flat_map(|seen| &seen.facts).chain(&told);
     let data = Stored::orphaned(session, cloud, survey).await;
     let health = Health::of(survey);
     let mut found = json!({
         "deployment": cloud.config.name, "account": cloud.aws.account, "region": cloud.aws.region,
         "healthy": health.good(), "exists": !nothing, "drift": health.drift(), "facts": show::facts_json(facts()),
         "nodes": survey.nodes, "data_left": data, "orphans_kept": orphans.held, "orphans_unknown": orphans.unknown,
-        "lease": running.json(),
+        "lease": running.json(), "support": support,
     });
     if let Some(file) = file {
         found["report"] = json!(file);
@@ -151,6 +155,15 @@ async fn show(
         show::line(format!("Healthy: all {} resources exist, match the configuration, and answer.", survey.nodes.len()));
     }
     Ok(())
+}
+
+/// Until when AWS supports the cluster's version. Who may not ask is told so, and the rest all the same.
+async fn support(cloud: &Cloud, survey: &Report) -> Option<Support> {
+    survey.nodes.iter().find(|seen| &*seen.node == "cluster" && seen.status == Status::Present)?;
+    Support::of(&cloud.aws, &cloud.config.name).await.unwrap_or_else(|why| {
+        show::note(&format!("until when AWS supports the cluster's version could not be read: {why}"));
+        None
+    })
 }
 
 /// What keeps a deployment from being healthy.

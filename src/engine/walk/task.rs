@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::probe::{cx, look, token};
+use super::probe::{cx, look};
 use super::run::{Reason, Run};
 use super::timing;
 use crate::erased::{AnyNode, AnyObservation};
 use crate::inputs::Output;
+use crate::resource::token;
 use crate::{Action, Call, Change, Cx, Event, Fault, FaultKind, Known, format_duration};
 
 pub(super) use twin::Twinned;

@@ -4,6 +4,7 @@ mod access_entry;
 mod access_policy;
 mod addon;
 mod cluster;
+mod joining;
 mod launch_template;
 mod node_group;
 mod node_tags;

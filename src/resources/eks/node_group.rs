@@ -15,13 +15,14 @@ use serde::Serialize;
 use super::ClusterOutput;
 use super::cluster::Cluster;
 use super::launch_template::{LaunchTemplate, Template};
-use super::{ABSENT, is_within, issues, sorted};
+use super::{ABSENT, is_within, issues, joining, sorted};
 use crate::cloud::aws::OrFault;
+use crate::cloud::disk_key;
 use crate::cloud::machine::Machine;
 use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::config::Nodes;
-use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
+use crate::engine::{Action, After, Change, Fact, Fault, Found, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
 use crate::resources::iam::{Role, RoleOutput};
 use crate::resources::network::Subnet;
 
@@ -42,6 +43,9 @@ impl NodeGroup {
         "AmazonEKS_CNI_Policy",
         "AmazonSSMManagedInstanceCore",
     ];
+
+    /// Those of them without which it does not join.
+    pub(super) const TO_JOIN: &'static [&'static str] = Self::POLICIES.split_at(3).0;
 
     /// As configured, of this type.
     #[must_use]
@@ -133,6 +137,8 @@ pub struct Group {
     /// Its name in the cluster.
     pub name: String,
     arn: String,
+    /// The release of the AMI that its nodes were started from.
+    release: Option<String>,
 }
 
 type Uses = (Given<RoleOutput>, Vec<Given<String>>, Given<Template>, ());
@@ -173,7 +179,8 @@ impl Observe for NodeGroup {
             let owner = group.tags().map(Tags::from).unwrap_or_default().owner();
             return Ok(Observation::Foreign(format!("there is a node group {name} in {}; {owner}", cluster.name)));
         }
-        let output = Group { name, arn: group.nodegroup_arn().unwrap_or_default().to_owned() };
+        let release = group.release_version().map(str::to_owned);
+        let output = Group { name, arn: group.nodegroup_arn().unwrap_or_default().to_owned(), release };
         let size = |of: fn(&NodegroupScalingConfig) -> Option<i32>| group.scaling_config().and_then(of).unwrap_or(-1);
         let template = group.launch_template().and_then(|template| template.id());
         let actual = State {
@@ -193,7 +200,16 @@ impl Observe for NodeGroup {
             tags: cx.world.tagged(group.tags().map(Tags::from).unwrap_or_default()),
         };
         let told = issues!(group.health()).join("; ");
-        let why = |status: &NodegroupStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
+        let obstacle = joining::obstacle(cx, &cluster.name, &group).await;
+        let why = |status: &NodegroupStatus| {
+            let cause = obstacle.as_ref().map(|obstacle| format!("{obstacle}, and so no node joins ({status}"));
+            match (cause, told.is_empty()) {
+                (Some(cause), true) => format!("{cause})"),
+                (Some(cause), false) => format!("{cause}: {told})"),
+                (None, true) => status.to_string(),
+                (None, false) => format!("{status}: {told}"),
+            }
+        };
         Ok(match group.status() {
             Some(NodegroupStatus::Active) => Observation::Present(Found::one(output, actual)),
             // A group without nodes stays DEGRADED until it is scaled out again, and is as it should be.
@@ -215,7 +231,17 @@ impl Observe for NodeGroup {
 
     async fn evidence(&self, cx: &Cx, cluster: &ClusterOutput) -> Vec<String> {
         let group = self.find(cx, cluster).await.ok().flatten();
-        group.map(|group| issues!(group.health())).unwrap_or_default()
+        let mut lines = group.map(|group| issues!(group.health())).unwrap_or_default();
+        if lines.iter().any(|line| is_for_a_key(line))
+            && let Ok(Some(key)) = disk_key::of_customer(&cx.world.aws).await
+        {
+            lines.push(disk_key::warning(&key, &cx.world.aws.account));
+        }
+        lines
+    }
+
+    fn facts(&self, group: &Group) -> Vec<Fact> {
+        group.release.iter().map(|release| Fact { key: "ami_release", value: release.clone() }).collect()
     }
 }
 
@@ -294,7 +320,14 @@ impl Resource for NodeGroup {
     }
 }
 
+/// An instance ended as it started, which is all that EC2 tells where it may not use the key of its disk.
+fn is_for_a_key(issue: &str) -> bool {
+    issue.contains("Client.InternalError") || issue.contains("KMS")
+}
+
 /// EC2 gave no instances, for want of quota or of capacity, or since the type is not offered there: it would not a minute later.
 fn is_for_lack(issues: &str) -> bool {
-    issues.contains("AsgInstanceLaunchFailures")
+    ["AsgInstanceLaunchFailures", "InstanceLimitExceeded", "Ec2InstanceTypeDoesNotExist", "InsufficientFreeAddresses"]
+        .iter()
+        .any(|code| issues.contains(code))
 }

@@ -1,14 +1,20 @@
 //! Pods: which of them answer, and why the others do not.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, Client};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::GatewayConfig;
+use super::cause::{containers, crashes, holdup, why_not_ready};
 use crate::cloud::Cloud;
 use crate::cloud::cluster::ClusterOutput;
 use crate::cloud::kube::{OrFault, Serving};
-use crate::engine::Fault;
+use crate::engine::{Fault, FaultKind};
 
 /// The pods with the label `app.kubernetes.io/name`.
 ///
@@ -28,6 +34,31 @@ pub async fn named(client: &Client, namespace: &str, app: &str) -> Result<Vec<Po
 pub async fn running(client: &Client, namespace: &str, app: &str) -> Result<Vec<String>, Fault> {
     let pods = named(client, namespace, app).await?;
     Ok(pods.into_iter().filter(gateway_runs).filter_map(|pod| pod.metadata.name).collect())
+}
+
+/// An access entry takes effect some minutes after it is made, at most.
+const ADMITTED: Duration = Duration::from_secs(5 * 60);
+const PAUSE: Duration = Duration::from_secs(2);
+/// So many characters of a log are part of a cause.
+const WIDEST: usize = 300;
+
+/// What `ask` answers, asked again while Kubernetes does not know us yet, since this run has just made our access entry or is
+/// about to.
+///
+/// # Errors
+/// Those of `ask`; that we are not known, once no entry would take so long, or the run was cancelled.
+pub async fn once_admitted<T, F>(cancel: &CancellationToken, ask: impl Fn() -> F) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    let begun = Instant::now();
+    loop {
+        let answer = ask().await;
+        let unknown = matches!(&answer, Err(why) if why.kind == FaultKind::Denied && why.code() == "Unauthorized");
+        if !unknown || begun.elapsed() >= ADMITTED || cancel.run_until_cancelled(sleep(PAUSE)).await.is_none() {
+            return answer;
+        }
+    }
 }
 
 /// The admin ports of the deployment's running gateways, to release to them; none where no cluster answers or no pod runs yet.
@@ -85,74 +116,6 @@ pub(super) async fn hurry(client: Client, namespace: &str, app: &str) -> Result<
     api.delete_collection(&options, &params).await.fault().map(drop)
 }
 
-/// Containers that hold up a pod: those of its init steps first.
-pub(super) fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
-    let status = pod.status.as_ref();
-    let init = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
-    let main = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
-    init.iter().chain(main)
-}
-
-/// Why a pod does not answer yet, in Kubernetes's own words; None: it does.
-pub(super) fn why_not_ready(pod: &Pod) -> Option<String> {
-    let name = pod.metadata.name.as_deref().unwrap_or("?");
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
-    let condition = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
-    if condition("Ready").is_some_and(|ready| ready.status == "True") {
-        return None;
-    }
-    if let Some(scheduled) = condition("PodScheduled").filter(|condition| condition.status != "True") {
-        let why = scheduled.message.as_deref().or(scheduled.reason.as_deref()).unwrap_or("no reason given");
-        return Some(format!("{name} is Pending: {why}"));
-    }
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending");
-    // A container that cannot run says more than one that waits for it.
-    let runs = |container: &&ContainerStatus| container.state.as_ref().is_some_and(|state| state.running.is_some());
-    let stuck = containers(pod).filter(|container| !runs(container)).find_map(holdup);
-    Some(match stuck.or_else(|| containers(pod).find_map(holdup)) {
-        Some(why) => format!("{name}: {why}"),
-        None => format!("{name} is {phase}"),
-    })
-}
-
-/// Why a container is not ready; None: it is, or it is an init step that has done its work.
-fn holdup(container: &ContainerStatus) -> Option<String> {
-    let name = &container.name;
-    let state = container.state.as_ref()?;
-    let last = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
-    let ended = |code: i32, reason: Option<&str>| format!("exit code {code} ({})", reason.unwrap_or("no reason given"));
-    if let Some(waiting) = &state.waiting {
-        let reason = waiting.reason.as_deref().unwrap_or("waiting");
-        // Main containers behind an init step say nothing but this.
-        if reason == "PodInitializing" {
-            return None;
-        }
-        let last = last.map(|last| format!(", last {}", ended(last.exit_code, last.reason.as_deref())));
-        let message = waiting.message.as_deref().map(|message| format!(": {message}"));
-        return Some(format!("{name} is {reason}{}{}", last.unwrap_or_default(), message.unwrap_or_default()));
-    }
-    if let Some(over) = &state.terminated {
-        return (over.exit_code != 0).then(|| format!("{name} ended with {}", ended(over.exit_code, over.reason.as_deref())));
-    }
-    (!container.ready).then(|| format!("{name} runs and is not ready yet"))
-}
-
-/// Why waiting will not help a pod: a container ends each time it is started, or its image is not there.
-pub(super) fn hopeless(pod: &Pod) -> Option<String> {
-    let hopeless = |container: &&ContainerStatus| {
-        let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
-        let message = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
-        match waiting.and_then(|waiting| waiting.reason.as_deref()) {
-            Some("CrashLoopBackOff") => container.restart_count >= 5,
-            Some("ErrImagePull" | "ImagePullBackOff") => message.contains("not found"),
-            Some("InvalidImageName" | "CreateContainerConfigError") => true,
-            _ => false,
-        }
-    };
-    let name = pod.metadata.name.as_deref().unwrap_or("?");
-    containers(pod).find(hopeless).and_then(holdup).map(|why| format!("{name}: {why}"))
-}
-
 /// What Kubernetes has warned of about an object, the newest last. Nothing where they cannot be read.
 pub(super) async fn events(client: &Client, namespace: &str, kind: &str, name: &str) -> Vec<String> {
     let api: Api<Event> = Api::namespaced(client.clone(), namespace);
@@ -171,12 +134,32 @@ pub(super) async fn events(client: &Client, namespace: &str, kind: &str, name: &
     lines.split_off(lines.len().saturating_sub(5))
 }
 
-/// The last lines of a container that ended, or of the one that runs.
+/// The last lines of the containers that hold the pod up: of the one that ended, or of the one that runs.
 pub(super) async fn last_words(client: &Client, namespace: &str, pod: &Pod) -> Vec<String> {
+    logged(client, namespace, pod, |container| holdup(container).is_some()).await
+}
+
+/// What the first container that crashes said last.
+pub(super) async fn last_word(client: &Client, namespace: &str, pod: &Pod) -> Option<String> {
+    let first = &containers(pod).find(|container| crashes(container))?.name;
+    let lines = logged(client, namespace, pod, |container| container.name == *first).await;
+    let told = lines.last()?.split_once(": ")?.1;
+    // A gateway writes JSON.
+    let object: Option<Value> = serde_json::from_str(told).ok();
+    let message = object.as_ref().and_then(|object| object["message"].as_str());
+    Some(message.unwrap_or(told).chars().take(WIDEST).collect())
+}
+
+/// The last lines of every container.
+pub(super) async fn said(client: &Client, namespace: &str, pod: &Pod) -> Vec<String> {
+    logged(client, namespace, pod, |_| true).await
+}
+
+async fn logged(client: &Client, namespace: &str, pod: &Pod, wanted: impl Fn(&ContainerStatus) -> bool) -> Vec<String> {
     let Some(name) = pod.metadata.name.as_deref() else { return Vec::new() };
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let mut lines = Vec::new();
-    for container in containers(pod).filter(|container| holdup(container).is_some()) {
+    for container in containers(pod).filter(|container| wanted(container)) {
         let ended = container.last_state.as_ref().is_some_and(|last| last.terminated.is_some());
         let params = kube::api::LogParams {
             container: Some(container.name.clone()),
@@ -194,57 +177,29 @@ pub(super) async fn last_words(client: &Client, namespace: &str, pod: &Pod) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
-    fn pod(status: serde_json::Value) -> Pod {
-        serde_json::from_value(json!({"metadata": {"name": "p"}, "status": status})).unwrap()
+    fn unauthorized() -> Fault {
+        let origin = crate::engine::Origin { code: "Unauthorized".to_owned(), ..Default::default() };
+        Fault::denied("Kubernetes: Unauthorized").from_origin(origin)
     }
 
-    #[test]
-    fn a_pod_without_a_gpu_says_what_the_scheduler_says() {
-        let pending = pod(json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
-            "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."}]}));
-        assert_eq!(why_not_ready(&pending).unwrap(), "p is Pending: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu.");
-    }
-
-    #[test]
-    fn an_image_that_cannot_be_pulled_is_named() {
-        let pulling = pod(json!({"phase": "Pending", "containerStatuses": [{"name": "triton", "ready": false,
-            "restartCount": 0, "image": "i", "imageID": "",
-            "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"i\""}}}]}));
-        assert_eq!(why_not_ready(&pulling).unwrap(), "p: triton is ImagePullBackOff: Back-off pulling image \"i\"");
-        assert_eq!(hopeless(&pulling), None);
-    }
-
-    #[test]
-    fn the_container_that_cannot_run_is_named_before_the_one_that_waits_for_it() {
-        let waits = json!({"name": "gateway", "ready": false, "restartCount": 0, "image": "i", "imageID": "",
-            "state": {"running": {}}});
-        let stuck = json!({"name": "triton", "ready": false, "restartCount": 0, "image": "i", "imageID": "",
-            "state": {"waiting": {"reason": "ImagePullBackOff"}}});
-        let pod = pod(json!({"phase": "Running", "containerStatuses": [waits, stuck]}));
-        assert_eq!(why_not_ready(&pod).unwrap(), "p: triton is ImagePullBackOff");
-    }
-
-    #[test]
-    fn an_image_that_is_not_there_is_not_waited_for() {
-        let missing = pod(json!({"phase": "Pending", "containerStatuses": [{"name": "triton", "ready": false,
-            "restartCount": 0, "image": "i", "imageID": "",
-            "state": {"waiting": {"reason": "ErrImagePull", "message": "nvcr.io/x:1: not found"}}}]}));
-        assert_eq!(hopeless(&missing).unwrap(), "p: triton is ErrImagePull: nvcr.io/x:1: not found");
-    }
-
-    #[test]
-    fn a_crash_is_told_with_its_exit_code() {
-        let crashing = pod(json!({"phase": "Running", "containerStatuses": [{"name": "gateway", "ready": false,
-            "restartCount": 5, "image": "i", "imageID": "", "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-            "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}]}));
-        assert_eq!(hopeless(&crashing).unwrap(), "p: gateway is CrashLoopBackOff, last exit code 1 (Error)");
-    }
-
-    #[test]
-    fn a_ready_pod_needs_no_reason() {
-        let ready = pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}));
-        assert_eq!(why_not_ready(&ready), None);
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_known_yet_asks_again_and_not_for_ever() {
+        let (asked, cancel) = (std::cell::Cell::new(0), CancellationToken::new());
+        let ask = |known_at: u32| {
+            asked.set(asked.get() + 1);
+            std::future::ready(if asked.get() >= known_at { Ok(asked.get()) } else { Err(unauthorized()) })
+        };
+        assert_eq!(once_admitted(&cancel, || ask(3)).await.unwrap(), 3);
+        asked.set(0);
+        assert_eq!(once_admitted(&cancel, || ask(u32::MAX)).await.unwrap_err().code(), "Unauthorized");
+        assert!(asked.get() > 100);
+        // Anything else is no matter of time, and neither is a run that is over.
+        let denied = || std::future::ready(Err::<(), _>(Fault::denied("Kubernetes: Forbidden")));
+        let begun = Instant::now();
+        assert!(once_admitted(&cancel, denied).await.is_err());
+        cancel.cancel();
+        assert!(once_admitted(&cancel, || ask(u32::MAX)).await.is_err());
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 }

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::applied::Applied;
 use super::deployment::{Deployment, DeploymentOutput};
-use super::pods;
 use super::readiness::Readiness;
+use super::{cause, pods};
 use crate::cloud::kube::OrFault;
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Action, After, Fault, Found, Given, Node, Observation, Observe, Remedy};
@@ -87,14 +87,21 @@ impl Observe for Rollout {
             return Ok(Observation::Present(Found::one(place.clone(), State)));
         };
         let pods = newest(&client, &deployment, place).await?;
-        let mut why = pods.iter().find_map(pods::why_not_ready).unwrap_or(stage);
-        let mut hopeless = pods.iter().find_map(pods::hopeless);
+        let mut why = pods.iter().find_map(cause::why_not_ready).unwrap_or(stage);
+        let mut hopeless = pods.iter().find_map(cause::hopeless);
         // Containers that run and are not ready wait for models: the gateway knows for which.
         if let Some(pod) = pods.iter().find(|pod| pods::waits_for_models(pod))
             && let Some(readiness) = Readiness::of(&client, &place.namespace.name, pod).await
         {
             hopeless = hopeless.or_else(|| readiness.hopeless());
             why = readiness.why().unwrap_or(why);
+        }
+        // What a container that crashes said last is the cause, more often than not.
+        if let Some(pod) = pods.iter().find(|pod| cause::containers(pod).any(cause::crashes))
+            && let Some(word) = pods::last_word(&client, &place.namespace.name, pod).await
+        {
+            why = format!("{why}: {word}");
+            hopeless = hopeless.map(|why| format!("{why}: {word}"));
         }
         Ok(match hopeless {
             Some(why) => Observation::Broken { output: place.clone(), why, remedy: Remedy::User },
@@ -112,7 +119,7 @@ impl Observe for Rollout {
         let namespace = &place.namespace.name;
         let mut lines = pods::events(&client, namespace, "Deployment", &place.name).await;
         for pod in pods::named(&client, namespace, &place.name).await.unwrap_or_default() {
-            lines.extend(pods::why_not_ready(&pod));
+            lines.extend(cause::why_not_ready(&pod));
             let name = pod.metadata.name.as_deref().unwrap_or_default();
             lines.extend(pods::events(&client, namespace, "Pod", name).await);
             lines.extend(pods::last_words(&client, namespace, &pod).await);

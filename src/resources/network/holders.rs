@@ -3,10 +3,10 @@
 use aws_sdk_ec2::types::{NatGatewayState, NetworkInterface, State as Code};
 use futures::future::join4;
 
-use super::s3_endpoint;
 use crate::cloud::Cx;
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::filter;
+use crate::cloud::vpc_endpoint;
 use crate::engine::Fault;
 
 /// What is held.
@@ -87,7 +87,7 @@ async fn gateways(cx: &Cx, vpc: &str) -> Vec<String> {
     let nats = nats.filter_map(|nat| Some(format!("{} (NAT gateway)", nat.nat_gateway_id?)));
     let call = ec2.describe_vpc_endpoints().filters(filter("vpc-id", vpc));
     let ends = call.into_paginator().items().send().try_collect().await.fault().unwrap_or_default();
-    let ends = ends.into_iter().filter(|end| s3_endpoint::state(end) != Some(Code::Deleted));
+    let ends = ends.into_iter().filter(|end| vpc_endpoint::state(end) != Some(Code::Deleted));
     let ends = ends.filter_map(|end| Some(format!("{} (VPC endpoint)", end.vpc_endpoint_id?)));
     gateways.chain(nats).chain(ends).collect()
 }

@@ -15,10 +15,11 @@ use futures::future::try_join5;
 use serde::Serialize;
 
 use super::holders::named;
-use super::s3_endpoint::{refused, state};
+use super::s3_endpoint::refused;
 use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::{Tags, filter};
+use crate::cloud::vpc_endpoint::state;
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Action, Fact, Fault, FaultKind, Found, Given, Inputs, Node, Observation, Observe, Sweep};
 

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 
 use aws_sdk_ec2::operation::delete_vpc_endpoints::DeleteVpcEndpointsOutput;
-use aws_sdk_ec2::types::{ResourceType, State as Code, VpcEndpoint, VpcEndpointType};
+use aws_sdk_ec2::types::{ResourceType, State as Code, VpcEndpointType};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,6 +15,7 @@ use super::route_table::RouteTable;
 use super::vpc::{Network, Vpc};
 use crate::cloud::aws::{OrFault, fault_of};
 use crate::cloud::tags::{Tagged, filter, set, steps};
+use crate::cloud::vpc_endpoint::state;
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fault, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
 
@@ -116,18 +117,6 @@ impl Resource for S3Endpoint {
     }
 }
 
-/// An endpoint's state. The model writes `Available`, the service `available` and `pendingAcceptance`: the SDK's enum knows
-/// none of these.
-pub(super) fn state(endpoint: &VpcEndpoint) -> Option<Code> {
-    let told = endpoint.state()?.as_str();
-    Some(
-        Code::values()
-            .iter()
-            .find(|known| known.eq_ignore_ascii_case(told))
-            .map_or_else(|| Code::from(told), |known| Code::from(*known)),
-    )
-}
-
 fn sorted(mut tables: Vec<Given<String>>) -> Vec<Given<String>> {
     tables.sort_by(|a, b| a.known().cmp(&b.known()));
     tables
@@ -143,18 +132,5 @@ pub(super) fn refused(answer: &DeleteVpcEndpointsOutput) -> Result<(), Fault> {
     match (error.code().unwrap_or_default(), error.message().unwrap_or_default()) {
         ("InvalidVpcEndpoint.NotFound" | "InvalidVpcEndpointId.NotFound", _) => Ok(()),
         (code, message) => Err(fault_of(code, message)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_state_is_known_in_the_services_own_case() {
-        let of = |told: &str| state(&VpcEndpoint::builder().state(Code::from(told)).build());
-        assert_eq!(["available", "Deleted", "deleting"].map(of), [Code::Available, Code::Deleted, Code::Deleting].map(Some));
-        assert_eq!(["pendingAcceptance", "failed"].map(of), [Code::PendingAcceptance, Code::Failed].map(Some));
-        assert_eq!(state(&VpcEndpoint::builder().build()), None);
     }
 }

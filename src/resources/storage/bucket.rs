@@ -17,6 +17,7 @@ use aws_sdk_s3::types::{
 use serde::Serialize;
 
 use crate::cloud::aws::{OrFault, code, in_another_region};
+use crate::cloud::deleted::all_deleted;
 use crate::cloud::keys::{decoded, is_xml};
 use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx, lease};
@@ -220,10 +221,7 @@ async fn empty_of(cx: &Cx, name: &str, goes: impl Fn(&str, bool) -> bool + Send 
         let delete = delete.map_err(|why| Fault::fatal(why.to_string()))?;
         let call = s3.delete_objects().bucket(name).expected_bucket_owner(account).delete(delete);
         let answer = call.send().await.fault()?;
-        if let Some(error) = answer.errors().first() {
-            let (key, why) = (error.key().unwrap_or_default(), error.message().unwrap_or_default());
-            return Err(Fault::try_again(format!("{key} could not be deleted: {why}")));
-        }
+        all_deleted(name, &answer)?;
         cx.progress("objects deleted", deleted, 0);
     }
     Err(Fault::try_again(format!("{deleted} objects are deleted, and there are more")))

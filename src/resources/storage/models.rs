@@ -18,7 +18,7 @@ use crate::engine::{
     Action, Change, Fact, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode, format_duration,
 };
 use crate::models::{self, Checked, Repository, Strangers, served};
-use crate::resources::kube::{serving, telling};
+use crate::resources::kube::{once_admitted, serving, telling};
 
 /// A Kubernetes API that does not list the pods in this time is one that cannot be asked.
 const TELLS: Duration = Duration::from_secs(8);
@@ -134,7 +134,9 @@ impl Models {
     async fn release(&self, cx: &Cx, bucket: &str) -> Result<(), Fault> {
         let bucket = models::Bucket { aws: &cx.world.aws, name: bucket };
         let progress = |done, total| cx.progress("uploading", done, total);
-        let report = models::release(bucket, self.local()?, || serving(&cx.world), &cx.cancel, progress).await?;
+        // This node does not wait for the access entry: the files are uploaded while the cluster is made.
+        let pods = || once_admitted(&cx.cancel, || serving(&cx.world));
+        let report = models::release(bucket, self.local()?, pods, &cx.cancel, progress).await?;
         if let Some(why) = &report.not_cleaned_up {
             cx.say(format!("what no release needs any more is still in the bucket, and goes with the next release: {why}"));
         }

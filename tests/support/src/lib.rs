@@ -3,6 +3,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr, reason = "for tests")]
 
 pub mod ending;
+#[cfg(feature = "world")]
+pub mod faults;
 pub mod leftovers;
 #[cfg(feature = "world")]
 pub mod local_aws;
@@ -10,6 +12,8 @@ pub mod local_aws;
 pub mod lossy;
 #[cfg(feature = "world")]
 pub mod metrics;
+#[cfg(feature = "world")]
+pub mod replay;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod triton;

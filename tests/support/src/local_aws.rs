@@ -28,12 +28,17 @@ struct ForkServer {
     _process: Child,
 }
 
+/// The sandbox's.
+pub(crate) fn python() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"));
+    cache.join("tritondeploy/venv/bin/python")
+}
+
 impl ForkServer {
     fn start() -> Self {
         let sandbox = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../sandbox");
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"));
-        let python = cache.join("tritondeploy/venv/bin/python");
+        let python = python();
         let mut process = Command::new(&python)
             .args(["-m", "aws", "--fork-server"])
             .current_dir(&sandbox)
@@ -112,8 +117,14 @@ impl LocalAws {
     }
 
     pub fn ask(&self, method: &str, path: &str) -> Value {
+        self.send(method, path, None)
+    }
+
+    pub(crate) fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let mut stream = TcpStream::connect(&self.host).expect("a connection");
-        let request = format!("{method} /_sandbox/{path} HTTP/1.0\r\nHost: local\r\nContent-Length: 0\r\n\r\n");
+        let body = body.map_or_else(String::new, Value::to_string);
+        let length = body.len();
+        let request = format!("{method} /_sandbox/{path} HTTP/1.0\r\nHost: local\r\nContent-Length: {length}\r\n\r\n{body}");
         stream.write_all(request.as_bytes()).expect("asked");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("answered");

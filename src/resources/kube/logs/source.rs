@@ -76,7 +76,7 @@ impl Sources {
     fn add(&mut self, pod: &Pod, name: &str, choice: &Choice) {
         let uid = pod.metadata.uid.clone().unwrap_or_default();
         let mut any = false;
-        for status in super::super::pods::containers(pod).filter(|status| choice.container(&status.name)) {
+        for status in super::super::cause::containers(pod).filter(|status| choice.container(&status.name)) {
             any = true;
             let source = |previous| {
                 let (pod, uid, container) = (name.to_owned(), uid.clone(), status.name.clone());
@@ -98,7 +98,7 @@ impl Sources {
             }
         }
         if !any {
-            let why = super::super::pods::why_not_ready(pod).unwrap_or_else(|| format!("{name} has no such container"));
+            let why = super::super::cause::why_not_ready(pod).unwrap_or_else(|| format!("{name} has no such container"));
             self.without.push(format!("no log yet: {why}"));
         }
     }

@@ -1,0 +1,5 @@
+"""Faults on demand: a test says which calls are refused, lost, delayed, held up, cut off or throttled (docs/sandbox.md)."""
+
+from .faults import Faults
+
+__all__ = ["Faults"]
