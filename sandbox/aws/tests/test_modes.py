@@ -105,6 +105,7 @@ class Throttling(Account):
         made.append(ec2.create_vpc_endpoint(**make)["VpcEndpoint"]["VpcEndpointId"])
         self.control("DELETE", "modes")
         ec2.delete_vpc_endpoints(VpcEndpointIds=made)
+        self.until(lambda: not ec2.describe_vpc_endpoints(VpcEndpointIds=[])["VpcEndpoints"])
         ec2.delete_vpc(VpcId=vpc)
 
     def test_others_in_the_account_leave_a_share(self) -> None:
