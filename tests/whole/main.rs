@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, unreachable_pub, reason = "tests")]
 
 mod bad_input;
+mod causes;
 mod cpu_nodes;
 mod crashes;
 mod interrupts;

@@ -75,8 +75,18 @@ impl Sandbox {
 
     /// Asks the sandbox's own side of the local AWS.
     pub fn ask(&self, method: &str, path: &str) -> Value {
+        self.send(method, path, &[])
+    }
+
+    /// From now on AWS is like that, until the modes are ended (docs/sandbox.md).
+    pub fn mode(&self, mode: &Value) {
+        self.send("POST", "modes", &["--json", &mode.to_string()]);
+    }
+
+    fn send(&self, method: &str, path: &str, more: &[&str]) -> Value {
         let url = format!("{}/_sandbox/{path}", self.env["AWS_ENDPOINT_URL"]);
-        let output = Command::new("curl").args(["-sS", "--fail-with-body", "-m", "60", "-X", method, &url]).output().unwrap();
+        let all = [&["-sS", "--fail-with-body", "-m", "60", "-X", method, &url][..], more].concat();
+        let output = Command::new("curl").args(all).output().unwrap();
         let body = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{url}: {body} {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_str(&body).unwrap_or(Value::String(body))
