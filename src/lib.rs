@@ -10,6 +10,7 @@ pub mod cost;
 pub mod deployment;
 pub mod error;
 pub mod models;
+pub mod program;
 mod replace;
 pub mod report;
 pub mod resources;

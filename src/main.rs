@@ -1,28 +1,7 @@
-//! Parse, dispatch, exit code; nothing else.
+//! Nothing but the start: the program is the library's.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use tritondeploy::cli::Cli;
-use tritondeploy::error::Error;
-use tritondeploy::{commands, report};
-
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        // What could not be parsed cannot say how it wants to be told.
-        Err(why) if why.use_stderr() && std::env::args().any(|arg| arg == "--json") => {
-            let text = why.to_string();
-            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            return ended(&Error::usage(first, "tritondeploy --help"), true);
-        }
-        Err(why) => why.exit(),
-    };
-    let json = cli.json;
-    commands::run(cli).map_or_else(|error| ended(&error, json), |()| ExitCode::SUCCESS)
-}
-
-fn ended(error: &Error, json: bool) -> ExitCode {
-    report::error(error, json);
-    ExitCode::from(error.exit_code())
+    tritondeploy::program::main(tritondeploy::engine::Timing::default())
 }

@@ -31,16 +31,16 @@ use crate::cloud::inventory::Inventory;
 use crate::cloud::machine::Machine;
 use crate::config::{self, Config};
 use crate::deployment;
-use crate::engine::{Events, Failure, Fault, FaultKind, Gate, Graph, Outcome, Report, Seen, Walk, with_origin};
+use crate::engine::{Events, Failure, Fault, FaultKind, Gate, Graph, Outcome, Report, Seen, Timing, Walk, with_origin};
 use crate::error::Error;
 use crate::models::{Checked, Repository};
 use crate::report::{Mode, show, words};
 
-/// Runs one command to its end.
+/// Runs one command to its end; its walks take this timing.
 ///
 /// # Errors
 /// What the command ends with when it does not end well.
-pub fn run(cli: Cli) -> Result<(), Error> {
+pub fn run(cli: Cli, timing: Timing) -> Result<(), Error> {
     let mut runtime = match cli.command {
         // Thousands of small answers a second: to hand each from thread to thread costs more than to read it.
         Command::Infer(_) => tokio::runtime::Builder::new_current_thread(),
@@ -48,13 +48,13 @@ pub fn run(cli: Cli) -> Result<(), Error> {
     };
     let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|why| Error::failed(format!("no runtime: {why}"), ""))?;
-    let ended = runtime.block_on(dispatch(cli));
+    let ended = runtime.block_on(dispatch(cli, timing));
     // A second Ctrl-C, or a call that never answers, must not hold the exit.
     runtime.shutdown_background();
     ended
 }
 
-async fn dispatch(cli: Cli) -> Result<(), Error> {
+async fn dispatch(cli: Cli, timing: Timing) -> Result<(), Error> {
     let session = Session {
         config: cli.config,
         name: cli.name,
@@ -62,6 +62,7 @@ async fn dispatch(cli: Cli) -> Result<(), Error> {
         mode: Mode::choose(cli.json),
         log: cli.log,
         cancel: CancellationToken::new(),
+        timing,
         local: OnceLock::new(),
     };
     interrupted(session.cancel.clone());
@@ -121,6 +122,7 @@ struct Session {
     mode: Mode,
     log: Option<PathBuf>,
     cancel: CancellationToken,
+    timing: Timing,
     /// The local models, once a command has read them.
     local: OnceLock<Arc<Checked>>,
 }
@@ -190,8 +192,8 @@ impl Session {
 
     /// A walk through this graph that may not act yet.
     fn over(&self, cloud: &Arc<Cloud>, graph: Graph<Cloud>) -> Walk<Cloud> {
-        let (cancel, gate) = (self.cancel.child_token(), Gate::reads_only(lock::NONE));
-        Walk { graph: Arc::new(graph), world: cloud.clone(), events: Events::nowhere(), cancel, gate }
+        let (cancel, gate, timing) = (self.cancel.child_token(), Gate::reads_only(lock::NONE), self.timing);
+        Walk { graph: Arc::new(graph), world: cloud.clone(), events: Events::nowhere(), cancel, gate, timing }
     }
 
     /// Looks at everything once, unless the user stops it.

@@ -19,4 +19,4 @@ pub use graph::{After, Graph, Node};
 pub use id::NodeId;
 pub use inputs::{Beside, Given, Inputs, Known};
 pub use resource::{Adjust, Cx, Found, Observation, Observe, Remedy, Removal, Resource, Sweep, Unwanted, UpdateMode};
-pub use walk::{Failure, Gate, Held, NodeReport, Outcome, Report, Seen, Status, Twin, Walk};
+pub use walk::{Failure, Gate, Held, NodeReport, Outcome, Report, Seen, Status, Timing, Twin, Walk};

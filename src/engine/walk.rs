@@ -24,6 +24,7 @@ use serde::{Serialize, Serializer};
 use tokio_util::sync::CancellationToken;
 
 pub use gate::Gate;
+pub use timing::Timing;
 
 use snapshot::Snapshot;
 
@@ -41,6 +42,8 @@ pub struct Walk<W> {
     pub cancel: CancellationToken,
     /// What every act passes.
     pub gate: Gate,
+    /// How long it waits for what.
+    pub timing: Timing,
 }
 
 /// What a look at everything found, in order of creation.

@@ -9,7 +9,7 @@ use tritondeploy::cloud::aws::{Aws, ConnectError};
 use tritondeploy::cloud::inventory::Inventory;
 use tritondeploy::config::Config;
 use tritondeploy::deployment::graph;
-use tritondeploy::engine::{Events, Failure, Gate, Walk};
+use tritondeploy::engine::{Events, Failure, Gate, Timing, Walk};
 
 use tritondeploy_support::local_aws::LocalAws;
 
@@ -93,6 +93,7 @@ async fn credentials_that_expire_are_said_to_have_expired_before_and_during_a_wa
         events: Events::nowhere(),
         cancel: CancellationToken::new(),
         gate: Gate::open(),
+        timing: Timing::default(),
     };
     let outcome = walk.up().await;
     assert_eq!(outcome.changed, 0);

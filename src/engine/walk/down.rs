@@ -11,7 +11,7 @@ use super::run::{Completion, Reason, Run};
 use super::snapshot::Lookup;
 use super::task::{Act, NodeTask, Stop, Twinned};
 use super::tree::{self, Tree};
-use super::{Outcome, Walk, timing};
+use super::{Outcome, Walk};
 use crate::erased::AnyObservation;
 use crate::id::NodeId;
 use crate::inputs::Output;
@@ -263,11 +263,11 @@ pub(super) async fn delete_until_gone<W: Send + Sync + 'static>(
         let sight = task.look().await?;
         let Some(Left { outputs, why, moves, is_broken }) = doomed.left(task, sight) else { return Ok(()) };
         // Once asked for, it is on its way; only what has not even begun to go is asked again.
-        let ask = asked.is_none_or(|asked| !moves && asked.elapsed() >= timing::SETTLE);
-        if ask && is_broken && times >= timing::ASKED {
+        let ask = asked.is_none_or(|asked| !moves && asked.elapsed() >= task.timing().settle);
+        if ask && is_broken && times >= task.timing().asked {
             return Err(task.failed(format!("its deletion was accepted {times} times and failed each time: {why}")).await);
         }
-        if outputs.is_empty() || !ask || times >= timing::ASKED {
+        if outputs.is_empty() || !ask || times >= task.timing().asked {
             task.wait(&why).await?;
             continue;
         }

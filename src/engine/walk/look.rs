@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::refusal::{Refusal, refusals};
 use super::snapshot::{Lookup, Snapshot, changes};
-use super::{NodeReport, Report, Status, Twin, Walk, probe, timing, tree};
+use super::{NodeReport, Report, Status, Twin, Walk, probe, tree};
 use crate::erased::{AnyNode, AnyObservation};
 use crate::id::NodeId;
 use crate::{Action, Cx, Event, Known, Removal};
@@ -114,11 +114,11 @@ async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, k
     // What ends with its parent may have lost it already: nobody waits long for it.
     let silence = match aim {
         Aim::Down if !node.ends_with_parent() => node.patience(Action::Delete),
-        Aim::Once | Aim::Up | Aim::Down => timing::SURVEY,
+        Aim::Once | Aim::Up | Aim::Down => walk.timing.survey,
     };
     let (begun, mut failing, mut said) = (Instant::now(), None, String::new());
     loop {
-        match probe::look(node, &cx, known).await {
+        match probe::look(walk.timing.look, node, &cx, known).await {
             Some(Ok(AnyObservation::Changing { why, found: None })) if settle && begun.elapsed() < patience => {
                 failing = None;
                 if why != said {
@@ -126,7 +126,7 @@ async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, k
                     walk.events.send(Event::Waiting { node, kind, action: Action::Delete, why });
                 }
                 said = why;
-                sleep(timing::next_look(begun.elapsed())).await;
+                sleep(walk.timing.next_look(begun.elapsed())).await;
             }
             Some(Ok(sight)) => return Lookup::Saw(sight),
             None => return Lookup::NoParent,
@@ -136,7 +136,7 @@ async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, k
                     return Lookup::Fault(fault);
                 }
                 failing = Some((tries + 1, since));
-                let wait = timing::back_off(tries);
+                let wait = walk.timing.back_off(tries);
                 let (node, kind, why) = (node.name().clone(), node.kind(), fault.to_string());
                 walk.events.send(Event::Retrying { node, kind, why, wait });
                 sleep(wait).await;
@@ -179,7 +179,7 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
         }
         report.twins = twins(walk, id, sight, known).await;
         if matches!(sight, AnyObservation::Changing { .. } | AnyObservation::Broken { .. }) {
-            report.evidence = evidence(node, &probe::cx(walk, node), known).await;
+            report.evidence = evidence(walk.timing.evidence, node, &probe::cx(walk, node), known).await;
         }
         report
     };
@@ -217,8 +217,7 @@ pub(super) fn look_at<W: Send + Sync + 'static>(walk: &Walk<W>, id: usize, known
     .boxed()
 }
 
-async fn evidence<W>(node: &dyn AnyNode<W>, cx: &Cx<W>, known: &Known) -> Vec<String> {
-    let limit: Duration = timing::EVIDENCE;
+async fn evidence<W>(limit: Duration, node: &dyn AnyNode<W>, cx: &Cx<W>, known: &Known) -> Vec<String> {
     timeout(limit, node.evidence(cx, known)).await.unwrap_or_default()
 }
 

@@ -1,8 +1,10 @@
 //! One look at one node, and what its calls get.
 
+use std::time::Duration;
+
 use tokio::time::timeout;
 
-use super::{Walk, timing};
+use super::Walk;
 use crate::erased::{AnyNode, AnyObservation};
 use crate::{Cx, Fault, Known, format_duration};
 
@@ -11,10 +13,15 @@ pub(super) fn cx<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>
     Cx { cancel: walk.cancel.clone(), events: walk.events.clone(), ..Cx::new(walk.world.clone(), node.name()) }
 }
 
-/// One look, never longer than a time-out. None: a parent is not known.
-pub(super) async fn look<W>(node: &dyn AnyNode<W>, cx: &Cx<W>, known: &Known) -> Option<Result<AnyObservation, Fault>> {
-    match timeout(timing::LOOK, node.look(cx, known)).await {
+/// One look, never longer than `limit`. None: a parent is not known.
+pub(super) async fn look<W>(
+    limit: Duration,
+    node: &dyn AnyNode<W>,
+    cx: &Cx<W>,
+    known: &Known,
+) -> Option<Result<AnyObservation, Fault>> {
+    match timeout(limit, node.look(cx, known)).await {
         Ok(told) => told,
-        Err(_) => Some(Err(Fault::try_again(format!("no answer within {}", format_duration(timing::LOOK))))),
+        Err(_) => Some(Err(Fault::try_again(format!("no answer within {}", format_duration(limit))))),
     }
 }

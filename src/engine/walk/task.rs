@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::probe::{cx, look};
 use super::run::{Reason, Run};
-use super::timing;
+use super::timing::Timing;
 use crate::erased::{AnyNode, AnyObservation};
 use crate::inputs::Output;
 use crate::resource::token;
@@ -87,6 +87,11 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         }
     }
 
+    /// How long this walk waits for what.
+    pub(super) fn timing(&self) -> &'a Timing {
+        &self.run.walk.timing
+    }
+
     /// Begins to do something: patience starts anew, and its calls get a token of their own.
     pub(super) fn start(&mut self, action: Action) {
         self.action = action;
@@ -107,7 +112,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             let told = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Err(Stop::Interrupted),
-                told = look(self.node, &self.cx, &self.known) => told,
+                told = look(self.timing().look, self.node, &self.cx, &self.known) => told,
             };
             self.timed(Call::Look, begun, matches!(told, Some(Ok(_))));
             match told {
@@ -150,7 +155,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         if !self.run.may_act() {
             return Err(Stop::Interrupted);
         }
-        let limit = self.node.patience(self.action).max(timing::CALL_AT_LEAST);
+        let limit = self.node.patience(self.action).max(self.timing().call_at_least);
         let begun = Instant::now();
         let (kind, call) = match act {
             Act::Create => (Call::Create, self.node.create(&self.cx, &self.known)),
@@ -209,7 +214,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             return Err(self.failed(reason).await);
         }
         self.failing = Some((tries + 1, since));
-        let wait = timing::back_off(tries);
+        let wait = self.timing().back_off(tries);
         if quietly {
             self.tell(&why);
         } else {
@@ -222,8 +227,8 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     /// How much longer a refusal may be that of a permission that this walk has just given.
     fn permission(&self) -> Duration {
         let state = self.run.state();
-        let just = |need: &usize| state.acted[*need].is_some_and(|acted| acted.elapsed() < timing::PERMISSION);
-        if self.run.inputs(self.id).iter().any(just) { timing::PERMISSION } else { Duration::ZERO }
+        let just = |need: &usize| state.acted[*need].is_some_and(|acted| acted.elapsed() < self.timing().permission);
+        if self.run.inputs(self.id).iter().any(just) { self.timing().permission } else { Duration::ZERO }
     }
 
     /// Waits until the next look is due; patience may end instead.
@@ -243,7 +248,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
             return Err(self.failed(reason).await);
         }
         self.tell(why);
-        self.sleep(timing::next_look(so_far)).await
+        self.sleep(self.timing().next_look(so_far)).await
     }
 
     /// Says what it waits for, once.
@@ -265,7 +270,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
 
     /// It cannot be brought there: gathers what else is known of it.
     pub(super) async fn failed(&self, reason: impl Into<Reason>) -> Stop {
-        let evidence = timeout(timing::EVIDENCE, self.node.evidence(&self.cx, &self.known)).await;
+        let evidence = timeout(self.timing().evidence, self.node.evidence(&self.cx, &self.known)).await;
         Stop::Failed(Reason { evidence: evidence.unwrap_or_default(), ..reason.into() })
     }
 
@@ -273,14 +278,14 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     /// right after this must find it. What is not seen in that time may be there all the same.
     pub(super) async fn until_seen(&mut self) {
         let called = self.called.unwrap_or(self.since);
-        while called.elapsed() < timing::HIDDEN {
-            match look(self.node, &self.cx, &self.known).await {
+        while called.elapsed() < self.timing().hidden {
+            match look(self.timing().look, self.node, &self.cx, &self.known).await {
                 Some(Ok(AnyObservation::Absent | AnyObservation::Elsewhere(_))) => {}
                 Some(Err(fault)) if fault.may_pass() => {}
                 Some(Ok(AnyObservation::Foreign(_)) | Err(_)) | None => break,
                 Some(Ok(sight)) => return self.seen(&sight),
             }
-            sleep(timing::next_look(called.elapsed())).await;
+            sleep(self.timing().next_look(called.elapsed())).await;
         }
         let mut state = self.run.state();
         state.unknown[self.id] = !state.exists[self.id];

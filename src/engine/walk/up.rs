@@ -11,7 +11,7 @@ use super::run::{Completion, Run};
 use super::snapshot::{Lookup, Snapshot};
 use super::task::{Act, NodeTask, Stop};
 use super::twins::{self, Shown};
-use super::{Outcome, Report, Walk, timing};
+use super::{Outcome, Report, Walk};
 use crate::erased::{AnyObservation, Finding};
 use crate::id::NodeId;
 use crate::inputs::Output;
@@ -201,7 +201,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             return task.wait("created, but not visible yet").await;
         }
         if let Some(asked) = self.asked_for {
-            let hides = timing::HIDDEN.min(task.node.patience(Action::Create));
+            let hides = task.timing().hidden.min(task.node.patience(Action::Create));
             if asked.elapsed() < hides {
                 let times = if self.lost == 1 { "once".to_owned() } else { format!("{} times", self.lost) };
                 let last = task.last_fault.as_ref().map(|fault| format!(" (last: {})", fault.cause())).unwrap_or_default();
@@ -239,7 +239,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
         }
         let fields = changes.iter().map(|change| change.field.as_str()).collect::<Vec<_>>().join(", ");
         let acted = task.did.is_some_and(|did| did != Action::Watch);
-        let settling = acted && task.since.elapsed() < timing::SETTLE;
+        let settling = acted && task.since.elapsed() < task.timing().settle;
         let how = changes.iter().map(|change| (change.clone(), task.node.how(change)));
         if let Some(why) = unchangeable(task.node, how) {
             // A new thing may show its fields one after another.
@@ -272,7 +272,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
     async fn broken(&mut self, output: &Output, why: String, remedy: Remedy) -> Result<(), Stop> {
         let going = self.going();
         let task = &mut self.task;
-        let asked_again = self.deleted.is_some_and(|asked| asked.elapsed() >= timing::SETTLE);
+        let asked_again = self.deleted.is_some_and(|asked| asked.elapsed() >= task.timing().settle);
         match remedy {
             Remedy::Recreate | Remedy::RecreateLater if task.node.made_by_others() => return Err(task.failed(why).await),
             Remedy::RecreateLater if !going && (self.created || self.lost > 0) => return Err(task.failed(why).await),
@@ -284,7 +284,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             }
             Remedy::Wait | Remedy::Recreate | Remedy::RecreateLater => {}
         }
-        if self.asked >= timing::ASKED {
+        if self.asked >= task.timing().asked {
             let why = format!("its deletion was accepted {} times and failed each time: {why}", self.asked);
             return Err(task.failed(why).await);
         }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use tritondeploy_engine::{
-    Change, Cx, Events, Fault, Found, Gate, Given, Graph, Inputs, Node, Observation, Observe, Resource, Walk,
+    Change, Cx, Events, Fault, Found, Gate, Given, Graph, Inputs, Node, Observation, Observe, Resource, Timing, Walk,
 };
 
 use crate::program::run;
@@ -132,6 +132,7 @@ pub(crate) fn here(nodes: usize) -> Result<Took, String> {
             events: Events::nowhere(),
             cancel: CancellationToken::new(),
             gate: Gate::open(),
+            timing: Timing::default(),
         };
         let mut took: [Vec<f64>; 4] = Default::default();
         for _ in 0..ROUNDS {

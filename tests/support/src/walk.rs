@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tritondeploy::cloud::Cloud;
-use tritondeploy::engine::{Event, Events, Gate, Graph, Walk};
+use tritondeploy::engine::{Event, Events, Gate, Graph, Timing, Walk};
 
 /// Through this graph; `said` gets each line, too.
 pub fn aloud(cloud: &Arc<Cloud>, graph: Graph<Cloud>, said: impl Fn(String) + Send + 'static) -> Walk<Cloud> {
@@ -26,5 +26,6 @@ pub fn aloud(cloud: &Arc<Cloud>, graph: Graph<Cloud>, said: impl Fn(String) + Se
         events: Events::to(sender),
         cancel: Default::default(),
         gate: Gate::open(),
+        timing: Timing::default(),
     }
 }

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
-use tritondeploy_engine::{Event, Events, Gate, Outcome, Walk};
+use tritondeploy_engine::{Event, Events, Gate, Outcome, Timing, Walk};
 
 use cloud::Cloud;
 use spec::Spec;
@@ -49,6 +49,7 @@ pub fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
         events: Events::nowhere(),
         cancel,
         gate: Gate::open(),
+        timing: Timing::default(),
     }
 }
 
