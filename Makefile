@@ -5,6 +5,7 @@
 #   make test   every test, the whole path included (45 min cold, 16 warm)
 #   make lint   formatting, lints, unused dependencies, licences
 #   make mutants  mutation tests of the engine: lists the changes to it that no test notices (1 h)
+#   make matrix  every mutating AWS call of `up`, its answer lost or the program killed there, and then `up` or `down` (30 min)
 #   make fuzz   a minute of fuzzing for each of the gateway's four readers, two at a time; inputs that crash are kept and named
 #   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes; then the walks (40 min, longer the first time)
 #   make bench-walks  the walks alone: idle time of `up` and `down`, API calls, memory, the engine on 5,000 nodes (15 min, longer the first time)
@@ -19,10 +20,10 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 TARGET := x86_64-unknown-linux-gnu
 DIST ?= $(CACHE)/dist
 
-.PHONY: help demo test lint mutants fuzz bench bench-walks soak hostile dist ours
+.PHONY: help demo test lint mutants matrix fuzz bench bench-walks soak hostile dist ours
 
 # Cargo goes by times: what another checkout has built since, into the same folder, would pass for built from this one.
-demo test lint fuzz bench bench-walks soak hostile dist: ours
+demo test lint matrix fuzz bench bench-walks soak hostile dist: ours
 ours:
 	@mkdir -p "$(CARGO_TARGET_DIR)"
 	@test "$$(cat "$(CARGO_TARGET_DIR)/checkout" 2>/dev/null)" = "$(CURDIR)" || { \
@@ -43,6 +44,9 @@ lint:
 
 mutants:
 	@src/engine/mutants
+
+matrix:
+	@tests/matrix/run
 
 fuzz:
 	@gateway/fuzz/run

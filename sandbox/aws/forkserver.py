@@ -64,10 +64,11 @@ def _child(connection: socket.socket, serve: Callable[[list[str], TextIO], objec
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         mock_random.seed()  # or all of them give the same ids
-        with connection, connection.makefile("rw", encoding="utf-8") as stream:
-            serve(["--strict", *stream.readline().split()], stream)
-            stream.flush()
-            stream.read()
+        # Closed by nothing but the process's end: whoever sees that may take its ports.
+        stream = connection.makefile("rw", encoding="utf-8")
+        serve(["--strict", *stream.readline().split()], stream)
+        stream.flush()
+        stream.read()
         status = 0
     except BaseException:
         traceback.print_exc()  # what is above belongs to the parent, and must not see it

@@ -21,7 +21,8 @@ READY_SECONDS = 60
 
 
 class Cluster:
-    def __init__(self, places: Places, index: int, name: str, arn: str, version: str, service_cidr: str, issuer: str, webhooks):
+    def __init__(self, places: Places, index: int, name: str, arn: str, version: str, service_cidr: str, issuer: str, webhooks, **api_server):
+        """`api_server`: flags of the API server, instead of those that a sandbox gives it."""
         if not version.startswith("1.34"):
             raise ValueError(f"Kubernetes {version}: this sandbox runs 1.34 only")
         self.name, self.index, self.region = name, index, arn.split(":")[3]
@@ -37,12 +38,12 @@ class Cluster:
         admin = self.authority.issue("admin", "kubernetes-admin", ("system:masters",))
         self.admin_kubeconfig = self.authority.kubeconfig("admin", self.endpoint, "kubernetes-admin", ("system:masters",))
         self.api = KubeApi(self.endpoint, self.authority.file, *admin)
-        self._start_control_plane(port, issuer, webhooks)
+        self._start_control_plane(port, issuer, webhooks, api_server)
 
-    def _start_control_plane(self, port: int, issuer: str, webhooks) -> None:
+    def _start_control_plane(self, port: int, issuer: str, webhooks, api_server) -> None:
         etcd = f"http://127.0.0.1:{port + 1}"
         self._run("etcd", "etcd", data_dir=self.directory / "etcd", listen_client_url=etcd, listen_peer_url=f"http://127.0.0.1:{port + 2}")
-        self._run_api_server(port, etcd, issuer, webhooks)
+        self._run_api_server(port, etcd, issuer, webhooks, api_server)
         try:
             wait_until(f"the API server of {self.name}", self.api.ready, READY_SECONDS)
         except TimeoutError as error:
@@ -53,7 +54,7 @@ class Cluster:
         for path, manifest in manifests.bootstrap(webhooks.authority.base64, webhooks.url(self.name, "identity")):
             self.api.apply(path, manifest)
 
-    def _run_api_server(self, port: int, etcd: str, issuer: str, webhooks) -> None:
+    def _run_api_server(self, port: int, etcd: str, issuer: str, webhooks, api_server) -> None:
         serving = self.authority.issue("apiserver", "kube-apiserver", names=(
             self._places.address, "127.0.0.1", str(self.services[1]),
             "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
@@ -63,8 +64,7 @@ class Cluster:
         audit.write_text(json.dumps(manifests.audit_policy()))
         tokens = self.directory / "token-webhook.json"
         tokens.write_text(json.dumps(webhooks.kubeconfig(self.name, "authenticate")))
-        self._run(
-            "kube-apiserver", "kube-apiserver",
+        flags = dict(
             bind_address="0.0.0.0", secure_port=port, advertise_address=self._places.address, etcd_servers=etcd,
             tls_cert_file=serving[0], tls_private_key_file=serving[1], client_ca_file=self.authority.file,
             kubelet_client_certificate=kubelet[0], kubelet_client_key=kubelet[1], kubelet_preferred_address_types="InternalIP",
@@ -76,6 +76,7 @@ class Cluster:
             authentication_token_webhook_cache_ttl="5s",
             audit_policy_file=audit, audit_log_path=self.directory / "audit.log",
         )
+        self._run("kube-apiserver", "kube-apiserver", **flags | api_server)
 
     def _run_controllers(self) -> None:
         self._run(

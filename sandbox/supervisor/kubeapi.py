@@ -33,6 +33,13 @@ class KubeApi:
             raise RuntimeError(f"{method} {path}: {error.code}: {words}") from None
         return json.loads(text) if text[:1] == b"{" else {"text": text.decode(errors="replace")}
 
+    def watch(self, path: str):
+        """Every event of a collection, what is there already first; ends when the API server ends it."""
+        request = urllib.request.Request(f"{self.server}{path}?watch=true&timeoutSeconds=3600")
+        with self._opener.open(request, timeout=3700) as answer:
+            for line in answer:
+                yield json.loads(line)
+
     def ready(self) -> bool:
         return self.call("GET", "/readyz", timeout=2).get("text") == "ok"
 

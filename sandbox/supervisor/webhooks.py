@@ -18,49 +18,15 @@ ROLE = "eks.amazonaws.com/role-arn"
 TOKENS = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
 
 
-class Webhooks:
-    """One HTTPS server for all clusters, at /CLUSTER/authenticate and /CLUSTER/identity."""
+class Address:
+    """Where API servers find their webhooks, and how they know them: at /CLUSTER/authenticate and /CLUSTER/identity."""
 
-    def __init__(self, directory: Path, identify, cluster_of):
-        """`identify(token, cluster)`: an identity or None; `cluster_of(name)`: the running cluster."""
-        # Whether the identity webhook's cache has a service account that was made at this Unix time; a test may stop it.
-        self.knows = lambda created: True
-        self.authority = Authority(directory, "sandbox-webhooks")
-        certificate, key = self.authority.issue("server", "webhooks", names=("127.0.0.1",))
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(certificate, key)
-        answers = {
-            "authenticate": lambda cluster, review: authenticate(review, identify(review["spec"]["token"], cluster)),
-            "identity": lambda cluster, review: mutate(review, cluster_of(cluster), lambda created: self.knows(created)),
-        }
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                try:
-                    _, cluster, what = self.path.split("?")[0].split("/")
-                    review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                    body, status = json.dumps(answers[what](cluster, review)).encode(), 200
-                except Exception as error:  # noqa: BLE001 - the API server must get an answer, and the log the reason
-                    log.exception("%s", self.path)
-                    body, status = str(error).encode(), 500
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", PORT), Handler)
-        server.daemon_threads = True
-        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        threading.Thread(target=server.serve_forever, name="webhooks", daemon=True).start()
+    def __init__(self, directory: Path, host: str = "127.0.0.1"):
+        self.host, self.authority = host, Authority(directory, "sandbox-webhooks")
+        self.certificate, self.key = self.authority.issue("server", "webhooks", names=(host,))
 
     def url(self, cluster: str, what: str) -> str:
-        return f"https://127.0.0.1:{PORT}/{cluster}/{what}"
+        return f"https://{self.host}:{PORT}/{cluster}/{what}"
 
     def kubeconfig(self, cluster: str, what: str) -> dict:
         """How an API server is told of a token webhook."""
@@ -70,6 +36,52 @@ class Webhooks:
             "clusters": [{"name": "webhook", "cluster": server}], "users": [{"name": "api-server", "user": {}}],
             "contexts": [{"name": "webhook", "context": {"cluster": "webhook", "user": "api-server"}}],
         }
+
+
+class Webhooks(Address):
+    """One HTTPS server for all clusters."""
+
+    def __init__(self, directory: Path, identify, cluster_of):
+        """`identify(token, cluster)`: an identity or None; `cluster_of(name)`: the running cluster."""
+        super().__init__(directory)
+        # Whether the identity webhook's cache has a service account that was made at this Unix time; a test may stop it.
+        self.knows = lambda created: True
+        listen(self.host, self.certificate, self.key, identify, cluster_of, lambda created: self.knows(created))
+
+
+def listen(host: str, certificate: Path, key: Path, identify, cluster_of, knows) -> None:
+    """Answers the API servers that were told of this address, for as long as this process lives."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    answers = {
+        "authenticate": lambda cluster, review: authenticate(review, identify(review["spec"]["token"], cluster)),
+        "identity": lambda cluster, review: mutate(review, cluster_of(cluster), knows),
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            try:
+                _, cluster, what = self.path.split("?")[0].split("/")
+                review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body, status = json.dumps(answers[what](cluster, review)).encode(), 200
+            except Exception as error:  # noqa: BLE001 - the API server must get an answer, and the log the reason
+                log.exception("%s", self.path)
+                body, status = str(error).encode(), 500
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer((host, PORT), Handler)
+    server.daemon_threads = True
+    server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, name="webhooks", daemon=True).start()
 
 
 def authenticate(review: dict, identity) -> dict:

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, LazyLock};
 
@@ -64,6 +64,12 @@ impl LocalAws {
         Self::with(speed, "--pretend")
     }
 
+    /// One whose clusters have the control plane of `python -m nodeless --directory DIRECTORY`, with a stand-in for the gateway
+    /// that answers for one model.
+    pub fn on_plane(speed: u32, directory: &Path, alias: &str) -> Self {
+        Self::with(speed, &format!("--plane {} --alias {alias}", directory.display()))
+    }
+
     fn with(speed: u32, more: &str) -> Self {
         static FORK_SERVER: LazyLock<ForkServer> = LazyLock::new(ForkServer::start);
         let address = std::env::var("TRITONDEPLOY_FORK_SERVER").unwrap_or_else(|_| FORK_SERVER.address.clone());
@@ -120,7 +126,8 @@ impl LocalAws {
         self.send(method, path, None)
     }
 
-    pub(crate) fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+    /// The same, with a body.
+    pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let mut stream = TcpStream::connect(&self.host).expect("a connection");
         let body = body.map_or_else(String::new, Value::to_string);
         let length = body.len();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tritondeploy_engine::Event;
+use tritondeploy_engine::{Event, Timing, Walk};
 
 use crate::mishap::{Act, Mishap};
 use crate::spec::{Role, Spec};
@@ -30,6 +30,19 @@ fn a_creation_that_never_has_an_answer_ends_with_the_last_error() {
         let begins = "the create call got no response 4 times (last: no answer: 500 InternalError); it has not appeared yet; gave up after ";
         assert!(why.starts_with(begins), "{why}");
         assert_eq!(names(&outcome.unknown), ["object-0"], "the last one may have made it");
+    });
+}
+
+#[test]
+fn a_creation_without_an_answer_is_tried_again_after_as_long_as_the_walk_s_timing_says() {
+    virtually(1, async {
+        for (hidden, least, most) in [(30, 30, 40), (2, 2, 5)] {
+            let cloud = cloud(vec![Spec::new().with(|s| s.patience = 600)]);
+            cloud.befall(&[Mishap::Lost { at: 0, act: Act::Create, times: 1, applied: false }]);
+            let timing = Timing { hidden: Duration::from_secs(hidden), ..Timing::default() };
+            let outcome = Walk { timing, ..walk(&cloud) }.up().await;
+            assert!(outcome.ok() && (least..most).contains(&outcome.took.as_secs()), "{hidden}: {outcome:?}");
+        }
     });
 }
 
