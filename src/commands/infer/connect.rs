@@ -95,6 +95,7 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command};
+    use crate::engine::Timing;
     use crate::report::Mode;
 
     #[test]
@@ -104,7 +105,16 @@ mod tests {
             let (config, cancel) = ("tritondeploy.toml".into(), CancellationToken::new());
             let region = Some("eu-west-1".to_owned());
             told(
-                &Session { config, name: None, region, mode: Mode::Json, log: None, cancel, local: std::sync::OnceLock::new() },
+                &Session {
+                    config,
+                    name: None,
+                    region,
+                    mode: Mode::Json,
+                    log: None,
+                    cancel,
+                    timing: Timing::default(),
+                    local: std::sync::OnceLock::new(),
+                },
                 &infer,
                 &why,
             )

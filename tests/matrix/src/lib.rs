@@ -4,7 +4,7 @@
 //! The program is the real one but for the timing of its walks (`bin/hurried.rs`), AWS is the sandbox's, and Kubernetes is a
 //! real control plane without machines (`sandbox/nodeless`), one a worker, that is used for case after case.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod account;
 mod case;

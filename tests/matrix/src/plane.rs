@@ -27,7 +27,7 @@ impl Plane {
         let folder = tempfile::tempdir().unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         // All of it ends with a process namespace of its own, however that ends.
-        let mut process = Command::new("unshare")
+        let process = Command::new("unshare")
             .args(["--pid", "--fork", "--kill-child=KILL", "--mount-proc"])
             .arg(python())
             .args(["-m", "nodeless", "--number", &number.to_string(), "--directory"])
@@ -39,9 +39,9 @@ impl Plane {
             .stderr(log)
             .spawn()
             .unwrap();
+        let mut plane = Self { process, folder, address: format!("127.77.{}.{}", number >> 8, number & 255) };
         let mut line = String::new();
-        BufReader::new(process.stdout.take()?).read_line(&mut line).ok()?;
-        let plane = Self { process, folder, address: format!("127.77.{}.{}", number >> 8, number & 255) };
+        BufReader::new(plane.process.stdout.take()?).read_line(&mut line).ok()?;
         if line.trim() == "up" {
             return Some(plane);
         }
