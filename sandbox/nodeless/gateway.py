@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from aws import backends
 
+from .server import serve
 from .websocket import TEXT, WebSocket
 
 SERVICE, ADMIN, HEALTH = 8080, 8081, 8082
@@ -67,33 +67,3 @@ def digest(bucket: str, key: str) -> str | None:
         found = backends.s3().buckets.get(bucket)
         found = found and found.keys.get(key)
         return hashlib.sha256(found.value).hexdigest() if found else None
-
-
-def serve(address: str, port: int, websocket, answers: dict, tls=None) -> None:
-    """JSON by method and path, and WebSockets; ends with this process."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if websocket and "websocket" in self.headers.get("Upgrade", "").lower():
-                return websocket(self)
-            answer = answers.get((self.command, self.path.split("?")[0]))
-            text = json.dumps(answer(body) if answer else {"error": f"no {self.command} {self.path}"}).encode()
-            self.send_response(200 if answer else 404)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        do_POST = do_GET
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer((address, port), Handler)
-    server.daemon_threads = True
-    if tls:
-        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    threading.Thread(target=server.serve_forever, name=f"port {port}", daemon=True).start()

@@ -13,7 +13,7 @@ import time
 from aws.world import NodeSpec
 from supervisor.kubeapi import KubeApi, NotFound
 
-from . import gateway
+from .server import serve
 from .websocket import WebSocket
 
 log = logging.getLogger("kubelet")
@@ -34,7 +34,7 @@ class Kubelets:
         self._ready: set[tuple[str, str]] = set()  # node and UID of the pods that run
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(*files)
-        gateway.serve(address, PORT, self._port_forward, {}, tls)
+        serve(address, PORT, self._port_forward, {}, tls)
         for work in (self._watch, self._beat):
             threading.Thread(target=work, name=f"kubelets {work.__name__}", daemon=True).start()
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from .server import listen
 
 PORT = 5000
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -65,9 +66,7 @@ class Registry:
             def log_message(self, *_: object) -> None:
                 pass
 
-        server = ThreadingHTTPServer((address, PORT), Handler)
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, name="registry", daemon=True).start()
+        listen(address, PORT, Handler)
 
 
 def body(handler: BaseHTTPRequestHandler) -> None:

@@ -11,6 +11,8 @@ use crate::plane::Plane;
 pub(crate) const ALIAS: &str = "m";
 /// How much faster than AWS it is.
 const SPEED: u32 = 600;
+/// Seconds of its clock that it hides what is new, where it does: some looks at our pace, and less than the walk waits.
+const HIDDEN: u32 = 240;
 /// Whose calls count: the cloud controller makes some, too.
 const WHO: &str = "user/sandbox";
 
@@ -36,6 +38,11 @@ impl Account {
 
     pub(crate) fn forget_calls(&self) {
         self.aws.reset_calls();
+    }
+
+    /// What is made is not shown for a while, as on AWS: who cannot wait for it makes it twice.
+    pub(crate) fn hide_what_is_new(&self) {
+        self.aws.ask_with("POST", "modes", &json!({"mode": "visibility-delay", "seconds": HIDDEN}).to_string());
     }
 
     /// Closes the connection of the `nth` call of this action without an answer.

@@ -9,7 +9,7 @@ use crate::operator::Operator;
 /// What happens to a call of `up`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is applied, and its answer never comes.
+    /// It is applied, its answer never comes, and AWS shows for a while nothing of what is new.
     Lost,
     /// It is applied, and its caller is killed (SIGKILL) while the answer is held.
     Killed,
@@ -76,6 +76,7 @@ impl Case {
 
     /// Whether `up` did it all the same.
     fn lose(&self, operator: &Operator, account: &Account) -> Result<bool, String> {
+        account.hide_what_is_new();
         account.lose(&self.action, self.nth);
         let ran = operator.run(account, "up");
         if account.has_lost() { Ok(ran.ok) } else { Err(format!("up did not make the call\n{}", ran.said)) }
