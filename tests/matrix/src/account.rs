@@ -42,7 +42,7 @@ impl Account {
 
     /// What is made is not shown for a while, as on AWS: who cannot wait for it makes it twice.
     pub(crate) fn hide_what_is_new(&self) {
-        self.aws.ask_with("POST", "modes", &json!({"mode": "visibility-delay", "seconds": HIDDEN}).to_string());
+        self.aws.send("POST", "modes", Some(&json!({"mode": "visibility-delay", "seconds": HIDDEN})));
     }
 
     /// Closes the connection of the `nth` call of this action without an answer.
