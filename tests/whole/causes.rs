@@ -18,7 +18,7 @@ const TOLD: [&str; 7] = [
     "does not exist (",
     "no node has as much memory as it asks for (",
     "takes more memory than its limit (",
-    "AccessDenied",
+    "may not be read",
     "offers no GPU: ",
     "pods_without_role",
 ];
@@ -109,7 +109,7 @@ async fn each_failure_of_a_pod_and_of_its_gpu_is_told_by_its_cause_and_by_no_oth
     let policies = iam.list_role_policies().role_name(role).send().await.unwrap().policy_names;
     iam.delete_role_policy().role_name(role).policy_name(&policies[0]).send().await.unwrap();
     with_triton(&user, &json!({"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "4Gi"}}}));
-    tells(&user, "kube/rollout", "AccessDenied");
+    tells(&user, "kube/rollout", "may not be read");
 
     let crash = json!({"spec": {"template": {"spec": {"containers": [{"name": "device-plugin", "command": ["/none"]}]}}}});
     let plugin = ["patch", "daemonset", "nvidia-device-plugin", "-n", "kube-system", "--patch"];
