@@ -93,8 +93,9 @@ class Order(Account):
                 routes = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
                 self.assertEqual([route["DestinationCidrBlock"] for route in routes], ["10.0.0.0/16"])
                 ec2.delete_route_table(RouteTableId=table)
-            state = ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint])["VpcEndpoints"][0]["State"]
-            self.assertEqual(state, "deleting")
+            # On a busy machine it is gone by now.
+            states = {found["State"] for found in ec2.describe_vpc_endpoints()["VpcEndpoints"]}
+            self.assertLessEqual(states, {"deleting"})
             self.until(lambda: not ec2.describe_vpc_endpoints()["VpcEndpoints"])
         ec2.delete_vpc(VpcId=vpc)
 
