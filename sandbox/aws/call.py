@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import uuid
 from dataclasses import dataclass, field
@@ -43,6 +44,9 @@ def prepare(service: str) -> None:
         model = get_service_model(service)
         for name in model.operation_names:
             model.operation_model(name)
+        for protocol in model.metadata.get("protocols", [model.protocol]):
+            with contextlib.suppress(NotFound):  # moto does not speak them all
+                get_service_router(service)._get_router(protocol)
         _prepared.add(service)
 
 

@@ -122,6 +122,7 @@ calls! {
     "eks" "DescribeAccessEntry" eks describe_access_entry.cluster_name("c").principal_arn("p");
     "eks" "DescribeAddon" eks describe_addon.cluster_name("c").addon_name("a");
     "eks" "DescribeCluster" eks describe_cluster.name("c");
+    "eks" "DescribeClusterVersions" eks describe_cluster_versions;
     "eks" "DescribeNodegroup" eks describe_nodegroup.cluster_name("c").nodegroup_name("n");
     "eks" "DisassociateAccessPolicy" eks disassociate_access_policy.cluster_name("c").principal_arn("p").policy_arn("q");
     "eks" "ListAccessEntries" eks list_access_entries.cluster_name("c");
