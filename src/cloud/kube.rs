@@ -25,7 +25,6 @@ use tokio::sync::Mutex;
 use calls::CallLog;
 pub use fault::OrFault;
 pub use forward::Serving;
-use patient::Via;
 
 use super::aws::Aws;
 use super::cluster::ClusterOutput;
@@ -125,9 +124,9 @@ fn connect(endpoint: &str, certificate_authority: &str, token: &str, silence: Op
     config.connect_timeout = Some(Duration::from_secs(5));
     config.default_retry = false;
     let client = match silence {
-        None => patient::client(&config, via.map(|(url, auth)| Via { url, auth })),
+        None => patient::client(&config, via),
         Some(silence) => {
-            config.proxy_url = via.map(|(url, _)| url);
+            config.proxy_url = via.map(|via| via.url);
             config.read_timeout = Some(silence);
             config.write_timeout = Some(silence);
             ClientBuilder::try_from(config).map(|builder| builder.with_layer(&CallLog).build())

@@ -11,6 +11,12 @@ pub(super) const VARIABLE: &str = "HTTPS_PROXY";
 /// Never reached through a proxy: this machine, and what is on its own wire.
 const NEAR: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fe80::/10";
 
+/// A proxy on the way, and what it wants in `Proxy-Authorization`.
+pub(super) struct Via {
+    pub(super) url: Uri,
+    pub(super) auth: Option<HeaderValue>,
+}
+
 /// A proxy for HTTPS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Proxy {
@@ -61,10 +67,10 @@ impl Proxy {
         config.unwrap_or_else(|_| ProxyConfig::disabled())
     }
 
-    /// For the cluster's client, where this address is not to be reached directly; with what the proxy wants to know of us.
-    pub(super) fn on_the_way_to(&self, to: &Uri) -> Option<(Uri, Option<HeaderValue>)> {
+    /// For the cluster's client, where this address is not to be reached directly.
+    pub(super) fn on_the_way_to(&self, to: &Uri) -> Option<Via> {
         let rules = Matcher::builder().https(self.url.to_string()).no(self.no_proxy.as_str()).build();
-        rules.intercept(to).map(|found| (self.url.clone(), found.basic_auth().cloned()))
+        rules.intercept(to).map(|found| Via { url: self.url.clone(), auth: found.basic_auth().cloned() })
     }
 }
 
@@ -75,12 +81,12 @@ mod tests {
     #[test]
     fn https_goes_through_the_proxy_but_where_none_is_wanted_and_near_addresses_never_do() {
         let proxy = Proxy::of("http://me:pa%40ss@proxy.example:3128", "10.0.0.0/8,.internal").unwrap().unwrap();
-        let of = |to: &'static str| proxy.on_the_way_to(&Uri::from_static(to)).map(|(proxy, _)| proxy.to_string());
+        let of = |to: &'static str| proxy.on_the_way_to(&Uri::from_static(to)).map(|via| via.url.to_string());
         let told = of("https://0a1b.gr7.us-east-1.eks.amazonaws.com").unwrap();
         assert_eq!(told.trim_end_matches('/'), "http://me:pa%40ss@proxy.example:3128");
         assert_eq!(proxy.told(), "; HTTPS goes through the proxy proxy.example:3128, which HTTPS_PROXY names");
-        let (_, auth) = proxy.on_the_way_to(&Uri::from_static("https://eks.example")).unwrap();
-        assert_eq!(auth.unwrap(), "Basic bWU6cGFAc3M=");
+        let via = proxy.on_the_way_to(&Uri::from_static("https://eks.example")).unwrap();
+        assert_eq!(via.auth.unwrap(), "Basic bWU6cGFAc3M=");
         for direct in
             ["https://10.1.2.3", "https://api.internal", "https://127.0.0.1:6443", "https://localhost", "http://169.254.170.2"]
         {

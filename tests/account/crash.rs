@@ -1,22 +1,32 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinHandle;
+use tritondeploy::cloud::Cloud;
 use tritondeploy::config::Config;
+use tritondeploy::engine::Outcome;
 
 use crate::{down, up, walk};
 use tritondeploy_support::local_aws::LocalAws;
 
-/// Lets `up` run until its `nth` mutating call, and kills it before that is applied or before it is answered.
-pub(crate) async fn killed(local: &LocalAws, config: Config, nth: usize, when: &str) {
-    let cloud = local.cloud(config).await;
-    let walk = walk(&cloud).await;
-    local.ask("POST", &format!("hold?nth={nth}&when={when}&who="));
+/// Starts `up`, and waits until its `nth` mutating call (of this action, if one is named) is held, before it is applied or before
+/// it is answered.
+pub(crate) async fn held(local: &LocalAws, cloud: &Arc<Cloud>, nth: usize, when: &str, action: &str) -> JoinHandle<Outcome> {
+    let walk = walk(cloud).await;
+    local.ask("POST", &format!("hold?nth={nth}&when={when}&who=&action={action}"));
     let going = tokio::spawn(async move { walk.up().await });
     let begun = Instant::now();
     while local.ask("GET", "hold")["held"].is_null() {
-        assert!(!going.is_finished(), "it ended before its call {nth}");
-        assert!(begun.elapsed() < Duration::from_secs(120), "call {nth} never came");
+        assert!(!going.is_finished(), "it ended before its call {nth} {action}");
+        assert!(begun.elapsed() < Duration::from_secs(120), "call {nth} {action} never came");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    going
+}
+
+/// Lets `up` run until its `nth` mutating call, and kills it before that is applied or before it is answered.
+pub(crate) async fn killed(local: &LocalAws, config: Config, nth: usize, when: &str) {
+    let going = held(local, &local.cloud(config).await, nth, when, "").await;
     going.abort();
     assert!(going.await.is_err_and(|error| error.is_cancelled()), "it ended before it was killed");
     local.ask("POST", "release");

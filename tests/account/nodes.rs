@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::config::Config;
 
+use crate::crash::held;
 use crate::operator::Operator;
 use crate::{down, up, walk};
 use tritondeploy_support::faults::Mode;
@@ -112,13 +113,7 @@ async fn a_key_of_the_customers_own_for_new_disks_is_told_before_nodes_are_made(
 
 /// Lets `up` go until the node group is asked for, takes something away that its nodes need, and gives the failure's words.
 async fn without<F: Future<Output = ()>>(local: &LocalAws, cloud: &Arc<Cloud>, taken: impl FnOnce() -> F) -> String {
-    local.ask("POST", "hold?nth=1&when=before&who=&action=eks:CreateNodegroup");
-    let walk = walk(cloud).await;
-    let going = tokio::spawn(async move { walk.up().await });
-    while local.ask("GET", "hold")["held"].is_null() {
-        assert!(!going.is_finished(), "it ended before the node group");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    let going = held(local, cloud, 1, "before", "eks:CreateNodegroup").await;
     taken().await;
     local.ask("POST", "release");
     let ended = going.await.unwrap();

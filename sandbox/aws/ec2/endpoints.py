@@ -41,7 +41,7 @@ def delete_vpc_endpoints(sandbox: Sandbox, call: Call) -> dict[str, Any]:
         if endpoint is None:
             error = {"Code": "InvalidVpcEndpointId.NotFound", "Message": f"The Vpc Endpoint Id '{wanted}' does not exist"}
             unsuccessful.append({"ResourceId": wanted, "Error": error})
-        elif endpoint.state not in ("deleting", "deleted"):
+        elif endpoint.state != "deleting":
             lingering = endpoints.lingers(sandbox)
             if lingering is None:
                 _let_go(ec2, endpoint)

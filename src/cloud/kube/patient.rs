@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use http::{HeaderValue, Uri};
+use http::Uri;
 use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
@@ -15,15 +15,10 @@ use kube::client::{Body, Client, ConfigExt};
 use tower::{Layer, Service};
 
 use super::calls::CallLog;
+use crate::cloud::proxy::Via;
 
 /// Of a connection on which nothing is said.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
-
-/// A proxy on the way, and what it wants in `Proxy-Authorization`.
-pub(super) struct Via {
-    pub(super) url: Uri,
-    pub(super) auth: Option<HeaderValue>,
-}
 
 /// A client as configured; its proxy is `via`.
 pub(super) fn client(config: &kube::Config, via: Option<Via>) -> Result<Client, kube::Error> {

@@ -71,9 +71,13 @@ fn of_image(container: &ContainerStatus) -> Option<Meaning> {
     OF_IMAGES.into_iter().find(|(words, _)| words.iter().any(|word| message.contains(word))).map(|(_, meaning)| meaning)
 }
 
-fn unscheduled(pod: &Pod) -> Option<&PodCondition> {
+fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
-    conditions.iter().find(|condition| condition.type_ == "PodScheduled" && condition.status != "True")
+    conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+fn unscheduled(pod: &Pod) -> Option<&PodCondition> {
+    condition(pod, "PodScheduled").filter(|scheduled| scheduled.status != "True")
 }
 
 fn of_place(told: &str) -> Option<&'static str> {
@@ -100,9 +104,7 @@ pub(super) fn crashes(container: &ContainerStatus) -> bool {
 /// Why a pod does not answer yet: the cause where it is known, and Kubernetes's own words; None: it does.
 pub(super) fn why_not_ready(pod: &Pod) -> Option<String> {
     let name = pod.metadata.name.as_deref().unwrap_or("?");
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
-    let condition = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
-    if condition("Ready").is_some_and(|ready| ready.status == "True") {
+    if condition(pod, "Ready").is_some_and(|ready| ready.status == "True") {
         return None;
     }
     if let Some(scheduled) = unscheduled(pod) {
@@ -127,6 +129,8 @@ pub(super) fn holdup(container: &ContainerStatus) -> Option<String> {
     let name = &container.name;
     let state = container.state.as_ref()?;
     let last = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
+    let out_of_memory =
+        |told: &str| is_out_of_memory(container).then(|| format!("{name} takes more memory than its limit ({told})"));
     let ended = |code: i32, reason: Option<&str>| format!("exit code {code} ({})", reason.unwrap_or("no reason given"));
     if let Some(waiting) = &state.waiting {
         let reason = waiting.reason.as_deref().unwrap_or("waiting");
@@ -139,17 +143,12 @@ pub(super) fn holdup(container: &ContainerStatus) -> Option<String> {
         let told = format!("{reason}{}{}", last.unwrap_or_default(), message.unwrap_or_default());
         return Some(match of_image(container) {
             Some(meaning) => format!("{name}: {} ({told})", meaning.cause.replace("IMAGE", &container.image)),
-            None if is_out_of_memory(container) => format!("{name} takes more memory than its limit ({told})"),
-            None => format!("{name} is {told}"),
+            None => out_of_memory(&told).unwrap_or_else(|| format!("{name} is {told}")),
         });
     }
     if let Some(over) = &state.terminated {
         let told = ended(over.exit_code, over.reason.as_deref());
-        return match () {
-            () if over.exit_code == 0 => None,
-            () if is_out_of_memory(container) => Some(format!("{name} takes more memory than its limit ({told})")),
-            () => Some(format!("{name} ended with {told}")),
-        };
+        return (over.exit_code != 0).then(|| out_of_memory(&told).unwrap_or_else(|| format!("{name} ended with {told}")));
     }
     (!container.ready).then(|| format!("{name} runs and is not ready yet"))
 }
