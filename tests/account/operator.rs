@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use tritondeploy_support::local_aws::LocalAws;
+use tritondeploy_support::workplace::{PROGRAM, workplace};
 
 /// One person at one machine.
 pub(crate) struct Operator {
@@ -36,19 +37,9 @@ pub(crate) struct Ran {
 
 impl Operator {
     pub(crate) fn of(local: &LocalAws) -> Self {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let at = |name: &str| folder.path().join(name);
-        // The gateway's binary is looked for beside ours; here nothing runs it.
-        let program = at("tritondeploy");
-        std::fs::hard_link(env!("CARGO_BIN_EXE_tritondeploy"), &program).unwrap();
-        let header = [&b"\x7fELF\x02\x01"[..], &[0; 12], &62u16.to_le_bytes()].concat();
-        std::fs::write(at("tritondeploy-gateway"), header).unwrap();
-        let config = "[workload]\nsource_ranges = [\"198.18.0.0/15\"]\n[models]\ndirectory = \"models\"\n\
-                      [[pipeline]]\nalias = \"m\"\nmodel = \"m\"\n[proof]\nmodel = \"m\"\n";
-        std::fs::write(at("tritondeploy.toml"), config).unwrap();
-        std::fs::create_dir_all(at("models/m/1")).unwrap();
-        std::fs::write(at("models/m/config.pbtxt"), "backend: \"python\"\n").unwrap();
-        std::fs::write(at("models/m/1/model.py"), "").unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_tritondeploy"));
+        let folder = workplace(program, Path::new(env!("CARGO_TARGET_TMPDIR")), "m");
+        let program = folder.path().join(PROGRAM);
         let aws = [
             ("AWS_ENDPOINT_URL", format!("http://{}", local.host)),
             ("AWS_ACCESS_KEY_ID", local.key.clone()),

@@ -2,14 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use serde_json::{Value, json};
-use tritondeploy::cloud::aws::Aws;
-use tritondeploy::config::Config;
 
 use crate::main_job::{kubectl, with_kubectl};
-use crate::user::User;
+use crate::user::{User, aws};
+use tritondeploy_support::faults::Mode;
 use tritondeploy_support::sandbox::Sandbox;
 
 /// How each cause is told.
@@ -78,13 +75,6 @@ fn the_account_is_made_anew(user: &User) {
     does(user, &["create", "-f", user.path("account.json").to_str().unwrap()]);
 }
 
-async fn iam(sandbox: &Sandbox) -> aws_sdk_iam::Client {
-    let of = |name: &str| sandbox.env[name].clone();
-    let who = Credentials::new(of("AWS_ACCESS_KEY_ID"), of("AWS_SECRET_ACCESS_KEY"), None, None, "test");
-    let config = Config { endpoint_url: Some(of("AWS_ENDPOINT_URL")), region: Some(of("AWS_REGION")), ..Config::default() };
-    Aws::connect_as(&config, SharedCredentialsProvider::new(who)).await.unwrap().iam
-}
-
 #[tokio::test]
 async fn each_failure_of_a_pod_and_of_its_gpu_is_told_by_its_cause_and_by_no_other() {
     let sandbox = Sandbox::start();
@@ -103,7 +93,7 @@ async fn each_failure_of_a_pod_and_of_its_gpu_is_told_by_its_cause_and_by_no_oth
     tells(&user, "kube/rollout", "takes more memory than its limit (");
 
     // Of its role no file can be read any more, and so none is: the init step says so.
-    let iam = iam(&sandbox).await;
+    let iam = aws(&sandbox).await.iam;
     let roles = iam.list_roles().send().await.unwrap().roles;
     let role = roles.iter().map(|role| role.role_name()).find(|name| name.ends_with("-workload")).expect("the pods' role");
     let policies = iam.list_role_policies().role_name(role).send().await.unwrap().policy_names;
@@ -120,7 +110,7 @@ async fn each_failure_of_a_pod_and_of_its_gpu_is_told_by_its_cause_and_by_no_oth
     does(&user, &[&plugin[..], &[&mended.to_string(), "--type", "json"]].concat());
 
     // A pod that is made while the webhook does not know its account has no role, until it is made anew.
-    sandbox.mode(&json!({"mode": "cached-service-account"}));
+    sandbox.mode(Mode::CachedServiceAccount);
     the_account_is_made_anew(&user);
     anew(&user);
     tells(&user, "kube/pod-role", "pods_without_role");

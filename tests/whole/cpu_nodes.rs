@@ -1,13 +1,9 @@
 //! A deployment without a GPU, and a second administrator of it who has never run `up`.
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use serde_json::Value;
-use tritondeploy::cloud::aws::Aws;
-use tritondeploy::config::Config;
 
 use crate::main_job::kubectl;
-use crate::user::{Ran, User};
+use crate::user::{Ran, User, aws};
 use tritondeploy_support::sandbox::{Sandbox, cache, root};
 
 /// The policy that the documentation gives to whoever is listed.
@@ -20,10 +16,7 @@ fn documented_policy() -> String {
 
 /// An IAM user who may do what the documentation says, and nothing more: the keys and the ARN.
 async fn alice(sandbox: &Sandbox) -> ([(String, String); 2], String) {
-    let of = |name: &str| sandbox.env[name].clone();
-    let who = Credentials::new(of("AWS_ACCESS_KEY_ID"), of("AWS_SECRET_ACCESS_KEY"), None, None, "test");
-    let config = Config { endpoint_url: Some(of("AWS_ENDPOINT_URL")), region: Some(of("AWS_REGION")), ..Config::default() };
-    let iam = Aws::connect_as(&config, SharedCredentialsProvider::new(who)).await.unwrap().iam;
+    let iam = aws(sandbox).await.iam;
     let arn = iam.create_user().user_name("alice").send().await.unwrap().user.unwrap().arn;
     let policy = documented_policy();
     iam.put_user_policy().user_name("alice").policy_name("admin").policy_document(policy).send().await.unwrap();

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use serde_json::Value;
+use tritondeploy::cloud::aws::Aws;
+use tritondeploy::config::Config;
 
 use tritondeploy_support::sandbox::{Sandbox, cache, root};
 
@@ -79,6 +83,14 @@ impl User {
     pub fn other(&self, program: impl AsRef<Path>, args: &[&str]) -> Ran {
         self.command(program.as_ref(), args).output().unwrap().into()
     }
+}
+
+/// AWS, as the sandbox's own user.
+pub async fn aws(sandbox: &Sandbox) -> Aws {
+    let of = |name: &str| sandbox.env[name].clone();
+    let who = Credentials::new(of("AWS_ACCESS_KEY_ID"), of("AWS_SECRET_ACCESS_KEY"), None, None, "test");
+    let config = Config { endpoint_url: Some(of("AWS_ENDPOINT_URL")), region: Some(of("AWS_REGION")), ..Config::default() };
+    Aws::connect_as(&config, SharedCredentialsProvider::new(who)).await.unwrap()
 }
 
 impl From<Output> for Ran {

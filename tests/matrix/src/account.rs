@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use tritondeploy_support::faults::{Effect, Fault, Mode};
 use tritondeploy_support::local_aws::LocalAws;
 
 use crate::plane::Plane;
@@ -42,15 +43,12 @@ impl Account {
 
     /// What is made is not shown for a while, as on AWS: who cannot wait for it makes it twice.
     pub(crate) fn hide_what_is_new(&self) {
-        self.aws.send("POST", "modes", Some(&json!({"mode": "visibility-delay", "seconds": HIDDEN})));
+        self.aws.mode(Mode::VisibilityDelay { seconds: HIDDEN });
     }
 
     /// Closes the connection of the `nth` call of this action without an answer.
     pub(crate) fn lose(&self, action: &str, nth: usize) {
-        let (service, operation) = action.split_once(':').unwrap();
-        let calls = json!({"service": service, "operation": operation, "who": WHO, "mutating": true});
-        let fault = json!({"match": calls, "skip": nth - 1, "times": 1, "fault": {"kind": "lost"}});
-        self.aws.send("POST", "faults", Some(&fault));
+        self.aws.fault(&Fault::of(Effect::Lost).on(action).by(WHO).mutating(true).after(nth - 1).times(1));
     }
 
     /// Whether a call's answer was lost.

@@ -1,9 +1,11 @@
 //! Somebody who runs the program, with a folder, a model and a gateway's binary of their own.
 
-use std::fs::{File, hard_link, read_to_string, write};
+use std::fs::{File, read_to_string};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use tritondeploy_support::workplace::{PROGRAM, workplace};
 
 use crate::account::{ALIAS, Account};
 use crate::plane::Plane;
@@ -34,21 +36,7 @@ pub(crate) struct Running {
 
 impl Operator {
     pub(crate) fn new(program: &Path, plane: &Plane) -> Self {
-        // Where the program lies, so that a link will do.
-        let folder = tempfile::tempdir_in(program.parent().unwrap()).unwrap();
-        let at = |name: &str| folder.path().join(name);
-        hard_link(program, at("tritondeploy")).unwrap();
-        // Nothing runs it: the header of an ELF file for x86-64.
-        write(at("tritondeploy-gateway"), [&b"\x7fELF\x02\x01"[..], &[0; 12], &62_u16.to_le_bytes()].concat()).unwrap();
-        let config = format!(
-            "[workload]\nsource_ranges = [\"198.18.0.0/15\"]\n[models]\ndirectory = \"models\"\n\
-             [[pipeline]]\nalias = \"{ALIAS}\"\nmodel = \"{ALIAS}\"\n[proof]\nmodel = \"{ALIAS}\"\n"
-        );
-        write(at("tritondeploy.toml"), config).unwrap();
-        let version = at("models").join(ALIAS).join("1");
-        std::fs::create_dir_all(&version).unwrap();
-        write(at("models").join(ALIAS).join("config.pbtxt"), "backend: \"python\"\n").unwrap();
-        write(version.join("model.py"), "").unwrap();
+        let folder = workplace(program, program.parent().unwrap(), ALIAS);
         Self { folder, hosts: plane.hosts(), docker: format!("tcp://{}:5000", plane.address) }
     }
 
@@ -60,7 +48,7 @@ impl Operator {
         child
             .args(["--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""])
             .arg(&self.hosts);
-        child.arg(self.folder.path().join("tritondeploy")).args([command, "--yes"]).current_dir(self.folder.path());
+        child.arg(self.folder.path().join(PROGRAM)).args([command, "--yes"]).current_dir(self.folder.path());
         child.env("XDG_STATE_HOME", self.folder.path().join("state")).env("DOCKER_HOST", &self.docker);
         child.env("AWS_ENDPOINT_URL", format!("http://{}", account.aws.host)).env("AWS_REGION", "us-east-1");
         child.env("AWS_ACCESS_KEY_ID", &account.aws.key).env("AWS_SECRET_ACCESS_KEY", &account.aws.secret);

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::local_aws::LocalAws;
+#[cfg(feature = "sandbox")]
+use crate::sandbox::Sandbox;
 
 /// What happens to a call.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +57,20 @@ impl Fault {
     #[must_use]
     pub fn mutating(mut self, mutating: bool) -> Self {
         self.0["match"]["mutating"] = mutating.into();
+        self
+    }
+
+    /// Only calls of whom this ends the ARN of.
+    #[must_use]
+    pub fn by(mut self, who: &str) -> Self {
+        self.0["match"]["who"] = who.into();
+        self
+    }
+
+    /// All but so many first ones.
+    #[must_use]
+    pub fn after(mut self, skip: usize) -> Self {
+        self.0["skip"] = skip.into();
         self
     }
 
@@ -139,5 +155,13 @@ impl LocalAws {
     /// Ends all modes; as they were.
     pub fn end_modes(&self) -> Value {
         self.ask("DELETE", "modes")["modes"].take()
+    }
+}
+
+#[cfg(feature = "sandbox")]
+impl Sandbox {
+    /// From now on, until the modes are ended.
+    pub fn mode(&self, mode: Mode<'_>) {
+        self.send("POST", "modes", &["--json", &mode.body().to_string()]);
     }
 }

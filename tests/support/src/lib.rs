@@ -20,4 +20,6 @@ pub mod triton;
 #[cfg(feature = "world")]
 pub mod walk;
 #[cfg(feature = "world")]
+pub mod workplace;
+#[cfg(feature = "world")]
 pub mod world;

@@ -126,8 +126,7 @@ impl LocalAws {
         self.send(method, path, None)
     }
 
-    /// The same, with a body.
-    pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+    pub(crate) fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let mut stream = TcpStream::connect(&self.host).expect("a connection");
         let body = body.map_or_else(String::new, Value::to_string);
         let length = body.len();

@@ -78,12 +78,7 @@ impl Sandbox {
         self.send(method, path, &[])
     }
 
-    /// From now on AWS is like that, until the modes are ended (docs/sandbox.md).
-    pub fn mode(&self, mode: &Value) {
-        self.send("POST", "modes", &["--json", &mode.to_string()]);
-    }
-
-    fn send(&self, method: &str, path: &str, more: &[&str]) -> Value {
+    pub(crate) fn send(&self, method: &str, path: &str, more: &[&str]) -> Value {
         let url = format!("{}/_sandbox/{path}", self.env["AWS_ENDPOINT_URL"]);
         let all = [&["-sS", "--fail-with-body", "-m", "60", "-X", method, &url][..], more].concat();
         let output = Command::new("curl").args(all).output().unwrap();
