@@ -65,6 +65,25 @@ pub(crate) fn of_walks(lives: &[Life]) -> Vec<Row> {
     rows
 }
 
+/// How much longer a walk takes where AWS throttles.
+pub(crate) fn of_throttling(lives: &[Life], slowed: &[Life]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    if lives.is_empty() || slowed.is_empty() {
+        return rows;
+    }
+    let sides: [(&str, fn(&Life) -> &Walked); 2] = [("up", |life| &life.up), ("down", |life| &life.down)];
+    for (name, side) in sides {
+        let seconds = |lives: &[Life]| lives.iter().map(side).map(|walked| walked.command.seconds).collect::<Vec<_>>();
+        let usual = median(seconds(lives));
+        let ratios = seconds(slowed).into_iter().map(|seconds| seconds / usual).collect();
+        let what = format!("`{name}` at factor {}, throttled as published: time, by the time without", slowed[0].factor);
+        rows.push(Row::of(what, ratios, "", Some(1.3)));
+    }
+    let refused = slowed.iter().filter_map(|life| life.refused).map(number).collect();
+    rows.push(Row::of("`up` and `down`, throttled as published: calls that were refused", refused, "calls", None));
+    rows
+}
+
 fn a_node(run: &Run) -> f64 {
     number(run.calls().reads + run.calls().writes) / number(run.log.walk.nodes)
 }

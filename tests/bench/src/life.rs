@@ -7,6 +7,8 @@ use std::path::Path as Folder;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde_json::Value;
+use tritondeploy_support::faults::Mode;
 use tritondeploy_support::sandbox::{Sandbox, cache, root};
 
 use crate::cloud::Cloud;
@@ -49,6 +51,19 @@ pub(crate) struct Life {
     pub(crate) again: Vec<Run>,
     pub(crate) others: Vec<Run>,
     pub(crate) tokens: Vec<Run>,
+    /// Calls that were throttled; none: of a life without throttling.
+    pub(crate) refused: Option<u64>,
+}
+
+/// What a life is like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `up` and `down`.
+    Short,
+    /// With the other commands between them.
+    Whole,
+    /// `up` and `down`, where AWS throttles as it publishes.
+    Throttled,
 }
 
 /// Somebody at work in one sandbox.
@@ -58,15 +73,19 @@ struct Home<'a> {
 }
 
 /// Lives once, `factor` times as fast as AWS.
-pub(crate) fn live(factor: f64, all: bool) -> Result<Life, String> {
+pub(crate) fn live(factor: f64, kind: Kind) -> Result<Life, String> {
     let sandbox = Sandbox::at_speed(factor);
     crate::running(Some(sandbox.folder()));
     let folder = tempfile::tempdir().map_err(|why| why.to_string())?;
     let home = Home { sandbox: &sandbox, folder: folder.path() };
     home.furnish()?;
+    let throttled = kind == Kind::Throttled;
+    if throttled {
+        sandbox.mode(Mode::Throttling { share: 1.0 });
+    }
     let up = home.walks("up", &["up", "--yes", "--json"])?;
     let (mut again, mut others, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
-    if all {
+    if kind == Kind::Whole {
         for _ in 0..AGAIN {
             again.push(home.runs("up, nothing to do", &["up", "--yes", "--json"])?);
         }
@@ -81,9 +100,16 @@ pub(crate) fn live(factor: f64, all: bool) -> Result<Life, String> {
         }
     }
     let down = home.walks("down", &["down", "--yes", "--json"])?;
+    let refused = throttled.then(|| refused(&sandbox.ask("GET", "modes")));
     drop(sandbox);
     crate::running(None);
-    Ok(Life { factor, up, down, again, others, tokens })
+    Ok(Life { factor, up, down, again, others, tokens, refused })
+}
+
+/// How many calls the modes that are on refused.
+fn refused(modes: &Value) -> u64 {
+    let by_api = modes["modes"][0]["refused"].as_object();
+    by_api.into_iter().flatten().filter_map(|(_, times)| times.as_u64()).sum()
 }
 
 impl Home<'_> {

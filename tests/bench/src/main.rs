@@ -14,6 +14,7 @@ use std::process::{Command, ExitCode, exit};
 use std::sync::{Mutex, PoisonError};
 
 use clap::{Parser, Subcommand};
+use life::Kind;
 use report::say;
 use tokio::signal::unix::{SignalKind, signal};
 use tritondeploy_support::sandbox::root;
@@ -35,6 +36,9 @@ enum What {
         /// Lives at this factor.
         #[arg(long, default_value_t = 5)]
         rounds: usize,
+        /// Lives more at this factor, where AWS throttles as it publishes.
+        #[arg(long, default_value_t = 3)]
+        throttled: usize,
         /// One life more at this factor, which is only told; 0: none.
         #[arg(long, default_value_t = 60.0)]
         beside: f64,
@@ -52,9 +56,9 @@ fn main() -> ExitCode {
             say(&serde_json::to_string(&took).map_err(|why| why.to_string())?);
             Ok(())
         }),
-        What::Rows { factor, rounds, beside, report } => {
+        What::Rows { factor, rounds, throttled, beside, report } => {
             stop_when_asked();
-            measure(factor, rounds, beside, report.as_deref())
+            measure(factor, (rounds, throttled), beside, report.as_deref())
         }
     };
     match done {
@@ -66,19 +70,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(factor: f64, rounds: usize, beside: f64, folder: Option<&Path>) -> Result<(), String> {
+fn measure(factor: f64, (rounds, throttled): (usize, usize), beside: f64, folder: Option<&Path>) -> Result<(), String> {
     let engine = graphs::SIZES.into_iter().map(graphs::apart).collect::<Result<Vec<_>, _>>()?;
     say(&report::graphs(&engine));
     let mut lives = Vec::new();
-    for round in 0..rounds {
-        let life = life::live(factor, round == 0)?;
+    let mut slowed = Vec::new();
+    for round in 0..rounds.max(throttled) {
+        // Side by side: whatever else this machine does, it does to both.
+        if round < throttled {
+            let life = life::live(factor, Kind::Throttled)?;
+            say(&report::walks(std::slice::from_ref(&life)));
+            slowed.push(life);
+        }
+        if round >= rounds {
+            continue;
+        }
+        let life = life::live(factor, if round == 0 { Kind::Whole } else { Kind::Short })?;
         say(&report::walks(std::slice::from_ref(&life)));
         [&life.up, &life.down].iter().for_each(|walked| say(&report::gaps(&walked.path)));
         life.again.first().into_iter().chain(life.tokens.first()).for_each(|run| say(&report::calls(run)));
         lives.push(life);
     }
-    let fast = if beside > 0.0 { vec![life::live(beside, rounds == 0)?] } else { Vec::new() };
+    let fast =
+        if beside > 0.0 { vec![life::live(beside, if rounds == 0 { Kind::Whole } else { Kind::Short })?] } else { Vec::new() };
     let mut rows = figures::of_walks(&lives);
+    rows.extend(figures::of_throttling(&lives, &slowed));
     rows.extend(figures::of_walks(&fast));
     lives.extend(fast);
     rows.extend(lives.first().map(figures::of_commands).unwrap_or_default());
