@@ -152,9 +152,12 @@ const NO_REGION: &str = "scoped to a valid region";
 
 fn sorted(code: &str, status: u16, told: &str) -> Fault {
     match code {
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
+        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
             Fault::denied(told).about("the AWS credentials have expired")
         }
+        // EC2, of credentials and of a date that is over 15 min off.
+        "RequestExpired" => Fault::denied(told).about("the AWS credentials have expired, or this machine's clock is wrong"),
+        "OptInRequired" => Fault::denied(told).about("the service or the region is not activated for this AWS account"),
         "RequestTimeTooSkewed" => wrong_clock(told),
         _ if told.contains(LATE) || told.contains(EARLY) => wrong_clock(told),
         "AuthFailure" | "InvalidSignatureException" | "SignatureDoesNotMatch" if told.contains(NO_REGION) => {
@@ -167,7 +170,6 @@ fn sorted(code: &str, status: u16, told: &str) -> Fault {
         | "InvalidToken"
         | "MissingAuthenticationToken"
         | "NotAuthorized"
-        | "OptInRequired"
         | "SignatureDoesNotMatch"
         | "UnrecognizedClientException" => Fault::denied(told).about("AWS does not accept the credentials"),
         code if forbidden(code) => Fault::denied(told),
@@ -274,8 +276,13 @@ mod tests {
         assert_eq!(kind("BucketAlreadyExists", 409), FaultKind::Fatal);
         let expired = sorted("ExpiredToken", 400, "ExpiredToken");
         assert!(expired.kind == FaultKind::Denied && expired.message.contains("expired"), "{expired}");
-        let eks = sorted("InvalidParameterException", 400, "Role arn:x does not exist");
-        assert_eq!(eks.kind, FaultKind::TryAgain);
+        let early = "The specified principalArn is invalid: invalid principal.";
+        for eks in ["Role arn:x does not exist", early] {
+            assert_eq!(sorted("InvalidParameterException", 400, eks).kind, FaultKind::TryAgain, "{eks}");
+        }
+        assert!(sorted("OptInRequired", 403, "OptInRequired").message.contains("not activated"));
+        let late = sorted("RequestExpired", 400, "RequestExpired");
+        assert!(late.message.contains("expired, or this machine's clock"), "{late}");
         for (code, message) in [
             ("InvalidParameterValue", "Network interface 'eni-0a1b' is currently in use."),
             ("InvalidParameterValue", "route table rtb-1 and network gateway igw-1 belong to different networks"),

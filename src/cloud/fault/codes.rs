@@ -99,6 +99,8 @@ pub(super) fn role_not_known_yet(told: &str) -> bool {
         "doesn't have the Amazon EKS Managed Policies",
         "The role with name",
         "not found in the trust relationships",
+        // Of an access entry's role, or user.
+        "invalid principal",
     ]
     .iter()
     .any(|known| told.contains(known))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondition};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodCondition};
 
 /// Containers that hold up a pod: those of its init steps first.
 pub(super) fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
@@ -21,15 +21,23 @@ const OF_IMAGES: [(&[&str], Meaning); 5] = [
         Meaning::passes("the registry of its image IMAGE is not reached from the node"),
     ),
     (&["toomanyrequests", "too many requests"], Meaning::passes("the registry of its image IMAGE allows no more pulls for now")),
-    (
-        &["no match for platform", "no matching manifest", "exec format error"],
-        Meaning::stays("its image IMAGE is not made for the node's processor"),
-    ),
+    (&["no match for platform", "no matching manifest"], FOR_ANOTHER),
     (
         &["unauthorized", "forbidden", "denied", "authorization failed"],
         Meaning::stays("the registry does not let the node pull its image IMAGE"),
     ),
     (&["not found", "manifest unknown", "does not exist"], Meaning::stays("its image IMAGE does not exist")),
+];
+
+const FOR_ANOTHER: Meaning = Meaning::stays("its image IMAGE is not made for the node's processor");
+
+/// What the runtime says, in lower case, of a container that it cannot start: the kernel's words, and those of NVIDIA's hook.
+const OF_STARTS: [(&str, Meaning); 2] = [
+    ("exec format error", FOR_ANOTHER),
+    (
+        "insufficient privileges to read device list",
+        Meaning::stays("this release of the AMI gives GPUs to privileged containers only; nodes of another release are needed"),
+    ),
 ];
 
 /// The same of a pod that has no node.
@@ -60,15 +68,28 @@ impl Meaning {
     }
 }
 
-/// What an image that is not pulled, or not started, suffers from.
+/// What an image that is not pulled, or whose program is not started, suffers from.
 fn of_image(container: &ContainerStatus) -> Option<Meaning> {
-    let waiting = container.state.as_ref()?.waiting.as_ref()?;
-    let pulls = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RunContainerError", "CreateContainerError"];
-    if !waiting.reason.as_deref().is_some_and(|reason| pulls.contains(&reason)) {
-        return None;
+    let waiting = container.state.as_ref()?.waiting.as_ref();
+    let (reason, message) = match waiting {
+        Some(waiting) => (waiting.reason.as_deref()?, waiting.message.as_deref()),
+        None => ("", None),
+    };
+    if ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"].contains(&reason) {
+        let message = message?.to_lowercase();
+        let fits = |(words, _): &(&[&str], Meaning)| words.iter().any(|word| message.contains(word));
+        return OF_IMAGES.into_iter().find(fits).map(|(_, meaning)| meaning);
     }
-    let message = waiting.message.as_deref()?.to_lowercase();
-    OF_IMAGES.into_iter().find(|(words, _)| words.iter().any(|word| message.contains(word))).map(|(_, meaning)| meaning)
+    // The runtime has words like those of a registry ("executable file not found", "permission denied"), of other things.
+    let ended = terminated(container).filter_map(|over| over.message.as_deref());
+    let told: Vec<String> = message.into_iter().chain(ended).map(str::to_lowercase).collect();
+    let fits = |(word, _): &(&str, Meaning)| told.iter().any(|told| told.contains(word));
+    OF_STARTS.into_iter().find(fits).map(|(_, meaning)| meaning)
+}
+
+/// How its last runs ended, as far as they are known.
+fn terminated(container: &ContainerStatus) -> impl Iterator<Item = &ContainerStateTerminated> {
+    [container.state.as_ref(), container.last_state.as_ref()].into_iter().filter_map(|state| state?.terminated.as_ref())
 }
 
 fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
@@ -87,10 +108,7 @@ fn of_place(told: &str) -> Option<&'static str> {
 
 /// It was killed since it took more memory than it may.
 fn is_out_of_memory(container: &ContainerStatus) -> bool {
-    let state = |state: Option<&ContainerState>| state.and_then(|state| state.terminated.clone()).and_then(|over| over.reason);
-    [container.state.as_ref(), container.last_state.as_ref()]
-        .into_iter()
-        .any(|at| state(at).is_some_and(|reason| reason == "OOMKilled"))
+    terminated(container).any(|over| over.reason.as_deref() == Some("OOMKilled"))
 }
 
 /// A container of it ends each time that it is started: its log says why.
@@ -124,31 +142,45 @@ pub(super) fn why_not_ready(pod: &Pod) -> Option<String> {
     })
 }
 
+/// So many characters of a log, or of a runtime's message, are part of a cause.
+const WIDEST: usize = 300;
+
+/// What is told of a log or a message.
+pub(super) fn beginning(text: &str) -> String {
+    text.trim().chars().take(WIDEST).collect()
+}
+
+/// The runtime's message is the only trace of a program that it could not start, which writes no log.
+fn ended(over: &ContainerStateTerminated) -> String {
+    let reason = over.reason.as_deref().unwrap_or("no reason given");
+    let message = over.message.as_deref().map(|message| format!(": {}", beginning(message)));
+    format!("exit code {} ({reason}{})", over.exit_code, message.unwrap_or_default())
+}
+
 /// Why a container is not ready; None: it is, or it is an init step that has done its work.
 pub(super) fn holdup(container: &ContainerStatus) -> Option<String> {
     let name = &container.name;
     let state = container.state.as_ref()?;
     let last = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
+    let of_its_image =
+        |told: &str| of_image(container).map(|of| format!("{name}: {} ({told})", of.cause.replace("IMAGE", &container.image)));
     let out_of_memory =
         |told: &str| is_out_of_memory(container).then(|| format!("{name} takes more memory than its limit ({told})"));
-    let ended = |code: i32, reason: Option<&str>| format!("exit code {code} ({})", reason.unwrap_or("no reason given"));
     if let Some(waiting) = &state.waiting {
         let reason = waiting.reason.as_deref().unwrap_or("waiting");
         // Main containers behind an init step say nothing but this.
         if reason == "PodInitializing" {
             return None;
         }
-        let last = last.map(|last| format!(", last {}", ended(last.exit_code, last.reason.as_deref())));
+        let last = last.map(|last| format!(", last {}", ended(last)));
         let message = waiting.message.as_deref().map(|message| format!(": {message}"));
         let told = format!("{reason}{}{}", last.unwrap_or_default(), message.unwrap_or_default());
-        return Some(match of_image(container) {
-            Some(meaning) => format!("{name}: {} ({told})", meaning.cause.replace("IMAGE", &container.image)),
-            None => out_of_memory(&told).unwrap_or_else(|| format!("{name} is {told}")),
-        });
+        return Some(of_its_image(&told).or_else(|| out_of_memory(&told)).unwrap_or_else(|| format!("{name} is {told}")));
     }
-    if let Some(over) = &state.terminated {
-        let told = ended(over.exit_code, over.reason.as_deref());
-        return (over.exit_code != 0).then(|| out_of_memory(&told).unwrap_or_else(|| format!("{name} ended with {told}")));
+    if let Some(over) = state.terminated.as_ref() {
+        let told = ended(over);
+        let known = || of_its_image(&told).or_else(|| out_of_memory(&told));
+        return (over.exit_code != 0).then(|| known().unwrap_or_else(|| format!("{name} ended with {told}")));
     }
     (!container.ready).then(|| format!("{name} runs and is not ready yet"))
 }
@@ -241,6 +273,16 @@ mod tests {
             assert!(told.contains(cause) && told.contains("r.example/triton:1") && told.contains(message), "{told}");
             assert_eq!(hopeless(&pod).is_some(), stays, "{told}");
         }
+        // A runtime has the same words for other things.
+        for (message, stays) in [
+            ("exec: \"tritonserver\": executable file not found in $PATH: unknown", false),
+            ("error mounting \"/models\": permission denied: unknown", false),
+            ("nvidia-container-runtime: insufficient privileges to read device list from NVIDIA_VISIBLE_DEVICES", true),
+        ] {
+            let told = why_not_ready(&of("RunContainerError", message)).unwrap();
+            assert!(!told.contains("its image") && told.contains(message), "{told}");
+            assert_eq!(hopeless(&of("RunContainerError", message)).is_some(), stays, "{told}");
+        }
         // What is not known is told in Kubernetes's own words, without a cause.
         let odd = of("ErrImagePull", "something new");
         assert_eq!(why_not_ready(&odd).unwrap(), "p: triton is ErrImagePull: something new");
@@ -270,6 +312,24 @@ mod tests {
             "restartCount": 5, "image": "i", "imageID": "", "state": {"waiting": {"reason": "CrashLoopBackOff"}},
             "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}]}));
         assert_eq!(hopeless(&crashing).unwrap(), "p: gateway is CrashLoopBackOff, last exit code 1 (Error)");
+    }
+
+    #[test]
+    fn what_the_runtime_said_of_a_container_that_it_could_not_start_is_told() {
+        let of = |message: &str| {
+            let over = json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": message}});
+            pod(
+                json!({"phase": "Running", "containerStatuses": [{"name": "triton", "ready": false, "restartCount": 3, "image": "i",
+                "imageID": "", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": over}]}),
+            )
+        };
+        let told = why_not_ready(&of("failed to create containerd task: nvidia-container-cli: driver error")).unwrap();
+        assert!(told.ends_with("(StartError: failed to create containerd task: nvidia-container-cli: driver error)"), "{told}");
+        let told = why_not_ready(&of("exec /opt/tritonserver: exec format error")).unwrap();
+        assert!(
+            told.contains("its image i is not made for the node's processor (CrashLoopBackOff, last exit code 128"),
+            "{told}"
+        );
     }
 
     #[test]

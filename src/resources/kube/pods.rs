@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::GatewayConfig;
-use super::cause::{containers, crashes, holdup, why_not_ready};
+use super::cause::{beginning, containers, crashes, holdup, why_not_ready};
 use crate::cloud::Cloud;
 use crate::cloud::cluster::ClusterOutput;
 use crate::cloud::kube::{OrFault, Serving};
@@ -36,17 +36,17 @@ pub async fn running(client: &Client, namespace: &str, app: &str) -> Result<Vec<
     Ok(pods.into_iter().filter(gateway_runs).filter_map(|pod| pod.metadata.name).collect())
 }
 
-/// An access entry takes effect some minutes after it is made, at most.
+/// An access entry, and its policy after it, take effect some minutes after they are made, at most.
 const ADMITTED: Duration = Duration::from_secs(5 * 60);
 const PAUSE: Duration = Duration::from_secs(2);
-/// So many characters of a log are part of a cause.
-const WIDEST: usize = 300;
+/// The codes with which Kubernetes refuses whom it does not know, and what they may not do.
+const IN_KUBERNETES: [&str; 2] = ["Unauthorized", "Forbidden"];
 
-/// What `ask` answers, asked again while Kubernetes does not know us yet, since this run has just made our access entry or is
-/// about to.
+/// What `ask` answers, asked again while Kubernetes does not know us yet (401), or not what we may (403), since this run has just
+/// made our access entry or is about to.
 ///
 /// # Errors
-/// Those of `ask`; that we are not known, once no entry would take so long, or the run was cancelled.
+/// Those of `ask`; that we are refused, once no entry would take so long, or the run was cancelled.
 pub async fn once_admitted<T, F>(cancel: &CancellationToken, ask: impl Fn() -> F) -> Result<T, Fault>
 where
     F: Future<Output = Result<T, Fault>>,
@@ -54,8 +54,8 @@ where
     let begun = Instant::now();
     loop {
         let answer = ask().await;
-        let unknown = matches!(&answer, Err(why) if why.kind == FaultKind::Denied && why.code() == "Unauthorized");
-        if !unknown || begun.elapsed() >= ADMITTED || cancel.run_until_cancelled(sleep(PAUSE)).await.is_none() {
+        let refused = matches!(&answer, Err(why) if why.kind == FaultKind::Denied && IN_KUBERNETES.contains(&why.code()));
+        if !refused || begun.elapsed() >= ADMITTED || cancel.run_until_cancelled(sleep(PAUSE)).await.is_none() {
             return answer;
         }
     }
@@ -147,7 +147,7 @@ pub(super) async fn last_word(client: &Client, namespace: &str, pod: &Pod) -> Op
     // A gateway writes JSON.
     let object: Option<Value> = serde_json::from_str(told).ok();
     let message = object.as_ref().and_then(|object| object["message"].as_str());
-    Some(message.unwrap_or(told).chars().take(WIDEST).collect())
+    Some(beginning(message.unwrap_or(told)))
 }
 
 /// The last lines of every container.
@@ -178,24 +178,30 @@ async fn logged(client: &Client, namespace: &str, pod: &Pod, wanted: impl Fn(&Co
 mod tests {
     use super::*;
 
-    fn unauthorized() -> Fault {
-        let origin = crate::engine::Origin { code: "Unauthorized".to_owned(), ..Default::default() };
-        Fault::denied("Kubernetes: Unauthorized").from_origin(origin)
+    fn refused(code: &str) -> Fault {
+        let origin = crate::engine::Origin { code: code.to_owned(), ..Default::default() };
+        Fault::denied(format!("Kubernetes: {code}")).from_origin(origin)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_not_known_yet_asks_again_and_not_for_ever() {
+    async fn who_is_not_known_yet_or_not_what_they_may_asks_again_and_not_for_ever() {
         let (asked, cancel) = (std::cell::Cell::new(0), CancellationToken::new());
+        // The entry takes effect before its policy does.
         let ask = |known_at: u32| {
             asked.set(asked.get() + 1);
-            std::future::ready(if asked.get() >= known_at { Ok(asked.get()) } else { Err(unauthorized()) })
+            let answer = match asked.get() {
+                once if once >= known_at => Ok(once),
+                1 => Err(refused("Unauthorized")),
+                _ => Err(refused("Forbidden")),
+            };
+            std::future::ready(answer)
         };
-        assert_eq!(once_admitted(&cancel, || ask(3)).await.unwrap(), 3);
+        assert_eq!(once_admitted(&cancel, || ask(4)).await.unwrap(), 4);
         asked.set(0);
-        assert_eq!(once_admitted(&cancel, || ask(u32::MAX)).await.unwrap_err().code(), "Unauthorized");
+        assert_eq!(once_admitted(&cancel, || ask(u32::MAX)).await.unwrap_err().code(), "Forbidden");
         assert!(asked.get() > 100);
-        // Anything else is no matter of time, and neither is a run that is over.
-        let denied = || std::future::ready(Err::<(), _>(Fault::denied("Kubernetes: Forbidden")));
+        // What AWS refuses is no matter of time, and neither is a run that is over.
+        let denied = || std::future::ready(Err::<(), _>(refused("AccessDeniedException")));
         let begun = Instant::now();
         assert!(once_admitted(&cancel, denied).await.is_err());
         cancel.cancel();

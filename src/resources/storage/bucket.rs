@@ -96,7 +96,7 @@ impl Resource for Bucket {
         }
         let call = cx.world.aws.s3.create_bucket().bucket(cx.world.bucket());
         let answer = call.create_bucket_configuration(configuration.build()).send().await;
-        // Another run was first: whose bucket it is, the next look tells. In us-east-1 S3 answers 200 to that.
+        // Another run was first: whose bucket it is, the next look tells.
         answer.fault_or_absent(&["BucketAlreadyOwnedByYou"]).map(drop)
     }
 
