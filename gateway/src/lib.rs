@@ -1,25 +1,18 @@
 //! The WebSocket gateway in front of NVIDIA Triton.
 
 pub mod admin;
+pub mod admission;
+pub mod allocator;
 pub mod config;
-pub mod connection;
-pub mod health;
-pub mod http;
 pub mod image;
-pub mod loader;
+pub mod inference;
 pub mod log;
-pub mod memory;
 pub mod metrics;
-pub mod models;
-pub mod open_files;
-mod own_thread;
+pub mod peer;
 pub mod protocol;
 pub mod relay;
-pub mod request;
 pub mod server;
-pub mod space;
 pub mod storage;
 pub mod sync;
 pub mod triton;
-pub mod v0;
-pub mod v1;
+pub mod websocket;

@@ -10,22 +10,22 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 use tritondeploy_gateway::admin::Admin;
+use tritondeploy_gateway::admin::loader::Loader;
+use tritondeploy_gateway::allocator;
 use tritondeploy_gateway::config::{self, Config};
-use tritondeploy_gateway::connection::Shutdown;
-use tritondeploy_gateway::health::{self, Health};
-use tritondeploy_gateway::loader::Loader;
+use tritondeploy_gateway::inference::Engine;
 use tritondeploy_gateway::log;
-use tritondeploy_gateway::memory;
 use tritondeploy_gateway::metrics;
-use tritondeploy_gateway::models::Models;
-use tritondeploy_gateway::open_files;
+use tritondeploy_gateway::protocol::v0::V0;
 use tritondeploy_gateway::relay;
-use tritondeploy_gateway::request::Engine;
 use tritondeploy_gateway::server::Server;
+use tritondeploy_gateway::server::health::{self, Health};
+use tritondeploy_gateway::server::open_files;
 use tritondeploy_gateway::storage::Storage;
 use tritondeploy_gateway::sync::Mirror;
+use tritondeploy_gateway::triton::models::Models;
 use tritondeploy_gateway::triton::{self, Triton};
-use tritondeploy_gateway::v0::V0;
+use tritondeploy_gateway::websocket::Shutdown;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -106,7 +106,7 @@ fn with_config<F: Future<Output = Result<(), String>>>(path: &std::path::Path, r
     };
     // Work for processors, as much at once as there are cores, and one for files and names. Without a bound there are more
     // threads, now and then one more, than ever work at once, and each keeps the buffers of a decoder.
-    runtime.enable_all().max_blocking_threads(config::cores().max(2) + 1).on_thread_stop(memory::give_back);
+    runtime.enable_all().max_blocking_threads(config::cores().max(2) + 1).on_thread_stop(allocator::give_back);
     let ran = match runtime.build() {
         Ok(runtime) => {
             let ran = runtime.block_on(run(config));
@@ -189,7 +189,7 @@ async fn serve(config: Config) -> Result<(), String> {
     release(&config, &storage, &triton, &shutdown).await?;
     let (limits, drain_for) = (config.limits.clone(), Duration::from_secs(config.drain_seconds));
     let engine = Arc::new(Engine::new(config, storage, triton, models.clone()));
-    tokio::spawn(memory::give_back_when_quiet(engine.clone()));
+    tokio::spawn(allocator::give_back_when_quiet(engine.clone()));
     let server = Server { protocol: Arc::new(V0::new(engine.clone())), engine: Some(engine), models, limits, drain_for };
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");

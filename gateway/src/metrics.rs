@@ -12,9 +12,9 @@ use tritondeploy_wire::v1::Code;
 
 pub use live::{Connection, Running, Window};
 
-use crate::models::Readiness;
-use crate::protocol::Version;
+use crate::peer::Version;
 use crate::triton::Slots;
+use crate::triton::models::Readiness;
 
 /// The content type of what [`render`] gives.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -243,7 +243,7 @@ pub fn cancelled(protocol: Version) {
 pub fn triton(readiness: &Readiness, needed: &[String]) {
     METRICS.reachable.set(if readiness.triton.is_none() { 1.0 } else { 0.0 });
     for model in needed {
-        let ready = readiness.models.get(model).is_some_and(crate::models::ModelState::is_ready);
+        let ready = readiness.models.get(model).is_some_and(crate::triton::models::ModelState::is_ready);
         let labels = vec![Label::new("model", model.clone())];
         gauge(&METRICS.recorder, name::READY, labels).set(if ready { 1.0 } else { 0.0 });
     }

@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 pub use config::Config;
 use tritondeploy_wire::echo::Echo;
 
-use crate::space::{self, Space};
+use crate::admission::memory::{self, Space};
 
 /// Bytes of a key, by S3's own rule:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>.
@@ -114,7 +114,7 @@ impl Storage {
         let room = self.space.wait(length).await.ok_or_else(|| Error::Unavailable("the gateway stops".to_owned()))?;
         let bytes = self.body(object, key, limit).await?;
         // Counted as long as anybody has it.
-        Ok(space::held(bytes, room))
+        Ok(memory::held(bytes, room))
     }
 
     /// An object of the deployment's own bucket, no matter where.

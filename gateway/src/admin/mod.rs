@@ -2,6 +2,7 @@
 //! open a port-forward into the pod may use it.
 
 mod host;
+pub mod loader;
 mod probe;
 mod release;
 

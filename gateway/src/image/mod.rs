@@ -3,7 +3,10 @@
 //! The reference is pillow 11.0.0: a [`Preset`] says which of its calls. Every rule here is its behaviour, held to it
 //! byte for byte by `tests/pillow.rs`. All of this is work for a thread of its own: nothing here waits.
 
+mod avx2;
 mod bmp;
+mod crop;
+mod exif;
 mod format;
 mod gif;
 mod jpeg;
@@ -12,19 +15,16 @@ mod png;
 mod preset;
 mod resample;
 mod scratch;
-mod taps;
 mod tensor;
 mod thumbnail;
-mod turn;
 mod webp;
-mod wide;
-mod window;
+mod weights;
 
 use serde::Deserialize;
 use tritondeploy_wire::Datatype;
 
+use self::exif::Turn;
 use self::pixels::{Opened, Pixels};
-use self::turn::Turn;
 
 pub use format::Format;
 pub use preset::{Convert, Filter, Orientation, Preset, Resize};

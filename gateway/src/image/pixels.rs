@@ -1,10 +1,10 @@
 //! What a decoder found, and how each kind becomes RGB of another size.
 
 use super::Rgb;
+use super::crop::Window;
 use super::preset::Filter;
 use super::resample::{nearest, resize, resize16};
 use super::scratch;
-use super::window::Window;
 
 /// A decoded image: rows from top to bottom, no gaps, channels interleaved.
 pub(super) struct Opened {

@@ -3,8 +3,8 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::turn::Turn;
-use super::window::Window;
+use super::crop::Window;
+use super::exif::Turn;
 use super::{ImageError, Limits, Quality, Rgb, Source, jpeg, pixels};
 
 /// How an image becomes a model's input. The default is [`Preset::unit`].

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::preset::Filter;
-use super::taps::{FRACTION, Taps};
 #[cfg(target_arch = "x86_64")]
-use super::wide::{self, Steps};
-use super::window::{Axis, Window};
+use super::avx2::{self, Steps};
+use super::crop::{Axis, Window};
+use super::preset::Filter;
+use super::weights::{FRACTION, Taps};
 
 /// One half, so that the shift rounds.
 const HALF: i32 = 1 << (FRACTION - 1);
@@ -131,7 +131,7 @@ fn across_some<const N: usize>(pixels: &[u8], line: usize, out: &mut [u8], colum
             // SAFETY: the processor was asked whether it has AVX2.
             #[allow(unsafe_code, reason = "the one way to call code for a feature that the processor may lack")]
             unsafe {
-                wide::across([row(y), row(y + 1), row(y + 2), row(y + 3)], outs, &steps);
+                avx2::across([row(y), row(y + 1), row(y + 2), row(y + 3)], outs, &steps);
             }
             y += 4;
         }
@@ -139,7 +139,7 @@ fn across_some<const N: usize>(pixels: &[u8], line: usize, out: &mut [u8], colum
             // SAFETY: as above.
             #[allow(unsafe_code, reason = "the one way to call code for a feature that the processor may lack")]
             unsafe {
-                wide::across([row(y)], [&mut out[columns.first..][..columns.count]], &steps);
+                avx2::across([row(y)], [&mut out[columns.first..][..columns.count]], &steps);
             }
             y += 1;
         }
@@ -179,9 +179,9 @@ fn down(rows: &[u8], out: &mut [u8], line: usize, taps: &Taps, first: usize) {
             // SAFETY: the processor was asked whether it has AVX2.
             #[allow(unsafe_code, reason = "the one way to call code for a feature that the processor may lack")]
             unsafe {
-                wide::down(rows, line, weights, out);
+                avx2::down(rows, line, weights, out);
             }
-            down_row(rows, line, weights, out, &mut sums, line - line % wide::COLUMNS);
+            down_row(rows, line, weights, out, &mut sums, line - line % avx2::COLUMNS);
             continue;
         }
         down_row(rows, line, weights, out, &mut sums, 0);

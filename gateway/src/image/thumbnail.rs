@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
+use super::crop::Window;
 use super::preset::Filter;
-use super::window::Window;
 use super::{ImageError, Limits, Rgb, Source, pixels};
 
 /// What the longer side of a thumbnail may be limited to, in pixels.

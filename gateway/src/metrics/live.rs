@@ -3,7 +3,7 @@
 use tritondeploy_wire::v1::{Code, Timings};
 
 use super::{METRICS, cancelled, failed};
-use crate::protocol::Version;
+use crate::peer::Version;
 
 /// An open WebSocket, until it is dropped.
 #[derive(Debug)]

@@ -21,9 +21,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::http::{self as page, Answer};
-use crate::own_thread;
-use crate::server::handshakes::Handshakes;
+use crate::admission::handshakes::Handshakes;
+use crate::server::handshake::{self as page, Answer};
+use crate::server::own_thread;
 use crate::server::warning::Warning;
 
 use upstream::Upstream;

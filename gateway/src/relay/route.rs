@@ -6,7 +6,7 @@ use http::{Method, Request};
 use hyper::body::Body;
 
 use super::Port;
-use crate::models::LONGEST_MODEL_NAME;
+use crate::triton::models::LONGEST_MODEL_NAME;
 
 /// What can be asked of a model, or of one of its versions, beside its metadata.
 const OF_A_MODEL: [&str; 3] = ["config", "ready", "stats"];

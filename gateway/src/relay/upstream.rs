@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::route::Asked;
-use crate::http::Answer;
+use crate::server::handshake::Answer;
 
 /// Bytes of the longest answer. A model is 3 KiB of metrics, and less of everything else.
 const LONGEST: usize = 4 << 20;

@@ -8,7 +8,6 @@ use tonic::Status;
 
 use super::channel::Channel;
 use super::grpc::{Call, Client};
-use super::memory::{Memory, Slots};
 use super::proto::{
     ModelInferRequest, ModelInferResponse, ModelMetadataRequest, ModelMetadataResponse, RepositoryIndexRequest,
     RepositoryIndexResponse, RepositoryModelLoadRequest, RepositoryModelLoadResponse, RepositoryModelUnloadRequest,
@@ -17,6 +16,7 @@ use super::proto::{
     SystemSharedMemoryStatusResponse, SystemSharedMemoryUnregisterRequest, SystemSharedMemoryUnregisterResponse,
     model_metadata_response,
 };
+use super::shm::{Memory, Slots};
 use super::{Config, Datatype, Error, Indexed, Metadata, State, TensorMetadata, Transport};
 
 macro_rules! calls {

@@ -8,13 +8,13 @@ use tonic::{Code, Status};
 
 use super::client::datatype;
 use super::grpc::TRIES;
-use super::memory::Naming;
 use super::payload::Place;
 use super::proto::{
     InferParameter, ModelInferRequest, ModelInferResponse,
     infer_parameter::ParameterChoice,
     model_infer_request::{InferInputTensor, InferRequestedOutputTensor},
 };
+use super::shm::Naming;
 use super::{Buffer, Error, Inference, Input, Tensor, Triton};
 
 /// Parts of a long message from this length on are worth a slot of their own.

@@ -8,17 +8,18 @@ mod config;
 mod error;
 mod grpc;
 mod infer;
-mod memory;
+pub mod models;
 mod payload;
 mod pieces;
+mod shm;
 mod tensor;
 
 pub use client::Triton;
 pub use config::{Config, Transport, authority};
 pub use error::Error;
 pub use infer::{Options, WORTH};
-pub use memory::Slots;
 pub use payload::{Buffer, Input, Payload};
+pub use shm::Slots;
 pub use tensor::{Datatype, Tensor};
 
 /// A model's tensors, as Triton describes them.

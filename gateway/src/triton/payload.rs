@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Datatype;
-use super::memory::Lease;
-use crate::space;
+use super::shm::Lease;
+use crate::admission::memory;
 
 /// A named input with its elements in row-major order.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ impl Payload {
     #[must_use]
     pub fn holding<R: Send + Sync + 'static>(self, room: &Arc<R>) -> Self {
         match self.0 {
-            Place::Inline(bytes) => Self(Place::Inline(space::held(bytes, room.clone()))),
+            Place::Inline(bytes) => Self(Place::Inline(memory::held(bytes, room.clone()))),
             slot @ Place::Slot(..) => Self(slot),
         }
     }

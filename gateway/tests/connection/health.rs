@@ -11,11 +11,13 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tritondeploy_gateway::admission::memory::MessageRoom;
 use tritondeploy_gateway::config::Limits;
-use tritondeploy_gateway::health::Health;
-use tritondeploy_gateway::models::Readiness;
-use tritondeploy_gateway::open_files;
-use tritondeploy_gateway::protocol::{Client, Protocol, RequestId, Room};
+use tritondeploy_gateway::peer::{Client, RequestId};
+use tritondeploy_gateway::protocol::v0::Protocol;
+use tritondeploy_gateway::server::health::Health;
+use tritondeploy_gateway::server::open_files;
+use tritondeploy_gateway::triton::models::Readiness;
 use tungstenite::Message;
 
 use crate::http::ask;
@@ -77,7 +79,7 @@ struct Blocker {
 }
 
 impl Protocol for Blocker {
-    async fn answer(&self, _: RequestId, _: Client, message: Message, _: Room) -> Message {
+    async fn answer(&self, _: RequestId, _: Client, message: Message, _: MessageRoom) -> Message {
         self.blocks.store(true, Ordering::SeqCst);
         while !self.free.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(1));
@@ -85,7 +87,7 @@ impl Protocol for Blocker {
         message
     }
 
-    fn room(&self, _: Client, _: usize) -> Option<Room> {
+    fn room(&self, _: Client, _: usize) -> Option<MessageRoom> {
         Some(None)
     }
 }

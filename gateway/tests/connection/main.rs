@@ -26,12 +26,14 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tritondeploy_gateway::admission::memory::MessageRoom;
 use tritondeploy_gateway::config::Limits;
-use tritondeploy_gateway::connection::Shutdown;
-use tritondeploy_gateway::models::Models;
-use tritondeploy_gateway::protocol::{self, Protocol, RequestId, Room};
+use tritondeploy_gateway::peer::{self, RequestId};
+use tritondeploy_gateway::protocol::v0::Protocol;
 use tritondeploy_gateway::server::Server;
+use tritondeploy_gateway::triton::models::Models;
 use tritondeploy_gateway::triton::{self, Triton};
+use tritondeploy_gateway::websocket::Shutdown;
 use tungstenite::Message;
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -58,7 +60,7 @@ impl Drop for Guard<'_> {
 }
 
 impl Protocol for Sleeper {
-    async fn answer(&self, _: RequestId, _: protocol::Client, message: Message, _room: Room) -> Message {
+    async fn answer(&self, _: RequestId, _: peer::Client, message: Message, _room: MessageRoom) -> Message {
         let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
         let mut guard = Guard(self, false);
@@ -75,7 +77,7 @@ impl Protocol for Sleeper {
         Message::text(answer)
     }
 
-    fn room(&self, _: protocol::Client, bytes: usize) -> Option<Room> {
+    fn room(&self, _: peer::Client, bytes: usize) -> Option<MessageRoom> {
         let Some(room) = &self.room else { return Some(None) };
         room.clone().try_acquire_many_owned(bytes.div_ceil(1024) as u32).ok().map(|permit| Some(permit.into()))
     }

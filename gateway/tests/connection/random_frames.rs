@@ -9,8 +9,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
+use tritondeploy_gateway::admission::memory::MessageRoom;
 use tritondeploy_gateway::config::Limits;
-use tritondeploy_gateway::protocol::{Client, Protocol, RequestId, Room};
+use tritondeploy_gateway::peer::{Client, RequestId};
+use tritondeploy_gateway::protocol::v0::Protocol;
 use tungstenite::Message;
 use tungstenite::error::{CapacityError, Error, ProtocolError};
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
@@ -27,11 +29,11 @@ const PONG: u8 = 10;
 pub(crate) struct Recorder(Mutex<Vec<usize>>);
 
 impl Protocol for Recorder {
-    async fn answer(&self, _: RequestId, _: Client, message: Message, _: Room) -> Message {
+    async fn answer(&self, _: RequestId, _: Client, message: Message, _: MessageRoom) -> Message {
         message
     }
 
-    fn room(&self, _: Client, bytes: usize) -> Option<Room> {
+    fn room(&self, _: Client, bytes: usize) -> Option<MessageRoom> {
         self.0.lock().unwrap().push(bytes);
         Some(None)
     }

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use tritondeploy_gateway::protocol::Protocol;
+use tritondeploy_gateway::protocol::v0::Protocol;
 
 use crate::Running;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::timeout;
 use tritondeploy_gateway::config::Limits;
-use tritondeploy_gateway::connection::Session as _;
-use tritondeploy_gateway::v1::Session;
+use tritondeploy_gateway::protocol::v1::Session;
+use tritondeploy_gateway::websocket::Session as _;
 use tritondeploy_wire::v1::Window;
 use tungstenite::Message;
 

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use tokio::sync::{Semaphore, oneshot};
-use tritondeploy_gateway::protocol::{Client, RequestId, Room, Version};
+use tritondeploy_gateway::admission::memory::MessageRoom;
+use tritondeploy_gateway::peer::{Client, RequestId, Version};
+use tritondeploy_gateway::protocol::v1::{Asked, Runner};
 use tritondeploy_gateway::triton::Buffer;
-use tritondeploy_gateway::v1::{Asked, Runner};
 use tritondeploy_wire::v1::{self as wire, Greeting, Window};
 use tungstenite::Message;
 
@@ -85,7 +86,7 @@ impl Runner for Hands {
         Greeting { protocol, server, features: vec![], window, limits, models: vec![], pipelines: vec![] }
     }
 
-    fn room(&self, _: Client, bytes: usize) -> Option<Room> {
+    fn room(&self, _: Client, bytes: usize) -> Option<MessageRoom> {
         if self.full.load(Ordering::Relaxed) {
             return None;
         }

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use tritondeploy_gateway::config::Limits;
-use tritondeploy_gateway::connection::{Place, Session as _};
-use tritondeploy_gateway::v1::Session;
+use tritondeploy_gateway::protocol::v1::Session;
+use tritondeploy_gateway::websocket::{Place, Session as _};
 use tritondeploy_wire::v1 as wire;
 use tungstenite::Message;
 
