@@ -1,5 +1,5 @@
 """Faults on demand: a test says which calls are refused, lost, delayed, held up, cut off or throttled (docs/sandbox.md)."""
 
-from .faults import Faults
+from .faults import Answered, Faults
 
-__all__ = ["Faults"]
+__all__ = ["Answered", "Faults"]

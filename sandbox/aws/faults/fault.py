@@ -14,7 +14,7 @@ from ..call import Call
 from ..clock import now
 from .match import Match
 
-KINDS = ("error", "lost", "delay", "hang", "reset", "throttle")
+KINDS = ("error", "answer", "lost", "delay", "hang", "reset", "throttle")
 LONGEST = 300.0  # real seconds; a test that died must not hold a thread for ever
 TOKENS = ("ClientToken", "clientRequestToken", "CallerReference")
 
@@ -27,6 +27,8 @@ class Effect:
     status: int = 0
     when: str = "before"
     seconds: float = 0.0
+    body: str = ""
+    stamped: bool = True  # as AWS stamps every answer of its own; what lies between does not
 
     @classmethod
     def read(cls, asked: Asked) -> Effect:
@@ -36,6 +38,10 @@ class Effect:
             code, message = asked.text("code"), asked.text("message", "A test wants it so.")
             status, when = asked.whole("status", 400, 400, 599), asked.text("when", "before", ("before", "after"))
             effect = cls(kind, code, message, status, when)
+        elif kind == "answer":
+            body, stamped = asked.text("body", ""), asked.flag("stamped", True)
+            status, when = asked.whole("status", 200, 200, 599), asked.text("when", "before", ("before", "after"))
+            effect = cls(kind, status=status, when=when, body=body, stamped=stamped)
         elif kind == "delay":
             effect = cls(kind, seconds=asked.number("seconds"))
         elif kind == "hang":
@@ -47,6 +53,8 @@ class Effect:
         told: dict[str, Any] = {"kind": self.kind}
         if self.kind == "error":
             told |= {"code": self.code, "message": self.message, "status": self.status, "when": self.when}
+        if self.kind == "answer":
+            told |= {"status": self.status, "when": self.when, "body": self.body, "stamped": self.stamped}
         if self.kind in ("delay", "hang"):
             told["seconds"] = self.seconds
         return told

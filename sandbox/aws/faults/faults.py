@@ -16,6 +16,14 @@ from . import throttled
 from .fault import Effect, Fault
 
 
+class Answered(Exception):
+    """The call gets this instead of its service's answer."""
+
+    def __init__(self, effect: Effect) -> None:
+        super().__init__(effect.status)
+        self.effect = effect
+
+
 class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,6 +62,10 @@ class Faults:
                     raise _error(fault.effect)
                 case "error":
                     call.notes["error"] = _error(fault.effect)
+                case "answer" if fault.effect.when == "before":
+                    raise Answered(fault.effect)
+                case "answer":
+                    call.notes["error"] = Answered(fault.effect)
                 case "lost":
                     call.notes["cut"] = connection.CLOSED
                 case "delay":

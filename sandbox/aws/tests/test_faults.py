@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.parsers import ResponseParserError
 
 from .account import Account
 
@@ -57,6 +58,20 @@ class Kinds(Account):
     def test_an_error_may_come_after_the_call_was_applied(self) -> None:
         self.fault({"kind": "error", "code": "InternalError", "status": 500, "when": "after"}, match={"operation": "CreateVpc"})
         self.refused("InternalError", self.ec2.create_vpc, **VPC)
+        self.assertEqual(len(self.vpcs()), 1)
+
+    def test_an_answer_may_be_another_one_as_if_by_aws_or_by_what_lies_between(self) -> None:
+        self.fault({"kind": "answer", "status": 404, "body": "<html></html>", "stamped": False}, match={"operation": "DescribeVpcs"}, times=1)
+        with self.assertRaises(ClientError) as raised:
+            self.ec2.describe_vpcs()
+        told = raised.exception.response["ResponseMetadata"]
+        self.assertEqual((told["HTTPStatusCode"], told.get("RequestId")), (404, None))
+        self.fault({"kind": "answer", "body": "{}"}, match={"operation": "ListClusters"}, times=1)
+        answer = self.client("eks").list_clusters()
+        self.assertEqual((answer.get("clusters"), len(answer["ResponseMetadata"]["RequestId"])), (None, 36))
+        self.fault({"kind": "answer", "when": "after"}, match={"operation": "CreateVpc"}, times=1)
+        with self.assertRaises(ResponseParserError):
+            self.ec2.create_vpc(**VPC)
         self.assertEqual(len(self.vpcs()), 1)
 
     def test_a_lost_answer_is_of_a_call_that_was_applied(self) -> None:
@@ -187,7 +202,7 @@ class Which(Account):
             ([], "the body: "),
             ({}, "fault: is missing"),
             ({"fault": {}}, "fault.kind: is missing"),
-            ({"fault": {"kind": "slow"}}, "fault.kind: 'slow' is none of error, lost"),
+            ({"fault": {"kind": "slow"}}, "fault.kind: 'slow' is none of error, answer, lost"),
             ({"fault": {"kind": "error"}}, "fault.code: is missing"),
             ({"fault": {"kind": "error", "code": "X", "status": 200}}, "fault.status: 200 is not from 400 to 599"),
             ({"fault": {"kind": "lost", "code": "X"}}, "fault.code: is not known here"),

@@ -13,6 +13,12 @@ pub enum Effect {
     Error { code: &'static str, status: u16 },
     /// Applied, and refused all the same.
     ErrorAfter { code: &'static str, status: u16 },
+    /// Not applied, and answered so by something between us and AWS.
+    AnswerOfOthers { status: u16, body: &'static str },
+    /// Applied, and answered so by something between us and AWS.
+    AnswerOfOthersAfter { status: u16, body: &'static str },
+    /// Not applied, and answered so, as if by AWS, with 200.
+    Answer { body: &'static str },
     /// Applied; the answer never arrives.
     Lost,
     /// Applied so many of AWS's seconds later.
@@ -35,6 +41,13 @@ impl Fault {
         let effect = match effect {
             Effect::Error { code, status } => json!({"kind": "error", "code": code, "status": status}),
             Effect::ErrorAfter { code, status } => json!({"kind": "error", "code": code, "status": status, "when": "after"}),
+            Effect::AnswerOfOthers { status, body } => {
+                json!({"kind": "answer", "status": status, "body": body, "stamped": false})
+            }
+            Effect::AnswerOfOthersAfter { status, body } => {
+                json!({"kind": "answer", "status": status, "body": body, "stamped": false, "when": "after"})
+            }
+            Effect::Answer { body } => json!({"kind": "answer", "body": body}),
             Effect::Lost => json!({"kind": "lost"}),
             Effect::Delay(seconds) => json!({"kind": "delay", "seconds": seconds}),
             Effect::Hang => json!({"kind": "hang"}),
