@@ -18,6 +18,7 @@ pub(super) struct Finding {
     pub(super) output: Output,
     pub(super) actual: Value,
     pub(super) twins: Vec<Output>,
+    pub(super) ails: Vec<String>,
 }
 
 impl Finding {
@@ -128,6 +129,7 @@ fn finding<R: Observe>(found: Found<R>) -> Finding {
         actual: serde_json::to_value(&found.actual).unwrap_or_default(),
         output: Arc::new(found.output),
         twins: erased(found.twins),
+        ails: found.ails,
     }
 }
 

@@ -196,12 +196,20 @@ pub struct Found<R: Observe> {
     /// Others just like it, made by an answer that was lost or by another run at the same time. Which of them is kept is the
     /// same at every look: [`Observe::id`] tells them apart.
     pub twins: Vec<R::Output>,
+    /// What its service says is wrong with it, though it is there.
+    pub ails: Vec<String>,
 }
 
 impl<R: Observe> Found<R> {
     /// One object, without twins.
     pub fn one(output: R::Output, actual: R::State) -> Self {
-        Self { output, actual, twins: Vec::new() }
+        Self { output, actual, twins: Vec::new(), ails: Vec::new() }
+    }
+
+    /// The same, of which its service says this.
+    #[must_use]
+    pub fn ailing(self, ails: Vec<String>) -> Self {
+        Self { ails, ..self }
     }
 }
 

@@ -87,7 +87,7 @@ pub struct NodeReport {
     pub twins: Vec<Twin>,
     /// What a user reads of it.
     pub facts: Vec<Fact>,
-    /// Why it changes or is broken.
+    /// Why it changes or is broken, or what its service says is wrong with it though it is there.
     pub evidence: Vec<String>,
 }
 

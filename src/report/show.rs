@@ -116,6 +116,7 @@ pub fn standings<'a>(seen: impl IntoIterator<Item = &'a NodeReport>) {
     let mut alike: Vec<(String, Vec<&NodeReport>)> = Vec::new();
     for seen in seen {
         let words = match seen.status {
+            Status::Present if seen.changes.is_empty() => "there, and its service tells of a problem".to_owned(),
             Status::Present => "differs from the configuration".to_owned(),
             // The same of all, whatever the request.
             Status::Unknown { ref why, .. } => words(&Status::Unknown { why: why.clone(), origin: None }),

@@ -168,7 +168,7 @@ async fn support(cloud: &Cloud, survey: &Report) -> Option<Support> {
 
 /// What keeps a deployment from being healthy.
 struct Health<'a> {
-    /// Missing, changing, broken, not ours, or not to be told.
+    /// Missing, changing, broken, not ours, not to be told, or there with something wrong.
     wrong: Vec<&'a NodeReport>,
     /// There, and not as configured.
     drifted: Vec<&'a NodeReport>,
@@ -184,7 +184,7 @@ impl<'a> Health<'a> {
         for seen in &survey.nodes {
             if seen.unwanted.is_some() {
                 left.push(seen);
-            } else if seen.status != Status::Present || seen.kind == "leftovers" {
+            } else if seen.status != Status::Present || seen.kind == "leftovers" || !seen.evidence.is_empty() {
                 wrong.push(seen);
             } else if changes(seen).next().is_some() {
                 drifted.push(seen);
@@ -279,6 +279,13 @@ mod tests {
         let told = json!({"node": "kube/deployment", "field": "spec.replicas", "from": 1, "to": 2});
         assert_eq!(health.drift(), [told]);
         assert!(Health::of(&Report { nodes: vec![fine] }).good());
+    }
+
+    #[test]
+    fn what_its_service_says_is_wrong_with_it_is_not_healthy_though_it_is_there() {
+        let evidence = vec!["KmsKeyDisabled: the key is disabled".to_owned()];
+        let survey = Report { nodes: vec![NodeReport { evidence, ..seen("cluster", Status::Present, None) }] };
+        assert_eq!(Health::of(&survey).words(), "not healthy: cluster");
     }
 
     #[test]

@@ -39,8 +39,7 @@ async fn view_of<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim, wanted: &[b
     let known = Mutex::new(Known::default());
     let looked: Vec<watch::Sender<Option<Lookup>>> = nodes.iter().map(|_| watch::Sender::new(None)).collect();
     let spared = walk.graph.spared();
-    let mut parent = vec![false; nodes.len()];
-    nodes.iter().flat_map(|node| node.within()).for_each(|NodeId(id)| parent[id] = true);
+    let parent = parents_of_acted(nodes, &spared);
     let one = |id: usize| {
         let (known, looked, parent, spared) = (&known, &looked, &parent, &spared);
         async move {
@@ -81,6 +80,19 @@ async fn view_of<W: Send + Sync + 'static>(walk: &Walk<W>, aim: Aim, wanted: &[b
         looked: looked.into_iter().map(|told| told.borrow().clone().unwrap_or(Lookup::No)).collect(),
         known: known.into_inner().unwrap_or_else(PoisonError::into_inner),
     }
+}
+
+/// Whether `down` acts on something within a node. What is only watched in it, as the proof in the balancer, is no reason to
+/// look at it, or to wait until it has settled.
+fn parents_of_acted<W>(nodes: &[Box<dyn AnyNode<W>>], spared: &[bool]) -> Vec<bool> {
+    let mut parent = vec![false; nodes.len()];
+    // What is within another one was added after it.
+    for (id, node) in nodes.iter().enumerate().rev() {
+        if parent[id] || !(node.made_by_others() || spared[id]) {
+            node.within().into_iter().for_each(|NodeId(within)| parent[within] = true);
+        }
+    }
+    parent
 }
 
 /// What the parents say about a node; None: all of them are there, so look.
@@ -178,6 +190,9 @@ pub(super) async fn show<W: Send + Sync + 'static>(walk: &Walk<W>, wanted: &[boo
             _ => {}
         }
         report.twins = twins(walk, id, sight, known).await;
+        if let AnyObservation::Present(found) = sight {
+            report.evidence.clone_from(&found.ails);
+        }
         if matches!(sight, AnyObservation::Changing { .. } | AnyObservation::Broken { .. }) {
             report.evidence = evidence(walk.timing.evidence, node, &probe::cx(walk, node), known).await;
         }

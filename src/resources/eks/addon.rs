@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::ClusterOutput;
 use super::cluster::Cluster;
 use super::{ABSENT, issues};
-use crate::cloud::aws::OrFault;
+use crate::cloud::aws::{OrFault, shown};
 use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Action, After, Change, Fault, Found, Given, Node, Observation, Observe, Remedy, Resource, UpdateMode};
@@ -63,7 +63,8 @@ impl Observe for Addon {
     async fn observe(&self, cx: &Cx, cluster: &ClusterOutput) -> Result<Observation<Self>, Fault> {
         let call = cx.world.aws.eks.describe_addon().cluster_name(&cluster.name).addon_name(self.name);
         let answer = call.send().await.fault_or_absent(&ABSENT)?;
-        let Some(addon) = answer.and_then(|answer| answer.addon) else { return Ok(Observation::Absent) };
+        let Some(answer) = answer else { return Ok(Observation::Absent) };
+        let addon = shown(answer.addon, Self::KIND)?;
         let tags = addon.tags().map(Tags::from).unwrap_or_default();
         if !tags.same_owner(&cx.world.tags(&cx.node)) {
             return Ok(Observation::Foreign(format!("there is an add-on {}; {}", self.name, tags.owner())));
@@ -72,10 +73,11 @@ impl Observe for Addon {
         let configuration = addon.configuration_values().and_then(|values| serde_yaml_ng::from_str(values).ok());
         let found =
             Found::one(addon.addon_arn().unwrap_or_default().to_owned(), State { configuration, tags: cx.world.tagged(tags) });
-        let told = issues!(addon.health()).join("; ");
+        let issues = issues!(addon.health());
+        let told = issues.join("; ");
         let why = |status: &AddonStatus| if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
         Ok(match addon.status() {
-            Some(AddonStatus::Active) => Observation::Present(found),
+            Some(AddonStatus::Active) => Observation::Present(found.ailing(issues)),
             // None of these heals by itself; pods that run go on while an add-on is made anew.
             Some(status @ (AddonStatus::CreateFailed | AddonStatus::DeleteFailed | AddonStatus::UpdateFailed)) => {
                 Observation::Broken { output: found.output, why: why(status), remedy: Remedy::Recreate }

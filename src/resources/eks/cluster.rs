@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{ABSENT, is_within, issues, sorted};
-use crate::cloud::aws::OrFault;
+use crate::cloud::aws::{OrFault, shown};
 use crate::cloud::cluster::ClusterOutput;
 use crate::cloud::orphans;
 use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
@@ -96,7 +96,8 @@ impl Observe for Cluster {
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
         let name = &cx.world.config.name;
         let answer = cx.world.aws.eks.describe_cluster().name(name).send().await.fault_or_absent(&ABSENT)?;
-        let Some(cluster) = answer.and_then(|answer| answer.cluster) else { return Ok(Observation::Absent) };
+        let Some(answer) = answer else { return Ok(Observation::Absent) };
+        let cluster = shown(answer.cluster, Self::KIND)?;
         let tags = cluster.tags().map(Tags::from).unwrap_or_default();
         if !tags.same_owner(&cx.world.tags(&cx.node)) {
             return Ok(Observation::Foreign(format!("there is a cluster {name}; {}", tags.owner())));
@@ -115,12 +116,13 @@ impl Observe for Cluster {
             authentication_mode: mode.map_or("", AuthenticationMode::as_str).to_owned(),
             tags: cx.world.tagged(tags),
         };
-        let why = issues!(cluster.health()).join("; ");
+        let issues = issues!(cluster.health());
         let status = cluster.status().cloned();
         let output = ClusterOutput::of(cluster);
         Ok(match status {
-            Some(ClusterStatus::Active) => Observation::Present(Found::one(output, actual)),
+            Some(ClusterStatus::Active) => Observation::Present(Found::one(output, actual).ailing(issues)),
             Some(ClusterStatus::Failed) => {
+                let why = issues.join("; ");
                 let why = if why.is_empty() { "FAILED, and EKS does not say why".to_owned() } else { why };
                 Observation::Broken { output, why, remedy: Remedy::Recreate }
             }

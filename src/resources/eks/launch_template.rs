@@ -165,6 +165,7 @@ impl Observe for LaunchTemplate {
             actual: State { content: Content::of(data), tags: cx.world.tagged(tags) },
             output,
             twins,
+            ails: Vec::new(),
         }))
     }
 

@@ -30,5 +30,5 @@ use crate::engine::{Found, Resource};
 fn first_of<R: Resource>(all: impl IntoIterator<Item = (R::Output, R::State)>) -> Option<Found<R>> {
     let mut all = all.into_iter();
     let (output, actual) = all.next()?;
-    Some(Found { output, actual, twins: all.map(|(twin, _)| twin).collect() })
+    Some(Found { output, actual, twins: all.map(|(twin, _)| twin).collect(), ails: Vec::new() })
 }

@@ -62,7 +62,7 @@ impl Observe for NatGateway {
         let twins = gateways.iter().skip(1).filter(|twin| rank(twin.state()) < rank(Some(&NatGatewayState::Failed)));
         let twins = twins.map(|twin| Nat { id: twin.nat_gateway_id().unwrap_or_default().to_owned() }).collect::<Vec<_>>();
         match gateway.state() {
-            Some(NatGatewayState::Available) => Ok(Observation::Present(Found { output, actual, twins })),
+            Some(NatGatewayState::Available) => Ok(Observation::Present(Found { output, actual, twins, ails: Vec::new() })),
             Some(NatGatewayState::Failed) => {
                 let why = [gateway.failure_code(), gateway.failure_message()];
                 let why = why.into_iter().flatten().collect::<Vec<_>>().join(": ");
@@ -70,7 +70,7 @@ impl Observe for NatGateway {
             }
             state => {
                 let why = state.map_or("in no known state", NatGatewayState::as_str).to_owned();
-                let found = (!twins.is_empty()).then_some(Found { output, actual, twins });
+                let found = (!twins.is_empty()).then_some(Found { output, actual, twins, ails: Vec::new() });
                 Ok(Observation::Changing { why, found })
             }
         }

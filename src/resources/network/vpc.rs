@@ -79,7 +79,7 @@ impl Observe for Vpc {
         .await?;
         let tags = cx.world.tagged(found(kept).map(|vpc| Tags::from(vpc.tags())).unwrap_or_default());
         let actual = State { cidr: network.cidr.clone(), dns_support, dns_hostnames, tags };
-        Ok(Observation::Present(Found { output: network, actual, twins }))
+        Ok(Observation::Present(Found { output: network, actual, twins, ails: Vec::new() }))
     }
 
     fn id(&self, vpc: &Network) -> Option<String> {

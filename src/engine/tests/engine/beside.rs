@@ -42,7 +42,7 @@ impl Observe for Address {
         Ok(match mine.first() {
             Some(kept) => {
                 let actual = kept.from.first().copied().map(Given::Known);
-                Observation::Present(Found { output: kept.id, actual, twins })
+                Observation::Present(Found { output: kept.id, actual, twins, ails: Vec::new() })
             }
             None if twins.is_empty() => Observation::Absent,
             None => Observation::Elsewhere(twins),

@@ -30,7 +30,7 @@ impl Observe for Plain {
     }
 
     async fn observe(&self, _: &Cx<Cloud>, (): &()) -> Result<Observation<Self>, Fault> {
-        let found = |size| Found { output: (), actual: Size { size }, twins: vec![()] };
+        let found = |size| Found { output: (), actual: Size { size }, twins: vec![()], ails: Vec::new() };
         Ok(self.0.map_or(Observation::Absent, |size| Observation::Present(found(size))))
     }
 }

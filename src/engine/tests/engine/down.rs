@@ -5,7 +5,7 @@ use std::time::Duration;
 use tritondeploy_engine::Event;
 
 use crate::mishap::{Mishap, NEVER};
-use crate::spec::{Role, Spec};
+use crate::spec::{Fate, Role, Spec};
 use crate::{cloud, names, told, until, virtually, walk};
 
 #[test]
@@ -98,6 +98,18 @@ fn a_parent_that_is_gone_means_that_all_within_it_is_gone() {
         let cloud = cloud(vec![Spec::new(), Spec::new().within([0]), Spec::new().within([1])]);
         assert!(walk(&cloud).down().await.ok());
         assert_eq!(cloud.state().calls, 1);
+    });
+}
+
+#[test]
+fn what_is_only_watched_is_not_waited_for_though_something_watched_is_within_it() {
+    virtually(1, async {
+        let watched = |within: usize| Spec::new().within([within]).with(|s| s.role = Role::Watched);
+        let cloud = cloud(vec![Spec::new(), watched(0).with(|s| s.fate = Fate::Hopeless), watched(1)]);
+        cloud.put(0, &[], &[], 0);
+        let outcome = walk(&cloud).down().await;
+        assert!(outcome.ok() && cloud.state().things.is_empty(), "{outcome:?}");
+        assert!(outcome.took < Duration::from_secs(5), "{:?}", outcome.took);
     });
 }
 

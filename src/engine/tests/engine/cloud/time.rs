@@ -11,7 +11,7 @@ use super::{State, Thing};
 use crate::ledger::Sight;
 use crate::mishap::Mishap;
 use crate::object::{Object, State as Fields};
-use crate::spec::{Role, Spec};
+use crate::spec::{Fate, Role, Spec};
 
 impl State {
     /// Time goes by: what was asked to go goes, and takes along what ends with it.
@@ -112,6 +112,7 @@ impl State {
             output: thing.id,
             actual: thing.fields(),
             twins: twins.iter().filter(|t| t.ends.is_none()).map(|t| t.id).collect(),
+            ails: Vec::new(),
         };
         told.kept = Some(thing.id);
         match thing.breaks {
@@ -137,6 +138,9 @@ impl State {
         let ready = |need| self.things.iter().any(|t| t.at == need && t.works(now) && t.ready + late <= now);
         if !spec.needs().filter(|&need| specs[need].role == Role::Made).all(ready) {
             return Observation::Absent;
+        }
+        if spec.fate == Fate::Hopeless {
+            return Observation::Changing { why: "nobody is well".to_owned(), found: None };
         }
         let fields = Fields { size: 0, steps: BTreeMap::new(), made_from: Vec::new(), zone: None };
         Observation::Present(Found::one(0, fields))
