@@ -5,7 +5,7 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::aws::{Aws, OrFault};
+use super::aws::{Aws, OrFault, shown};
 use super::tags::Tags;
 use crate::config::Config;
 use crate::engine::{Fault, FaultKind};
@@ -55,7 +55,8 @@ impl Admins {
         let look = |principal: String| {
             let (call, ours) = (eks.describe_access_entry().cluster_name(cluster).principal_arn(&principal), &ours);
             async move {
-                let entry = call.send().await.fault_or_absent(&NONE)?.and_then(|answer| answer.access_entry);
+                let answer = call.send().await.fault_or_absent(&NONE)?;
+                let entry = answer.map(|answer| shown(answer.access_entry, "access entry")).transpose()?;
                 let entry = entry.filter(|entry| is_persons(entry.r#type()));
                 let tags = entry.and_then(|entry| entry.tags).unwrap_or_default();
                 Ok::<_, Fault>(Tags::from(&tags).same_owner(ours).then_some(principal))

@@ -23,7 +23,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::calls::{CallLog, ReadsAgain};
-pub use super::fault::{OrFault, code, fault_of, in_another_region};
+pub use super::fault::{OrFault, code, fault_of, in_another_region, shown};
 use super::fault::{chain, no_such_region};
 use super::proxy::{self, Proxy};
 use crate::config::Config;

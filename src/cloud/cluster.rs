@@ -3,7 +3,7 @@
 use aws_sdk_eks::types::ClusterStatus;
 
 use super::Cloud;
-use super::aws::{Aws, OrFault};
+use super::aws::{Aws, OrFault, shown};
 use super::tags::Tags;
 use crate::engine::Fault;
 
@@ -62,8 +62,9 @@ impl ClusterOutput {
 
 async fn answering(aws: &Aws, name: &str) -> Result<Option<aws_sdk_eks::types::Cluster>, Fault> {
     let answer = aws.eks.describe_cluster().name(name).send().await.fault_or_absent(&["ResourceNotFoundException"])?;
+    let cluster = answer.map(|answer| shown(answer.cluster, "cluster")).transpose()?;
     let answers = |cluster: &aws_sdk_eks::types::Cluster| {
         matches!(cluster.status(), Some(ClusterStatus::Active | ClusterStatus::Updating)) && cluster.endpoint().is_some()
     };
-    Ok(answer.and_then(|answer| answer.cluster).filter(answers))
+    Ok(cluster.filter(answers))
 }

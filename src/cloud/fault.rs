@@ -54,6 +54,15 @@ where
     }
 }
 
+/// What an answer shows, where it shows it: a service tells by a code that something is not there, and an answer without either
+/// (a body that was cut, a proxy's own) tells nothing.
+///
+/// # Errors
+/// `Unsure`, where it shows nothing.
+pub fn shown<T>(thing: Option<T>, what: &str) -> Result<T, Fault> {
+    thing.ok_or_else(|| Fault::unsure(format!("the answer tells nothing of the {what} that was asked for")))
+}
+
 /// Whether S3 says that a bucket is in another region. To a HEAD it answers without a body; a malformed signature has the same
 /// code as one for another region.
 pub fn in_another_region<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
@@ -66,20 +75,27 @@ pub fn in_another_region<E: ProvideErrorMetadata>(error: &SdkError<E, HttpRespon
     }
 }
 
-/// The service's error code. An answer without a body (S3's HEAD) gets `NotFound` or `Forbidden`
-/// from its status.
+/// The service's error code. What S3 answers to a HEAD has no body, and gets one from its status; what is not S3's has none: a
+/// proxy that knows no such page does not tell that there is no such bucket.
 pub fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
     let told = match error {
         SdkError::ServiceError(service) => service.err().code(),
         _ => None,
     };
-    told.or_else(|| match error.raw_response().map(|response| response.status().as_u16()) {
-        Some(301) => Some("MovedPermanently"),
-        Some(404) => Some("NotFound"),
-        Some(403) => Some("Forbidden"),
-        Some(412) => Some("PreconditionFailed"),
+    let bare =
+        || error.raw_response().filter(|response| is_services(response) && response.body().bytes().is_none_or(<[u8]>::is_empty));
+    told.or_else(|| match bare()?.status().as_u16() {
+        301 => Some("MovedPermanently"),
+        404 => Some("NotFound"),
+        403 => Some("Forbidden"),
+        412 => Some("PreconditionFailed"),
         _ => None,
     })
+}
+
+/// A service names each of its answers.
+fn is_services(response: &HttpResponse) -> bool {
+    ["x-amz-request-id", "x-amzn-requestid"].iter().any(|name| response.headers().get(*name).is_some())
 }
 
 fn fault<E>(error: &SdkError<E, HttpResponse>) -> Fault
@@ -99,8 +115,11 @@ where
                 code: code.to_owned(),
                 request_id: error.request_id().map(str::to_owned),
             };
+            if code.is_empty() && !error.raw_response().is_some_and(is_services) {
+                return of_others(status).from_origin(origin);
+            }
             let fault = sorted(code, status, &told(code, status, message));
-            with_step(fault, &origin).from_origin(origin)
+            with_step(fault, &origin, message).from_origin(origin)
         }
         SdkError::DispatchFailure(_) if never_connected(error) => {
             Fault::try_again(format!("the AWS endpoint was not reached: {}{}", chain(error), Proxy::hint()))
@@ -110,18 +129,41 @@ where
     }
 }
 
+/// What somebody between us and AWS answered: a proxy, a gateway. Whether AWS ever saw the call, nobody knows.
+fn of_others(status: u16) -> Fault {
+    let told = format!("HTTP {status}, and not from AWS: something between here and there answered{}", Proxy::hint());
+    match status {
+        403 | 407 => Fault::denied(told).with_next("ask who runs the network, or a proxy, what it refuses"),
+        _ => Fault::unsure(told),
+    }
+}
+
 /// With what a user can do about a refusal, where nothing better is known.
-fn with_step(fault: Fault, origin: &Origin) -> Fault {
+fn with_step(fault: Fault, origin: &Origin, message: &str) -> Fault {
     match fault.kind {
         _ if fault.next.is_some() || origin.call.is_empty() => fault,
+        FaultKind::Denied if origin.code == "Blocked" => fault.with_next("ask AWS Support why the account is blocked"),
         FaultKind::Denied if forbidden(&origin.code) => {
-            fault.with_next(format!("allow {} for these credentials, or use others", permission(&origin.call)))
+            let action = refused_action(message).unwrap_or_else(|| permission(&origin.call));
+            if message.contains("explicit deny") {
+                return fault.with_next(format!("ask whoever wrote that policy to allow {action}: no other policy can"));
+            }
+            fault.with_next(format!("allow {action} for these credentials, or use others"))
+        }
+        FaultKind::Fatal if matches!(&*origin.code, "TagLimitExceeded" | "TooManyTags" | "TooManyTagsException") => {
+            fault.with_next("set fewer tags: AWS takes 50 for each thing")
         }
         FaultKind::Fatal if is_quota(&origin.code) => {
             fault.with_next("delete what is no longer needed, or ask AWS for more of it (Service Quotas)")
         }
         _ => fault,
     }
+}
+
+/// The action that a refusal names, which may be another one than the call's: `iam:PassRole`, `ec2:CreateTags`.
+fn refused_action(message: &str) -> Option<&str> {
+    let action = message.split_once("to perform: ")?.1.split([' ', ',', '.']).next()?;
+    action.contains(':').then_some(action)
 }
 
 /// The fault of an error that came inside an answer.
@@ -132,8 +174,13 @@ pub fn fault_of(code: &str, message: &str) -> Fault {
     sorted(code, status, &told(code, status, message)).from_origin(origin)
 }
 
+/// So many characters of what a service said.
+const LONGEST: usize = 600;
+
 /// What the service said, on one line.
 fn told(code: &str, status: u16, message: &str) -> String {
+    let cut = message.char_indices().nth(LONGEST).map(|(end, _)| format!("{} [...]", &message[..end]));
+    let message = cut.as_deref().unwrap_or(message);
     match (code, message) {
         ("", "") => format!("HTTP {status}"),
         ("", message) => message.to_owned(),
@@ -186,6 +233,8 @@ fn sorted(code: &str, status: u16, told: &str) -> Fault {
             Fault::try_again(told)
         }
         _ if status == 429 || status == 503 => Fault::try_again(told),
+        // EC2 has no more of something just now, with 500.
+        code if code.starts_with("Insufficient") && status >= 500 => Fault::try_again(told),
         // S3 about a condition that it does not know, with 501: it has refused the call.
         "NotImplemented" => Fault::fatal(told),
         // It broke somewhere inside the service: before or after it was applied, nobody knows.
@@ -327,11 +376,20 @@ mod tests {
     fn a_refusal_names_what_a_policy_must_allow() {
         let next = |call: &str| {
             let origin = Origin { call: call.to_owned(), code: "AccessDenied".to_owned(), request_id: None };
-            with_step(Fault::denied("AccessDenied"), &origin).next.unwrap_or_default().to_string()
+            with_step(Fault::denied("AccessDenied"), &origin, "").next.unwrap_or_default().to_string()
         };
         assert!(next("s3:ListObjectsV2").starts_with("allow s3:ListBucket for "), "{}", next("s3:ListObjectsV2"));
         assert!(next("s3:HeadObject").starts_with("allow s3:GetObject for "));
         assert!(next("ec2:CreateVpc").starts_with("allow ec2:CreateVpc for "));
+        let told = |message: &str| {
+            let origin =
+                Origin { call: "eks:CreateCluster".to_owned(), code: "AccessDeniedException".to_owned(), request_id: None };
+            with_step(Fault::denied(message), &origin, message).next.unwrap_or_default().to_string()
+        };
+        let passes = "User: arn:aws:iam::1:user/u is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/r";
+        assert_eq!(told(passes), "allow iam:PassRole for these credentials, or use others");
+        let denied = told(&format!("{passes} with an explicit deny in a service control policy"));
+        assert!(denied.contains("allow iam:PassRole: no other policy can"), "{denied}");
     }
 
     #[test]
@@ -339,7 +397,7 @@ mod tests {
         for code in ["VpcLimitExceeded", "ResourceLimitExceededException", "LimitExceeded", "TooManyBuckets"] {
             let origin = Origin { call: "eks:CreateCluster".to_owned(), code: code.to_owned(), request_id: None };
             assert!(
-                with_step(sorted(code, 400, code), &origin).next.is_some_and(|next| next.contains("Service Quotas")),
+                with_step(sorted(code, 400, code), &origin, code).next.is_some_and(|next| next.contains("Service Quotas")),
                 "{code}"
             );
         }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use aws_sdk_ec2::types::{Filter, NatGatewayState, State};
 use futures::future::{try_join, try_join4};
 
-use super::aws::{Aws, OrFault};
+use super::aws::{Aws, OrFault, shown};
 use super::vpc_endpoint::state;
 use crate::config::Config;
 use crate::engine::Fault;
@@ -33,8 +33,8 @@ pub async fn kept_first(aws: &Aws, config: &Config, mut vpcs: Vec<String>) -> Re
 /// The VPC that holds the cluster.
 async fn home(aws: &Aws, config: &Config) -> Result<Option<String>, Fault> {
     let answer = aws.eks.describe_cluster().name(&config.name).send().await;
-    let cluster = answer.fault_or_absent(&["ResourceNotFoundException"])?.and_then(|answer| answer.cluster);
-    Ok(cluster.and_then(|cluster| cluster.resources_vpc_config?.vpc_id))
+    let Some(answer) = answer.fault_or_absent(&["ResourceNotFoundException"])? else { return Ok(None) };
+    Ok(shown(answer.cluster, "cluster")?.resources_vpc_config.and_then(|place| place.vpc_id))
 }
 
 /// How much each of them holds of what we make.

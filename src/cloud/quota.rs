@@ -94,7 +94,12 @@ pub async fn shortage(aws: &Aws, config: &Config, machine: &Machine) -> Result<O
         found = call.send().await.fault()?.quota;
     }
     let Some(found) = found else { return Ok(None) };
-    let quota = found.value().unwrap_or_default() as i64;
+    // It may come with the reason why it could not be read, and without a value.
+    let Some(value) = found.value() else {
+        let why = found.error_reason().and_then(|why| why.error_message()).unwrap_or("no reason given");
+        return Err(Fault::try_again(format!("Service Quotas does not tell its value: {why}")));
+    };
+    let quota = value as i64;
     let name = found.quota_name().unwrap_or("running on-demand instances").to_owned();
     let shortage = Shortage { kind: kind.clone(), region: aws.region.clone(), name, code, needed, used, quota };
     Ok((used + needed > quota).then_some(shortage))
@@ -119,14 +124,18 @@ fn kind_of(instance: &Instance) -> Option<&str> {
     instance.instance_type().map(InstanceType::as_str)
 }
 
+/// As many as EC2 takes in a call.
+const TYPES_AT_ONCE: usize = 100;
+
 /// The vCPUs of these instances' types: quotas count a type's own, whatever CPU options an instance has.
 async fn sizes(aws: &Aws, instances: &[&Instance]) -> Result<HashMap<String, i64>, Fault> {
     let kinds: HashSet<&str> = instances.iter().filter_map(|instance| kind_of(instance)).collect();
-    if kinds.is_empty() {
-        return Ok(HashMap::new());
+    let kinds: Vec<InstanceType> = kinds.into_iter().map(InstanceType::from).collect();
+    let mut found = Vec::new();
+    for kinds in kinds.chunks(TYPES_AT_ONCE) {
+        let call = aws.ec2.describe_instance_types().set_instance_types(Some(kinds.to_vec()));
+        found.extend(call.send().await.fault()?.instance_types.unwrap_or_default());
     }
-    let call = aws.ec2.describe_instance_types().set_instance_types(Some(kinds.into_iter().map(InstanceType::from).collect()));
-    let found = call.send().await.fault()?.instance_types.unwrap_or_default();
     let size = |info: InstanceTypeInfo| {
         let vcpus = info.v_cpu_info().and_then(|cpu| cpu.default_v_cpus()).unwrap_or(0);
         Some((info.instance_type?.as_str().to_owned(), i64::from(vcpus)))

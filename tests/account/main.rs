@@ -15,6 +15,7 @@ mod foreign;
 mod lease;
 mod life;
 mod nodes;
+mod odd_answers;
 mod operator;
 mod releases;
 mod screens;

@@ -51,9 +51,13 @@ pub(super) fn not_yet(code: &str) -> bool {
         "ConcurrentModification"
             | "ConditionalRequestConflict"
             | "ConcurrentModificationException"
+            | "ConcurrentTagAccess"
             | "EntityTemporarilyUnmodifiable"
             | "IncorrectState"
             | "InvalidState"
+            // IAM has not reached the issuer of a cluster that was just made.
+            | "OpenIdIdpCommunicationError"
+            | "OpenIdIdpCommunicationErrorException"
             | "OperationAborted"
             | "Resource.AlreadyAssociated"
     )
@@ -63,7 +67,11 @@ pub(super) fn not_yet(code: &str) -> bool {
 pub(super) fn just_made(code: &str) -> bool {
     matches!(
         code,
-        "EntityAlreadyExists" | "InvalidLaunchTemplateName.AlreadyExistsException" | "RepositoryAlreadyExistsException"
+        "EntityAlreadyExists"
+            | "InvalidLaunchTemplateName.AlreadyExistsException"
+            | "InvalidSubnet.Conflict"
+            | "RepositoryAlreadyExistsException"
+            | "RouteAlreadyExists"
     )
 }
 

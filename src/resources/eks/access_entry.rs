@@ -10,7 +10,7 @@ use super::ABSENT;
 use super::ClusterOutput;
 use super::cluster::Cluster;
 use crate::cloud::admins::{ADMIN, caller, is_persons};
-use crate::cloud::aws::OrFault;
+use crate::cloud::aws::{OrFault, shown};
 use crate::cloud::tags::{DEPLOYMENT, Step, Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
@@ -83,7 +83,8 @@ impl Observe for AccessEntry {
         let principal = self.principal(cx).await?;
         let call = cx.world.aws.eks.describe_access_entry().cluster_name(&cluster.name).principal_arn(&principal);
         let answer = call.send().await.fault_or_absent(&ABSENT)?;
-        let Some(entry) = answer.and_then(|answer| answer.access_entry) else { return Ok(Observation::Absent) };
+        let Some(answer) = answer else { return Ok(Observation::Absent) };
+        let entry = shown(answer.access_entry, Self::KIND)?;
         if let (Some(_), false) = (&self.0, is_persons(entry.r#type())) {
             let kind = entry.r#type().unwrap_or_default();
             let why =

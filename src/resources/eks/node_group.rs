@@ -16,7 +16,7 @@ use super::ClusterOutput;
 use super::cluster::Cluster;
 use super::launch_template::{LaunchTemplate, Template};
 use super::{ABSENT, is_within, issues, joining, sorted};
-use crate::cloud::aws::OrFault;
+use crate::cloud::aws::{OrFault, shown};
 use crate::cloud::disk_key;
 use crate::cloud::machine::Machine;
 use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
@@ -74,10 +74,10 @@ impl NodeGroup {
         names.sort_by_key(|name| *name != self.name());
         for name in names {
             let call = cx.world.aws.eks.describe_nodegroup().cluster_name(&cluster.name).nodegroup_name(name);
-            let answer = call.send().await.fault_or_absent(&ABSENT)?;
-            let group = answer.and_then(|answer| answer.nodegroup);
+            let Some(answer) = call.send().await.fault_or_absent(&ABSENT)? else { continue };
+            let group = shown(answer.nodegroup, Self::KIND)?;
             // What is not ours is in the way only where it has our name.
-            if let Some(group) = group.filter(|group| name == self.name() || ours(group, cx)) {
+            if name == self.name() || ours(&group, cx) {
                 return Ok(Some(group));
             }
         }

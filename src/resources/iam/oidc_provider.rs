@@ -4,16 +4,19 @@
 //! cluster that was made anew leaves one behind that trusts nobody any more. Its thumbprints are
 //! filled in by AWS and not compared.
 
-use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Beside, Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
+use crate::engine::{Beside, Change, Fault, FaultKind, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
 use crate::resources::eks::{Cluster, ClusterOutput};
 
 pub struct OidcProvider;
+
+/// Providers that are looked at together: an account may have a hundred.
+const AT_ONCE: usize = 8;
 
 /// For whom the tokens are.
 const AUDIENCE: &str = "sts.amazonaws.com";
@@ -57,15 +60,30 @@ impl Observe for OidcProvider {
         let iam = &cx.world.aws.iam;
         let answer = iam.list_open_id_connect_providers().send().await.fault()?;
         let arns = answer.open_id_connect_provider_list().iter().filter_map(|provider| provider.arn());
-        let look = |arn: &str| {
-            let (call, arn) = (iam.get_open_id_connect_provider().open_id_connect_provider_arn(arn), arn.to_owned());
-            async move { Ok::<_, Fault>((arn, call.send().await.fault_or_absent(&["NoSuchEntity"])?)) }
+        let issuer = cluster.as_ref().map(|cluster| without_scheme(&cluster.issuer));
+        // An ARN ends with the issuer.
+        let is_wanted = |arn: &str| issuer.as_ref().is_some_and(|issuer| arn.ends_with(&format!("oidc-provider/{issuer}")));
+        let look = |arn: String| {
+            let call = iam.get_open_id_connect_provider().open_id_connect_provider_arn(&arn);
+            let needed = is_wanted(&arn);
+            async move {
+                match call.send().await.fault_or_absent(&["NoSuchEntity"]) {
+                    // One of others that we may not read.
+                    Err(fault) if fault.kind == FaultKind::Denied && !needed => Ok((arn, None)),
+                    answer => Ok((arn, answer?)),
+                }
+            }
         };
+        let arns: Vec<String> = arns.map(str::to_owned).collect();
+        let looked: Vec<_> = stream::iter(arns.into_iter().map(look)).buffered(AT_ONCE).try_collect().await?;
         let mut found = Vec::new();
-        for (arn, provider) in try_join_all(arns.map(look)).await? {
+        for (arn, provider) in looked {
             let Some(provider) = provider else { continue };
             let tags = Tags::from(provider.tags());
             if !tags.same_owner(&ours) {
+                if is_wanted(&arn) {
+                    return Ok(Observation::Foreign(format!("there is a provider {arn}; {}", tags.owner())));
+                }
                 continue;
             }
             let issuer = without_scheme(provider.url().unwrap_or_default());
@@ -74,11 +92,10 @@ impl Observe for OidcProvider {
             let state = State { issuer: Given::Known(issuer.clone()), for_sts, tags };
             found.push((Provider { arn, issuer }, state));
         }
-        let issuer = cluster.as_ref().map(|cluster| without_scheme(&cluster.issuer));
         found.sort_by_key(|(provider, _)| (issuer.as_ref().is_some_and(|ours| provider.issuer != *ours), provider.arn.clone()));
         let mut found = found.into_iter();
         let Some((output, actual)) = found.next() else { return Ok(Observation::Absent) };
-        Ok(Observation::Present(Found { output, actual, twins: found.map(|(twin, _)| twin).collect() }))
+        Ok(Observation::Present(Found { output, actual, twins: found.map(|(twin, _)| twin).collect(), ails: Vec::new() }))
     }
 
     fn id(&self, provider: &Provider) -> Option<String> {

@@ -43,7 +43,9 @@ impl Observe for PolicyAttachment {
         let ours = self.arn(role);
         let mut pages = call.into_paginator().items().send();
         while let Some(policy) = pages.next().await {
-            if policy.fault()?.policy_arn() == Some(&ours) {
+            // Nothing is attached to a role that has just gone.
+            let Some(policy) = policy.fault_or_absent(&["NoSuchEntity"])? else { return Ok(Observation::Absent) };
+            if policy.policy_arn() == Some(&ours) {
                 return Ok(Observation::Present(Found::one((), State {})));
             }
         }

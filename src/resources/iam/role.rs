@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::oidc_provider::{OidcProvider, Provider};
 use super::{returned, statements};
-use crate::cloud::aws::OrFault;
+use crate::cloud::aws::{OrFault, shown};
 use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fault, Found, Given, Node, Observation, Observe, Resource, UpdateMode};
@@ -114,7 +114,8 @@ impl Observe for Role {
     async fn observe(&self, cx: &Cx, (): &()) -> Result<Observation<Self>, Fault> {
         let name = self.name(cx);
         let answer = cx.world.aws.iam.get_role().role_name(&name).send().await.fault_or_absent(&["NoSuchEntity"])?;
-        let Some(role) = answer.and_then(|answer| answer.role) else { return Ok(Observation::Absent) };
+        let Some(answer) = answer else { return Ok(Observation::Absent) };
+        let role = shown(answer.role, Self::KIND)?;
         let tags = Tags::from(role.tags());
         if !tags.same_owner(&cx.world.tags(&cx.node)) {
             return Ok(Observation::Foreign(format!("there is a role {name}; {}", tags.owner())));

@@ -16,7 +16,7 @@ use super::service::{Service, ServiceOutput};
 use crate::cloud::aws::OrFault as _;
 use crate::cloud::kube::OrFault as _;
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Action, After, Fact, Fault, Found, Node, Observation, Observe};
+use crate::engine::{Action, After, Fact, Fault, Found, Node, Observation, Observe, Remedy};
 
 /// The balancer.
 pub struct Balancer;
@@ -117,8 +117,16 @@ impl Observe for Balancer {
             return changing(format!("{} is not visible yet", service.balancer));
         };
         let state = balancer.state().and_then(|state| state.code());
-        if state != Some(&LoadBalancerStateEnum::Active) {
-            return changing(state.map_or("no state", LoadBalancerStateEnum::as_str).to_owned());
+        let told = state.map_or("no state", LoadBalancerStateEnum::as_str);
+        let reason = balancer.state().and_then(|state| state.reason()).map(|why| format!(": {why}")).unwrap_or_default();
+        match state {
+            // An impaired one has fewer resources than it wants, and leads to its targets all the same.
+            Some(LoadBalancerStateEnum::Active | LoadBalancerStateEnum::ActiveImpaired) => {}
+            Some(LoadBalancerStateEnum::Failed) => {
+                let output = Endpoint { host, open: service.open.clone() };
+                return Ok(Observation::Broken { output, why: format!("{told}{reason}"), remedy: Remedy::User });
+            }
+            _ => return changing(format!("{told}{reason}")),
         }
         let behind = Self::targets(cx, &balancer).await?;
         if let Some(why) = service.open.iter().find_map(|open| waits_for(open.port(), &behind)) {

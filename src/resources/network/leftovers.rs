@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::holders::named;
 use super::s3_endpoint::refused;
 use super::vpc::{Network, Vpc};
-use crate::cloud::aws::OrFault;
+use crate::cloud::aws::{OrFault, shown};
 use crate::cloud::tags::{Tags, filter};
 use crate::cloud::vpc_endpoint::state;
 use crate::cloud::{Cloud, Cx};
@@ -152,8 +152,14 @@ impl<Holds> Leftovers<Holds> {
     async fn cluster_lives(&self, cx: &Cx, vpc: &str) -> Result<bool, Fault> {
         let call = cx.world.aws.eks.describe_cluster().name(&self.cluster);
         let answer = call.send().await.fault_or_absent(&["ResourceNotFoundException"])?;
-        let place = answer.and_then(|answer| answer.cluster).and_then(|cluster| cluster.resources_vpc_config);
+        let Some(answer) = answer else { return Ok(false) };
+        let place = shown(answer.cluster, "cluster")?.resources_vpc_config;
         Ok(place.is_some_and(|place| place.vpc_id() == Some(vpc)))
+    }
+
+    /// Made by the cluster's controllers for it alone: what is `shared` with it is somebody else's.
+    fn owns(&self, tags: &Tags) -> bool {
+        tags.get(&self.key()) == Some("owned")
     }
 
     async fn balancers(&self, cx: &Cx, vpc: &str) -> Result<Vec<Leftover>, Fault> {
@@ -183,7 +189,7 @@ impl<Holds> Leftovers<Holds> {
                 return Err(Fault::try_again("load balancers are being deleted".to_owned()));
             };
             let tagged = answer.tag_descriptions.unwrap_or_default().into_iter();
-            let tagged = tagged.filter(|told| Tags::from(told.tags()).get(&self.key()).is_some());
+            let tagged = tagged.filter(|told| self.owns(&Tags::from(told.tags())));
             ours.extend(tagged.filter_map(|told| told.resource_arn));
         }
         Ok(ours)
@@ -196,7 +202,7 @@ impl<Holds> Leftovers<Holds> {
         let of_cni = |tags: &Tags| tags.get("cluster.k8s.amazonaws.com/name") == Some(&self.cluster);
         let ours = all.filter(|interface| {
             let tags = Tags::from(interface.tag_set());
-            interface.status() == Some(&NetworkInterfaceStatus::Available) && (of_cni(&tags) || tags.get(&self.key()).is_some())
+            interface.status() == Some(&NetworkInterfaceStatus::Available) && (of_cni(&tags) || self.owns(&tags))
         });
         let leftover = |interface: aws_sdk_ec2::types::NetworkInterface| {
             let named = named(&interface);
@@ -209,7 +215,7 @@ impl<Holds> Leftovers<Holds> {
         let all = cx.world.aws.ec2.describe_security_groups().filters(filter("vpc-id", vpc)).into_paginator().items();
         let ours = |group: &aws_sdk_ec2::types::SecurityGroup| {
             let of_guard_duty = group.group_name().is_some_and(|name| name.starts_with(GUARD_DUTYS_GROUP));
-            of_guard_duty || Tags::from(group.tags()).get(&self.key()).is_some()
+            of_guard_duty || self.owns(&Tags::from(group.tags()))
         };
         let all = all.send().try_collect().await.fault()?.into_iter().filter(ours);
         let leftover = |group: aws_sdk_ec2::types::SecurityGroup| Leftover::Group {

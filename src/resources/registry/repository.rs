@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cloud::aws::OrFault;
+use crate::cloud::aws::{OrFault, shown};
 use crate::cloud::tags::{Tagged, Tags, set, steps};
 use crate::cloud::{Cloud, Cx};
 use crate::engine::{Change, Fact, Fault, Found, Observation, Observe, Resource, UpdateMode};
@@ -94,8 +94,8 @@ impl Resource for Repository {
 async fn look(cx: &Cx, name: &str) -> Result<Observation<Repository>, Fault> {
     let ecr = &cx.world.aws.ecr;
     let answer = ecr.describe_repositories().repository_names(name).send().await.fault_or_absent(&ABSENT)?;
-    let found = answer.and_then(|answer| answer.repositories?.into_iter().next());
-    let Some(repository) = found else { return Ok(Observation::Absent) };
+    let Some(answer) = answer else { return Ok(Observation::Absent) };
+    let repository = shown(answer.repositories.unwrap_or_default().into_iter().next(), "repository")?;
     let arn = repository.repository_arn.unwrap_or_default();
     let tags = ecr.list_tags_for_resource().resource_arn(&arn).send().await.fault_or_absent(&ABSENT)?;
     let Some(tags) = tags else { return Ok(Observation::Absent) };

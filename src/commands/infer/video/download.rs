@@ -214,7 +214,9 @@ mod tests {
     async fn an_object_that_changed_or_does_not_fit_is_not_taken() {
         let place = tempfile::tempdir().unwrap();
         let scratch = Scratch::open(place.path()).unwrap();
-        let (s3, _) = service(&["HTTP/1.1 412 Precondition Failed\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"]).await;
+        const CHANGED: &str =
+            "HTTP/1.1 412 Precondition Failed\r\nx-amz-request-id: R\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let (s3, _) = service(&[CHANGED]).await;
         let why = fetch(&s3, &scratch, &OBJECT, |_, _| {}).await.unwrap_err();
         assert!(why.message.contains("changed after it was listed"), "{}", why.message);
         const LARGE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 9000000000000000\r\netag: \"one\"\r\nconnection: close\r\n\r\n";
