@@ -4,7 +4,7 @@
 use std::collections::hash_map::RandomState;
 use std::future::Future;
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -14,6 +14,7 @@ use super::diff::Change;
 use super::event::{Action, Event, Events, Fact};
 use super::fault::Fault;
 use super::inputs::Inputs;
+use super::walk::Timing;
 
 /// Something of the outside world that can be looked at.
 ///
@@ -277,6 +278,10 @@ pub struct Cx<W> {
     pub cancel: CancellationToken,
     pub(super) events: Events,
     pub(super) token: Arc<str>,
+    /// Between two searches for a cause.
+    pub(super) cause_every: Duration,
+    /// What the last one found, and when.
+    pub(super) cause: Mutex<Option<(tokio::time::Instant, Option<String>)>>,
 }
 
 impl<W> Cx<W> {
@@ -284,7 +289,26 @@ impl<W> Cx<W> {
     #[must_use]
     pub fn new(world: Arc<W>, node: &str) -> Self {
         let (cancel, events) = (CancellationToken::new(), Events::nowhere());
-        Self { world, node: node.into(), cancel, events, token: token() }
+        let cause_every = Timing::default().cause;
+        Self { world, node: node.into(), cancel, events, token: token(), cause_every, cause: Mutex::new(None) }
+    }
+
+    /// Why something is still changing, where that takes many calls to find out: `search` is awaited now and then
+    /// ([`Timing::cause`]), and what it found last is told in between.
+    pub async fn cause(&self, search: impl Future<Output = Option<String>>) -> Option<String> {
+        let last = || self.cause.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = last().clone().filter(|(at, _)| at.elapsed() < self.cause_every);
+        if let Some((_, found)) = fresh {
+            return found;
+        }
+        let found = search.await;
+        *last() = Some((tokio::time::Instant::now(), found.clone()));
+        found
+    }
+
+    /// What was found is of something that is over.
+    pub(super) fn forget_cause(&mut self) {
+        *self.cause.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// A client token: fresh for each decision to create, the same across the retries of one.

@@ -4,15 +4,19 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::config::Config;
-use tritondeploy::engine::Outcome;
+use tritondeploy::engine::{Outcome, Walk};
 
 use crate::{down, up, walk};
 use tritondeploy_support::local_aws::LocalAws;
 
 /// Starts `up`, and waits until its `nth` mutating call (of this action, if one is named) is held, before it is applied or before
 /// it is answered.
-pub(crate) async fn held(local: &LocalAws, cloud: &Arc<Cloud>, nth: usize, when: &str, action: &str) -> JoinHandle<Outcome> {
-    let walk = walk(cloud).await;
+async fn held(local: &LocalAws, cloud: &Arc<Cloud>, nth: usize, when: &str, action: &str) -> JoinHandle<Outcome> {
+    held_in(local, walk(cloud).await, nth, when, action).await
+}
+
+/// The same of this walk.
+pub(crate) async fn held_in(local: &LocalAws, walk: Walk<Cloud>, nth: usize, when: &str, action: &str) -> JoinHandle<Outcome> {
     local.ask("POST", &format!("hold?nth={nth}&when={when}&who=&action={action}"));
     let going = tokio::spawn(async move { walk.up().await });
     let begun = Instant::now();

@@ -14,6 +14,7 @@ mod faults;
 mod foreign;
 mod lease;
 mod life;
+mod missing_nodes;
 mod nodes;
 mod odd_answers;
 mod operator;

@@ -1,11 +1,7 @@
 //! Nodes without GPUs are a deployment like any other.
 
-use std::sync::Arc;
-
-use tritondeploy::cloud::Cloud;
 use tritondeploy::config::Config;
 
-use crate::crash::held;
 use crate::operator::Operator;
 use crate::{down, up, walk};
 use tritondeploy_support::faults::Mode;
@@ -82,24 +78,6 @@ async fn a_quota_without_room_for_the_nodes_is_told_before_anything_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_that_ec2_does_not_give_fail_once_with_the_reason_and_the_next_run_tries_again() {
-    let local = LocalAws::pretending(600);
-    let cloud = local.cloud(Config::default()).await;
-    let before = local.dump();
-    local.mode(Mode::Quota { code: "L-DB2E81BA", vcpus: 3 });
-    let failed = walk(&cloud).await.up().await;
-    let [failure] = &failed.failures[..] else { panic!("{:?}", failed.failures) };
-    assert!(&*failure.node == "node-group" && failure.why.contains("VcpuLimitExceeded"), "{failure:?}");
-    let calls = local.ask("GET", "calls")["calls"].clone();
-    let made = calls.as_array().unwrap().iter().filter(|call| call["action"] == "eks:CreateNodegroup").count();
-    assert_eq!(made, 1, "it would not be given a minute later");
-    local.mode(Mode::Quota { code: "L-DB2E81BA", vcpus: 4 });
-    up(&cloud).await;
-    down(&cloud).await;
-    assert_eq!(local.dump(), before);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_the_customers_own_for_new_disks_is_told_before_nodes_are_made() {
     let local = LocalAws::pretending(600);
     let cloud = local.cloud(Config::default()).await;
@@ -109,69 +87,4 @@ async fn a_key_of_the_customers_own_for_new_disks_is_told_before_nodes_are_made(
     cloud.aws.ec2.modify_ebs_default_kms_key_id().kms_key_id(key).send().await.unwrap();
     let told = operator.says(&["up"]);
     assert!(told.contains(key) && told.contains("AWSServiceRoleForAutoScaling"), "{told}");
-}
-
-/// Lets `up` go until the node group is asked for, takes something away that its nodes need, and gives the failure's words.
-async fn without<F: Future<Output = ()>>(local: &LocalAws, cloud: &Arc<Cloud>, taken: impl FnOnce() -> F) -> String {
-    let going = held(local, cloud, 1, "before", "eks:CreateNodegroup").await;
-    taken().await;
-    local.ask("POST", "release");
-    let ended = going.await.unwrap();
-    let [failure] = &ended.failures[..] else { panic!("{ended:?}") };
-    assert_eq!(&*failure.node, "node-group");
-    failure.why.clone()
-}
-
-/// The causes that can be told.
-const CAUSES: [&str; 4] = ["has no route to the internet", "lacks the policy", "has no access entry", "has no add-on"];
-
-fn names_only(told: &str, cause: Option<&str>) {
-    let named: Vec<_> = CAUSES.into_iter().filter(|cause| told.contains(cause)).collect();
-    assert_eq!(named, cause.into_iter().collect::<Vec<_>>(), "{told}");
-    assert!(told.contains("NodeCreationFailure"), "{told}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_keeps_nodes_from_joining_is_told_and_nothing_else() {
-    let local = LocalAws::pretending(600);
-    let cloud = local.cloud(Config::default()).await;
-    let (aws, name) = (&cloud.aws, cloud.config.name.as_str());
-    cloud.aws.ec2.describe_vpcs().send().await.unwrap();
-    let before = local.dump();
-
-    let told = without(&local, &cloud, || async {
-        let cluster = aws.eks.describe_cluster().name(name).send().await.unwrap().cluster.unwrap();
-        for subnet in cluster.resources_vpc_config.unwrap().subnet_ids() {
-            let of_subnet = tritondeploy::cloud::tags::filter("association.subnet-id", subnet);
-            let tables = aws.ec2.describe_route_tables().filters(of_subnet).send().await.unwrap().route_tables.unwrap();
-            let table = tables[0].route_table_id().unwrap();
-            // Two subnets have one.
-            let _gone = aws.ec2.delete_route().route_table_id(table).destination_cidr_block("0.0.0.0/0").send().await;
-        }
-    });
-    names_only(&told.await, Some("has no route to the internet"));
-    down(&cloud).await;
-    assert_eq!(local.dump(), before);
-
-    let role = format!("{name}-us-east-1-node");
-    let told = without(&local, &cloud, || async {
-        let policy = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy";
-        aws.iam.detach_role_policy().role_name(&role).policy_arn(policy).send().await.unwrap();
-    });
-    let told = told.await;
-    names_only(&told, Some("lacks the policy"));
-    assert!(told.contains(&format!("{role}, lacks the policy AmazonEKSWorkerNodePolicy, and so no node joins (")), "{told}");
-    down(&cloud).await;
-
-    let told = without(&local, &cloud, || async {
-        aws.eks.delete_addon().cluster_name(name).addon_name("vpc-cni").send().await.unwrap();
-    });
-    names_only(&told.await, Some("has no add-on"));
-    down(&cloud).await;
-
-    local.mode(Mode::NodeCreationFailure { seconds: 1380 });
-    names_only(&without(&local, &cloud, || async {}).await, None);
-    local.end_modes();
-    down(&cloud).await;
-    assert_eq!(local.dump(), before);
 }

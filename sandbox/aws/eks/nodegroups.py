@@ -25,6 +25,9 @@ UPDATING = 30
 GIVES_UP = 1200
 # EKS tells of instances that EC2 refuses after 12 min (klotho#311).
 NO_LAUNCH = 720
+NO_ACCESS = (
+    "Amazon EKS or one or more of your managed nodes is failing to authenticate or authorize with your Kubernetes cluster API server."
+)
 # Real nodes start in real time: at high speeds EKS would give up before a kubelet has had its chance.
 PATIENCE = 180.0
 LOOK = 0.3
@@ -140,7 +143,12 @@ def _obstacles(sandbox: Sandbox, cluster: Cluster, group: Nodegroup) -> list[Iss
 
 @handles("eks", "DescribeNodegroup")
 def describe_nodegroup(sandbox: Sandbox, call: Call) -> dict[str, Any]:
-    return {"nodegroup": shown(*_find(call))}
+    cluster, group = _find(call)
+    found = shown(cluster, group)
+    if _is_degraded(sandbox, group):
+        instances = [node.instance_id for node in group.nodes]
+        found |= {"status": "DEGRADED", "health": {"issues": [Issue("AccessDenied", NO_ACCESS, instances).shown()]}}
+    return {"nodegroup": found}
 
 
 @handles("eks", "ListNodegroups")
@@ -153,7 +161,7 @@ def list_nodegroups(sandbox: Sandbox, call: Call) -> dict[str, Any]:
 @handles("eks", "UpdateNodegroupConfig")
 def update_nodegroup_config(sandbox: Sandbox, call: Call) -> dict[str, Any]:
     cluster, group = _find(call)
-    _check_idle(cluster, group)
+    _check_idle(sandbox, cluster, group)
     spec, params = nodegroup_request.change(call, group)
     group.status = "UPDATING"
 
@@ -174,7 +182,7 @@ def update_nodegroup_config(sandbox: Sandbox, call: Call) -> dict[str, Any]:
 def update_nodegroup_version(sandbox: Sandbox, call: Call) -> dict[str, Any]:
     """A new launch template version: every node is replaced, one after the other."""
     cluster, group = _find(call)
-    _check_idle(cluster, group)
+    _check_idle(sandbox, cluster, group)
     template = nodegroup_request.launch_template(call, call.params.get("launchTemplate") or group.template)
     if template == group.template and not call.params.get("force"):
         raise AwsError("InvalidParameterException", "No changes needed for the version config provided")
@@ -240,8 +248,12 @@ def _find(call: Call) -> tuple[Cluster, Nodegroup]:
     return state.cluster(call.region, name), state.nodegroup(call.region, name, call.params["nodegroupName"])
 
 
-def _check_idle(cluster: Cluster, group: Nodegroup) -> None:
-    if group.status != "ACTIVE":
+def _is_degraded(sandbox: Sandbox, group: Nodegroup) -> bool:
+    return group.status == "ACTIVE" and modes.degraded(sandbox)
+
+
+def _check_idle(sandbox: Sandbox, cluster: Cluster, group: Nodegroup) -> None:
+    if group.status != "ACTIVE" or _is_degraded(sandbox, group):
         message = "Nodegroup cannot be updated as it is currently not in Active State"
         raise AwsError("ResourceInUseException", message, clusterName=cluster.name, nodegroupName=group.name)
 

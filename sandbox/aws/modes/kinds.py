@@ -90,6 +90,13 @@ class NodeCreationFailure(_Lasting):
 
 
 @dataclass
+class Degraded(Mode):
+    """Node groups that are active are unhealthy: their nodes cannot talk to the cluster any more."""
+
+    NAME = "degraded"
+
+
+@dataclass
 class SlowAccessEntry(_Lasting):
     """An access entry is there at once and admits nobody for `seconds`."""
 
@@ -195,6 +202,7 @@ KINDS: dict[str, type[Mode]] = {
         Quota,
         Capacity,
         NodeCreationFailure,
+        Degraded,
         SlowAccessEntry,
         CachedServiceAccount,
         LingeringEndpoint,

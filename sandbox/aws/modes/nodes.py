@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import backends
 from ..sandbox import Sandbox
-from .kinds import Capacity, DeletionFails, NodeCreationFailure
+from .kinds import Capacity, Degraded, DeletionFails, NodeCreationFailure
 
 
 def no_capacity(sandbox: Sandbox, region: str, subnets: list[str], instance_type: str) -> str | None:
@@ -41,6 +41,10 @@ def gives_up(sandbox: Sandbox, usual: float) -> float:
     """After so many AWS seconds EKS says that nodes have not joined."""
     mode = sandbox.modes.one(NodeCreationFailure)
     return mode.seconds if mode else usual
+
+
+def degraded(sandbox: Sandbox) -> bool:
+    return sandbox.modes.one(Degraded) is not None
 
 
 def deletion_fails(sandbox: Sandbox, kind: str) -> bool:

@@ -143,6 +143,18 @@ class Clusters(Account):
         self.assertTrue(all(name.startswith("i-") for name in issue["resourceIds"]) and len(issue["resourceIds"]) == 2)
         self.delete_nodes()
 
+    def test_a_degraded_group_says_why_and_is_not_updated(self) -> None:
+        self.nodes(*self.network.private)
+        self.mode("degraded")
+        shown = self.eks.describe_nodegroup(clusterName="c", nodegroupName="n")["nodegroup"]
+        [issue] = shown["health"]["issues"]
+        self.assertEqual((shown["status"], issue["code"], len(issue["resourceIds"])), ("DEGRADED", "AccessDenied", 2))
+        update = {"clusterName": "c", "nodegroupName": "n", "labels": {"addOrUpdateLabels": {"a": "b"}}}
+        self.refused("ResourceInUseException", self.eks.update_nodegroup_config, **update)
+        self.control("DELETE", "modes")
+        self.assertEqual(self.eks.describe_nodegroup(clusterName="c", nodegroupName="n")["nodegroup"]["status"], "ACTIVE")
+        self.delete_nodes()
+
     def test_a_deletion_fails_and_then_does_not(self) -> None:
         self.mode("deletion-fails", kind="node-group")
         self.mode("deletion-fails", kind="cluster")

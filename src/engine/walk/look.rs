@@ -122,16 +122,17 @@ async fn parents(looked: &[watch::Sender<Option<Lookup>>], within: &[NodeId]) ->
 /// One node: tried again for a short while where it does not answer.
 async fn tell<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>, known: &Known, settle: bool, aim: Aim) -> Lookup {
     let cx = probe::cx(walk, node);
-    let patience = node.patience(Action::Create).max(node.patience(Action::Delete));
+    let patience = |action| walk.timing.patience(node, action);
+    let longest = patience(Action::Create).max(patience(Action::Delete));
     // What ends with its parent may have lost it already: nobody waits long for it.
     let silence = match aim {
-        Aim::Down if !node.ends_with_parent() => node.patience(Action::Delete),
+        Aim::Down if !node.ends_with_parent() => patience(Action::Delete),
         Aim::Once | Aim::Up | Aim::Down => walk.timing.survey,
     };
     let (begun, mut failing, mut said) = (Instant::now(), None, String::new());
     loop {
         match probe::look(walk.timing.look, node, &cx, known).await {
-            Some(Ok(AnyObservation::Changing { why, found: None })) if settle && begun.elapsed() < patience => {
+            Some(Ok(AnyObservation::Changing { why, found: None })) if settle && begun.elapsed() < longest => {
                 failing = None;
                 if why != said {
                     let (node, kind, why) = (node.name().clone(), node.kind(), why.clone());

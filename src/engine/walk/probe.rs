@@ -10,7 +10,8 @@ use crate::{Cx, Fault, Known, format_duration};
 
 /// What calls of this node get.
 pub(super) fn cx<W: Send + Sync + 'static>(walk: &Walk<W>, node: &dyn AnyNode<W>) -> Cx<W> {
-    Cx { cancel: walk.cancel.clone(), events: walk.events.clone(), ..Cx::new(walk.world.clone(), node.name()) }
+    let (cancel, events) = (walk.cancel.clone(), walk.events.clone());
+    Cx { cancel, events, cause_every: walk.timing.cause, ..Cx::new(walk.world.clone(), node.name()) }
 }
 
 /// One look, never longer than `limit`. None: a parent is not known.

@@ -92,6 +92,10 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         &self.run.walk.timing
     }
 
+    fn patience(&self) -> Duration {
+        self.timing().patience(self.node, self.action)
+    }
+
     /// Begins to do something: patience starts anew, and its calls get a token of their own.
     pub(super) fn start(&mut self, action: Action) {
         self.action = action;
@@ -101,6 +105,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         self.accepted = 0;
         self.last_fault = None;
         self.cx.token = token();
+        self.cx.forget_cause();
         let node = self.called_as.clone();
         self.run.walk.events.send(Event::Started { node, kind: self.node.kind(), action });
     }
@@ -155,7 +160,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
         if !self.run.may_act() {
             return Err(Stop::Interrupted);
         }
-        let limit = self.node.patience(self.action).max(self.timing().call_at_least);
+        let limit = self.patience().max(self.timing().call_at_least);
         let begun = Instant::now();
         let (kind, call) = match act {
             Act::Create => (Call::Create, self.node.create(&self.cx, &self.known)),
@@ -202,7 +207,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     pub(super) async fn retry_or_fail(&mut self, fault: Fault, quietly: bool) -> Result<(), Stop> {
         let (tries, since) = self.failing.unwrap_or((0, Instant::now()));
         let limit = match fault.kind {
-            FaultKind::TryAgain | FaultKind::Unsure => self.node.patience(self.action),
+            FaultKind::TryAgain | FaultKind::Unsure => self.patience(),
             FaultKind::Denied => self.permission(),
             FaultKind::Fatal => Duration::ZERO,
         };
@@ -234,7 +239,7 @@ impl<'a, W: Send + Sync + 'static> NodeTask<'a, W> {
     /// Waits until the next look is due; patience may end instead.
     pub(super) async fn wait(&mut self, why: &str) -> Result<(), Stop> {
         self.failing = None;
-        let (so_far, patience) = (self.since.elapsed(), self.node.patience(self.action));
+        let (so_far, patience) = (self.since.elapsed(), self.patience());
         if so_far >= patience {
             let mut reason = Reason::from(format!("{why}; gave up after {}", format_duration(so_far)));
             if let Some(last) = &self.last_fault {

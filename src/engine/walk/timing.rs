@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use crate::Action;
+use crate::erased::AnyNode;
+
 /// How long a walk waits for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
+    /// So many times as fast as AWS is what is waited for: of each node's patience a walk has that part.
+    pub speed: u32,
     /// A look that takes longer has no answer.
     pub look: Duration,
     /// A mutating call may take as long as its resource's patience, and never less than this: long
@@ -12,6 +17,8 @@ pub struct Timing {
     pub call_at_least: Duration,
     /// Evidence is nice to have.
     pub evidence: Duration,
+    /// Between two searches for the cause of what is still changing, where one takes many calls.
+    pub cause: Duration,
     /// How long a service may hide something that a call without an answer has made.
     pub hidden: Duration,
     /// How long the same difference is looked at after an update before the update fails, and how
@@ -33,9 +40,11 @@ impl Default for Timing {
     /// As AWS and Kubernetes need it.
     fn default() -> Self {
         Self {
+            speed: 1,
             look: Duration::from_secs(60),
             call_at_least: Duration::from_secs(600),
             evidence: Duration::from_secs(20),
+            cause: Duration::from_secs(60),
             hidden: Duration::from_secs(30),
             settle: Duration::from_secs(15),
             asked: 3,
@@ -48,6 +57,11 @@ impl Default for Timing {
 }
 
 impl Timing {
+    /// How long this walk waits for a node.
+    pub(super) fn patience<W>(&self, node: &dyn AnyNode<W>, action: Action) -> Duration {
+        node.patience(action) / self.speed
+    }
+
     /// The next look: 5 % of the time since the act, so that quick things are seen quickly and slow
     /// things are not asked for all the time.
     pub(super) fn next_look(&self, since_act: Duration) -> Duration {

@@ -201,7 +201,7 @@ impl<W: Send + Sync + 'static> Apply<'_, W> {
             return task.wait("created, but not visible yet").await;
         }
         if let Some(asked) = self.asked_for {
-            let hides = task.timing().hidden.min(task.node.patience(Action::Create));
+            let hides = task.timing().hidden.min(task.timing().patience(task.node, Action::Create));
             if asked.elapsed() < hides {
                 let times = if self.lost == 1 { "once".to_owned() } else { format!("{} times", self.lost) };
                 let last = task.last_fault.as_ref().map(|fault| format!(" (last: {})", fault.cause())).unwrap_or_default();

@@ -6,7 +6,7 @@ use aws_sdk_eks::types::{Nodegroup, NodegroupIssueCode, NodegroupStatus};
 use futures::future::join_all;
 use jiff::Timestamp;
 
-use super::{ABSENT, NodeGroup};
+use super::{ABSENT, NodeGroup, launching};
 use crate::cloud::Cx;
 use crate::cloud::aws::{Aws, OrFault};
 use crate::cloud::tags::filter;
@@ -18,20 +18,29 @@ const FAILED: NodegroupIssueCode = NodegroupIssueCode::NodeCreationFailure;
 /// Before that nothing is asked: most nodes have joined in two minutes, and need no questions.
 const YOUNG: i64 = 20;
 
-/// Whether its nodes have had the time to join, or EKS says that they do not.
+/// Its nodes have had the time to join.
 fn is_late(group: &Nodegroup) -> bool {
-    let young = group.created_at().is_some_and(|made| Timestamp::now().as_second() - made.secs() < YOUNG);
-    match group.status() {
-        Some(NodegroupStatus::Creating) => !young,
-        _ => group.health().is_some_and(|health| health.issues().iter().any(|issue| issue.code() == Some(&FAILED))),
-    }
+    !group.created_at().is_some_and(|made| Timestamp::now().as_second() - made.secs() < YOUNG)
+}
+
+/// EKS says that its nodes do not join. Of instances that EC2 has not given it says that as well.
+fn has_failed(group: &Nodegroup) -> bool {
+    let issues = group.health().map(|health| health.issues()).unwrap_or_default();
+    issues.iter().any(|issue| issue.code() == Some(&FAILED)) && !launching::is_refused(group)
 }
 
 /// What is missing, in a user's words; None where nothing is, or where it cannot be read.
 pub(super) async fn obstacle(cx: &Cx, cluster: &str, group: &Nodegroup) -> Option<String> {
-    if !is_late(group) {
-        return None;
+    let failed = has_failed(group);
+    match group.status()? {
+        NodegroupStatus::CreateFailed if failed => missing(cx, cluster, group).await,
+        NodegroupStatus::Creating if is_late(group) => cx.cause(missing(cx, cluster, group)).await,
+        NodegroupStatus::Degraded | NodegroupStatus::Updating if failed => cx.cause(missing(cx, cluster, group)).await,
+        _ => None,
     }
+}
+
+async fn missing(cx: &Cx, cluster: &str, group: &Nodegroup) -> Option<String> {
     let aws = &cx.world.aws;
     let (routes, role, add_ons) = tokio::join!(
         join_all(group.subnets().iter().map(|subnet| route(aws, subnet))),

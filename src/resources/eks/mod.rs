@@ -6,6 +6,7 @@ mod addon;
 mod cluster;
 mod joining;
 mod launch_template;
+mod launching;
 mod node_group;
 mod node_tags;
 

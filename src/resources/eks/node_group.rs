@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::ClusterOutput;
 use super::cluster::Cluster;
 use super::launch_template::{LaunchTemplate, Template};
-use super::{ABSENT, is_within, issues, joining, sorted};
+use super::{ABSENT, is_within, issues, joining, launching, sorted};
 use crate::cloud::aws::{OrFault, shown};
 use crate::cloud::disk_key;
 use crate::cloud::machine::Machine;
@@ -201,21 +201,17 @@ impl Observe for NodeGroup {
         };
         let told = issues!(group.health()).join("; ");
         let obstacle = joining::obstacle(cx, &cluster.name, &group).await;
+        let cause = obstacle.map(|obstacle| format!("{obstacle}, and so no node joins")).or_else(|| launching::lack(&group));
         let why = |status: &NodegroupStatus| {
-            let cause = obstacle.as_ref().map(|obstacle| format!("{obstacle}, and so no node joins ({status}"));
-            match (cause, told.is_empty()) {
-                (Some(cause), true) => format!("{cause})"),
-                (Some(cause), false) => format!("{cause}: {told})"),
-                (None, true) => status.to_string(),
-                (None, false) => format!("{status}: {told}"),
-            }
+            let told = if told.is_empty() { status.to_string() } else { format!("{status}: {told}") };
+            cause.as_ref().map_or(told.clone(), |cause| format!("{cause} ({told})"))
         };
         Ok(match group.status() {
             Some(NodegroupStatus::Active) => Observation::Present(Found::one(output, actual)),
             // A group without nodes stays DEGRADED until it is scaled out again, and is as it should be.
             Some(NodegroupStatus::Degraded) if actual.scaling[1] == 0 => Observation::Present(Found::one(output, actual)),
             Some(status @ (NodegroupStatus::CreateFailed | NodegroupStatus::DeleteFailed)) => {
-                let remedy = if is_for_lack(&told) { Remedy::RecreateLater } else { Remedy::Recreate };
+                let remedy = if launching::is_refused(&group) { Remedy::RecreateLater } else { Remedy::Recreate };
                 Observation::Broken { output, why: why(status), remedy }
             }
             Some(status @ NodegroupStatus::Degraded) => Observation::Broken { output, why: why(status), remedy: Remedy::Wait },
@@ -323,11 +319,4 @@ impl Resource for NodeGroup {
 /// An instance ended as it started, which is all that EC2 tells where it may not use the key of its disk.
 fn is_for_a_key(issue: &str) -> bool {
     issue.contains("Client.InternalError") || issue.contains("KMS")
-}
-
-/// EC2 gave no instances, for want of quota or of capacity, or since the type is not offered there: it would not a minute later.
-fn is_for_lack(issues: &str) -> bool {
-    ["AsgInstanceLaunchFailures", "InstanceLimitExceeded", "Ec2InstanceTypeDoesNotExist", "InsufficientFreeAddresses"]
-        .iter()
-        .any(|code| issues.contains(code))
 }

@@ -116,6 +116,7 @@ pub enum Mode<'a> {
     Quota { code: &'a str, vcpus: u32 },
     Capacity { zone: &'a str },
     NodeCreationFailure { seconds: u32 },
+    Degraded,
     SlowAccessEntry { seconds: u32 },
     CachedServiceAccount,
     LingeringEndpoint { seconds: u32 },
@@ -133,6 +134,7 @@ impl Mode<'_> {
             Self::Quota { code, vcpus } => json!({"mode": "quota", "code": code, "vcpus": vcpus}),
             Self::Capacity { zone } => json!({"mode": "capacity", "zone": zone}),
             Self::NodeCreationFailure { seconds } => json!({"mode": "node-creation-failure", "seconds": seconds}),
+            Self::Degraded => json!({"mode": "degraded"}),
             Self::SlowAccessEntry { seconds } => json!({"mode": "slow-access-entry", "seconds": seconds}),
             Self::CachedServiceAccount => json!({"mode": "cached-service-account"}),
             Self::LingeringEndpoint { seconds } => json!({"mode": "lingering-endpoint", "seconds": seconds}),
@@ -173,6 +175,11 @@ impl LocalAws {
 
 #[cfg(feature = "sandbox")]
 impl Sandbox {
+    /// From now on, until the faults are ended.
+    pub fn fault(&self, fault: &Fault) {
+        self.send("POST", "faults", &["--json", &fault.0.to_string()]);
+    }
+
     /// From now on, until the modes are ended.
     pub fn mode(&self, mode: Mode<'_>) {
         self.send("POST", "modes", &["--json", &mode.body().to_string()]);

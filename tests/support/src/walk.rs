@@ -13,6 +13,7 @@ pub fn aloud(cloud: &Arc<Cloud>, graph: Graph<Cloud>, said: impl Fn(String) + Se
             let line = match event {
                 Event::Waiting { node, why, .. } => format!("{node}: {why}"),
                 Event::Retrying { node, why, .. } => format!("{node}: again after: {why}"),
+                Event::Said { node, line } => format!("{node}: {line}"),
                 Event::Failed(failure) => format!("FAILED: {failure:?}"),
                 _ => continue,
             };

@@ -8,6 +8,7 @@
 
 mod beside;
 mod broken;
+mod cause;
 mod cloud;
 mod creation;
 mod defaults;
