@@ -4,6 +4,7 @@
 //! each service's "Common errors".
 
 mod call;
+mod clock;
 mod codes;
 
 use std::error::Error;
@@ -118,7 +119,8 @@ where
             if code.is_empty() && !error.raw_response().is_some_and(is_services) {
                 return of_others(status).from_origin(origin);
             }
-            let fault = sorted(code, status, &told(code, status, message));
+            let told = told(code, status, message);
+            let fault = clock::wrong_by_date(code, &told, error.raw_response()).unwrap_or_else(|| sorted(code, status, &told));
             with_step(fault, &origin, message).from_origin(origin)
         }
         SdkError::DispatchFailure(_) if never_connected(error) => {
@@ -198,15 +200,14 @@ pub(super) fn no_such_region(fault: &Fault) -> bool {
 const NO_REGION: &str = "scoped to a valid region";
 
 fn sorted(code: &str, status: u16, told: &str) -> Fault {
+    if let Some(fault) = clock::wrong_by_words(code, told) {
+        return fault;
+    }
     match code {
-        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
             Fault::denied(told).about("the AWS credentials have expired")
         }
-        // EC2, of credentials and of a date that is over 15 min off.
-        "RequestExpired" => Fault::denied(told).about("the AWS credentials have expired, or this machine's clock is wrong"),
         "OptInRequired" => Fault::denied(told).about("the service or the region is not activated for this AWS account"),
-        "RequestTimeTooSkewed" => wrong_clock(told),
-        _ if told.contains(LATE) || told.contains(EARLY) => wrong_clock(told),
         "AuthFailure" | "InvalidSignatureException" | "SignatureDoesNotMatch" if told.contains(NO_REGION) => {
             Fault::denied(told).about("AWS does not accept the region")
         }
@@ -241,33 +242,6 @@ fn sorted(code: &str, status: u16, told: &str) -> Fault {
         _ if status >= 500 => Fault::unsure(told),
         _ => Fault::fatal(told),
     }
-}
-
-/// What a signature of another time is answered with, whatever the code (`SignatureDoesNotMatch`, `InvalidSignatureException`):
-/// "Signature expired: 20260101T000000Z is now earlier than 20260101T000200Z (20260101T000700Z - 5 min.)", and "Signature not
-/// yet current: 20260101T000700Z is still later than 20260101T000500Z (20260101T000000Z + 5 min.)".
-const LATE: &str = "Signature expired: ";
-const EARLY: &str = "Signature not yet current: ";
-
-fn wrong_clock(told: &str) -> Fault {
-    let fault = Fault::denied(told).with_next("set this machine's clock right (`timedatectl`, or its NTP service)");
-    match skew(told) {
-        Some((minutes, side)) => fault.about(format_args!("this machine's clock is {minutes} min {side}")),
-        None => fault.about("this machine's clock is wrong"),
-    }
-}
-
-/// How far this machine's clock is from AWS's: whole minutes, at least one.
-fn skew(told: &str) -> Option<(i64, &'static str)> {
-    let (side, rest) = match (told.split_once(LATE), told.split_once(EARLY)) {
-        (Some((_, rest)), _) => ("behind", rest),
-        (_, Some((_, rest))) => ("ahead", rest),
-        _ => return None,
-    };
-    let time = |text: &str| jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text.get(..16)?).ok();
-    let (signed, answered) = (time(rest)?, time(rest.split_once('(')?.1)?);
-    let seconds = (answered - signed).total(jiff::Unit::Second).ok()?.abs();
-    Some((((seconds / 60.0).round() as i64).max(1), side))
 }
 
 /// The connection was refused or never came about, so that nothing can have been applied.
@@ -330,8 +304,6 @@ mod tests {
             assert_eq!(sorted("InvalidParameterException", 400, eks).kind, FaultKind::TryAgain, "{eks}");
         }
         assert!(sorted("OptInRequired", 403, "OptInRequired").message.contains("not activated"));
-        let late = sorted("RequestExpired", 400, "RequestExpired");
-        assert!(late.message.contains("expired, or this machine's clock"), "{late}");
         for (code, message) in [
             ("InvalidParameterValue", "Network interface 'eni-0a1b' is currently in use."),
             ("InvalidParameterValue", "route table rtb-1 and network gateway igw-1 belong to different networks"),
@@ -341,35 +313,6 @@ mod tests {
         }
         assert_eq!(sorted("InvalidParameterValue", 400, "Value (x) for parameter y is invalid").kind, FaultKind::Fatal);
         assert_eq!(sorted("MalformedPolicyDocument", 400, "Syntax errors in policy.").kind, FaultKind::Fatal);
-    }
-
-    #[test]
-    fn a_clock_that_is_wrong_is_told_with_how_far_and_which_way() {
-        for (code, message, about) in [
-            (
-                "SignatureDoesNotMatch",
-                "Signature expired: 20260101T000000Z is now earlier than 20260101T000200Z (20260101T000700Z - 5 min.)",
-                "this machine's clock is 7 min behind: ",
-            ),
-            (
-                "InvalidSignatureException",
-                "Signature not yet current: 20260101T001000Z is still later than 20260101T000500Z (20260101T000000Z + 5 min.)",
-                "this machine's clock is 10 min ahead: ",
-            ),
-            ("InvalidSignatureException", "Signature expired: soon", "this machine's clock is wrong: "),
-            (
-                "RequestTimeTooSkewed",
-                "The difference between the request time and the current time is too large.",
-                "this machine's clock is wrong: ",
-            ),
-        ] {
-            let fault = sorted(code, 403, &told(code, 403, message));
-            assert_eq!(fault.kind, FaultKind::Denied);
-            assert!(fault.message.starts_with(about) && fault.message.contains(message), "{fault}");
-            assert!(fault.next.as_ref().unwrap().contains("clock"), "{fault:?}");
-        }
-        let key = "The request signature we calculated does not match the signature you provided.";
-        assert!(sorted("SignatureDoesNotMatch", 403, key).message.contains("credentials"));
     }
 
     #[test]

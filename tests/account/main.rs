@@ -18,6 +18,7 @@ mod missing_nodes;
 mod nodes;
 mod odd_answers;
 mod operator;
+mod refusals;
 mod releases;
 mod screens;
 mod tags;

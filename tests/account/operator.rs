@@ -16,7 +16,7 @@ pub(crate) struct Operator {
     folder: tempfile::TempDir,
     program: PathBuf,
     docker: String,
-    aws: [(&'static str, String); 3],
+    aws: Vec<(&'static str, String)>,
 }
 
 /// A run under way.
@@ -40,12 +40,16 @@ impl Operator {
         let program = Path::new(env!("CARGO_BIN_EXE_tritondeploy"));
         let folder = workplace(program, Path::new(env!("CARGO_TARGET_TMPDIR")), "m");
         let program = folder.path().join(PROGRAM);
-        let aws = [
-            ("AWS_ENDPOINT_URL", format!("http://{}", local.host)),
-            ("AWS_ACCESS_KEY_ID", local.key.clone()),
-            ("AWS_SECRET_ACCESS_KEY", local.secret.clone()),
-        ];
-        Self { program, docker: idle_docker(), folder, aws }
+        let aws = vec![("AWS_ENDPOINT_URL", format!("http://{}", local.host))];
+        let operator = Self { program, docker: idle_docker(), folder, aws };
+        operator.with_keys([local.key.clone(), local.secret.clone(), String::new()])
+    }
+
+    /// Key, secret and session token (of a user: none) of somebody else.
+    pub(crate) fn with_keys(mut self, keys: [String; 3]) -> Self {
+        self.aws.truncate(1);
+        self.aws.extend(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].into_iter().zip(keys));
+        self
     }
 
     pub(crate) fn write(&self, name: &str, content: &str) {

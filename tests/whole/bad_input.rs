@@ -43,26 +43,6 @@ async fn a_name_taken_by_somebody_else_is_refused_by_up_and_left_alone_by_down()
     assert_eq!(sandbox.dump(), before, "down has changed something");
 }
 
-#[tokio::test]
-async fn an_expired_session_is_said_and_nothing_is_created() {
-    let sandbox = Sandbox::start();
-    let session = somebody(&sandbox).await.sts.get_session_token().send().await.unwrap().credentials.unwrap();
-    let mut user = User::of(&sandbox);
-    user.env.insert("AWS_ACCESS_KEY_ID".into(), session.access_key_id);
-    user.env.insert("AWS_SECRET_ACCESS_KEY".into(), session.secret_access_key);
-    user.env.insert("AWS_SESSION_TOKEN".into(), session.session_token);
-    let before = sandbox.dump();
-    sandbox.ask("POST", "expire-sessions");
-    for command in ["up", "down"] {
-        let ran = user.run(&[command, "--yes", "--json"]);
-        assert_eq!(ran.code, Some(1), "{command}");
-        let told = ran.json();
-        assert!(told["error"].as_str().unwrap_or_default().contains("have expired"), "{told}");
-        assert!(told["next"].as_str().unwrap_or_default().contains("aws sso login"), "{told}");
-    }
-    assert_eq!(sandbox.dump(), before, "something was created");
-}
-
 #[test]
 fn what_cannot_work_is_said_before_anything_is_created() {
     let sandbox = Sandbox::start();
