@@ -56,15 +56,18 @@ disabled_plugins = [{", ".join(f'"io.containerd.snapshotter.v1.{name}"' for name
 
 
 def _write_hosts(directory: Path, registry, mirror: str | None) -> None:
-    """Our registry speaks plain HTTP; a mirror's reader gets in as a public registry lets everybody in."""
+    """Our registry speaks plain HTTP; a mirror's reader gets in as a public registry lets everybody in.
+
+    It is the server itself, and no host before it: of an image that a host has not, containerd would ask the server of that
+    name next, which nobody reaches from here, and tell of that. Version 1.6 wants a table of hosts all the same.
+    """
     directory.mkdir(parents=True)
-    host, capabilities = f"http://{registry.host}", 'capabilities = ["pull", "resolve"]'
-    if mirror is None:
-        text = f'[host."{host}"]\n  {capabilities}\n'
-    else:
-        table = f'host."{host}/v2/{mirror}"'
-        text = f'[{table}]\n  {capabilities}\n  override_path = true\n[{table}.header]\n  Authorization = ["{registry.authorization}"]\n'
-    (directory / "hosts.toml").write_text(text)
+    lines = [f'server = "http://{registry.host}"', 'capabilities = ["pull", "resolve"]']
+    if mirror is not None:
+        lines = [f'server = "http://{registry.host}/v2/{mirror}"', lines[1], "override_path = true"]
+        lines += ["[header]", f'  Authorization = ["{registry.authorization}"]']
+    lines.append("[host]")
+    (directory / "hosts.toml").write_text("\n".join(lines) + "\n")
 
 
 def _base_spec(gpus: Path) -> dict:

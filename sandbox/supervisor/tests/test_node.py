@@ -39,9 +39,11 @@ class Registries(unittest.TestCase):
             runtime._write_hosts(Path(directory, "mirror"), registry, "mirror/nvcr.io")
             runtime._write_hosts(Path(directory, "own"), registry, None)
             mirror, own = (Path(directory, name, "hosts.toml").read_text() for name in ("mirror", "own"))
-        self.assertIn('[host."http://198.18.1.2:5000/v2/mirror/nvcr.io"]', mirror)
+        self.assertIn('server = "http://198.18.1.2:5000/v2/mirror/nvcr.io"', mirror)
         self.assertIn("Basic secret", mirror)
         self.assertNotIn("Basic", own)
+        # Another one would be asked for what this one has not.
+        self.assertNotIn("[host.", mirror + own)
 
 
 class ServiceAccounts(unittest.TestCase):
