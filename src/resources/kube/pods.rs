@@ -155,6 +155,14 @@ pub(super) async fn said(client: &Client, namespace: &str, pod: &Pod) -> Vec<Str
     logged(client, namespace, pod, |_| true).await
 }
 
+/// The last lines of a container's log; None where they cannot be read.
+pub(super) async fn log(client: &Client, namespace: &str, pod: &Pod, container: &str, lines: i64) -> Option<String> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let container = Some(container.to_owned());
+    let params = kube::api::LogParams { container, tail_lines: Some(lines), ..kube::api::LogParams::default() };
+    api.logs(pod.metadata.name.as_deref()?, &params).await.ok()
+}
+
 async fn logged(client: &Client, namespace: &str, pod: &Pod, wanted: impl Fn(&ContainerStatus) -> bool) -> Vec<String> {
     let Some(name) = pod.metadata.name.as_deref() else { return Vec::new() };
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
