@@ -8,7 +8,7 @@ use crate::cloud::{Cloud, inventory::Inventory};
 use crate::config::Config;
 use crate::engine::{After, Beside, Graph, Node, Removal, Unwanted};
 use crate::models::Checked;
-use crate::resources::eks::{AccessEntry, AccessPolicy, Addon, Cluster, LaunchTemplate, NodeGroup, NodeTags};
+use crate::resources::eks::{AccessEntry, AccessPolicy, Addon, Cluster, LaunchTemplate, NodeEntry, NodeGroup, NodeTags};
 use crate::resources::iam::{ModelAccess, OidcProvider, PolicyAttachment as Policy, Role};
 use crate::resources::kube::{
     Applied, Balancer, BalancerTags, ConfigMap, Deployment, DevicePlugin, GatewayConfig, Gpus, Namespace, PodRole, Rollout,
@@ -97,7 +97,8 @@ pub fn graph(config: &Config, inventory: &Inventory, local: Option<&Arc<Checked>
     let role = g.add("role/node", Role::node(), (), None);
     let allowed = g.each(policies("node", &role, &NodeGroup::POLICIES));
     let template = g.add("launch-template", LaunchTemplate::new(nodes.disk_gib, ami_type), (), ());
-    let uses = (role, private, template, After::of((private_routing, allowed, cni, proxy)));
+    let entry = g.sweep("access-entry/nodes", NodeEntry, (cluster.clone(), role.clone()), ());
+    let uses = (role, private, template, After::of((private_routing, allowed, cni, proxy, entry)));
     let group = g.add("node-group", NodeGroup::new(nodes, machine), cluster.clone(), uses);
     let ready = After::of(group.clone());
     let dns = if machine.has_gpu() { Addon::coredns() } else { Addon::plain("coredns") };

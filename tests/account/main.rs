@@ -12,6 +12,7 @@ mod drift;
 mod earlier;
 mod faults;
 mod foreign;
+mod half_down;
 mod lease;
 mod life;
 mod missing_nodes;

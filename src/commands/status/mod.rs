@@ -68,12 +68,16 @@ pub(super) async fn run(session: &Session, status: cli::Status) -> Result<(), Er
 }
 
 /// Looks at everything; without what others made in our VPC, which is left behind only once the cluster that it serves
-/// is gone.
+/// is gone, and without what EKS made in the cluster.
 async fn survey(session: &Session, cloud: &Arc<Cloud>) -> Result<(Report, Orphans), Error> {
     let inventory = session.inventory(cloud, false).await?;
     let mut survey = session.look(&session.through(cloud, &inventory, None)).await?;
     let serves = survey.nodes.iter().any(|seen| &*seen.node == "cluster" && seen.status != Status::Absent);
-    survey.nodes.retain(|seen| seen.kind != "leftovers" || (!serves && seen.status != Status::Absent));
+    survey.nodes.retain(|seen| match &*seen.kind {
+        "leftovers" => !serves && seen.status != Status::Absent,
+        "node-entry" => false,
+        _ => true,
+    });
     Ok((survey, inventory.orphans))
 }
 

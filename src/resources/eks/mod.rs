@@ -7,6 +7,7 @@ mod cluster;
 mod joining;
 mod launch_template;
 mod launching;
+mod node_entry;
 mod node_group;
 mod node_tags;
 
@@ -16,6 +17,7 @@ pub use access_policy::AccessPolicy;
 pub use addon::Addon;
 pub use cluster::Cluster;
 pub use launch_template::{LaunchTemplate, Template};
+pub use node_entry::NodeEntry;
 pub use node_group::{Group, NodeGroup};
 pub use node_tags::NodeTags;
 
