@@ -5,7 +5,7 @@
 #   make test   every test, the whole path included (45 min cold, 16 warm)
 #   make lint   formatting, lints, unused dependencies, licences
 #   make mutants  mutation tests of the engine: lists the changes to it that no test notices (1 h)
-#   make matrix  every mutating AWS call of `up`, its answer lost or the program killed there, and then `up` or `down` (20 min, longer the first time)
+#   make matrix  every mutating AWS call of `up` and `down`, its answer lost or the program killed there, and then `up` or `down`; the same of writes to Kubernetes and the registry (40 min, longer the first time)
 #   make fuzz   a minute of fuzzing for each of the gateway's four readers, two at a time; inputs that crash are kept and named
 #   make bench  the gateway against Triton itself: every row of docs/benchmarks.md, which it writes; then the walks (40 min, longer the first time)
 #   make bench-walks  the walks alone: idle time of `up` and `down`, API calls, memory, the engine on 5,000 nodes (15 min, longer the first time)

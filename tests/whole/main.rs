@@ -13,3 +13,4 @@ mod looking;
 mod main_job;
 mod renamed;
 mod user;
+mod writes;

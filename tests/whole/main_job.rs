@@ -1,10 +1,10 @@
 //! The main job, from nothing to a classified photo and back to nothing.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::crashes::{holds, kill};
 use crate::looking;
 use crate::user::{Ran, User};
 use tritondeploy_support::sandbox::{Sandbox, USER, root};
@@ -266,8 +266,7 @@ fn up_twice_changes_nothing(sandbox: &Sandbox) {
 }
 
 fn a_changed_model_is_pushed_and_answers(user: &User) {
-    // The same graph with other bytes: ONNX ignores what a producer writes about itself.
-    append_a_name(&user.path("models/efficientnet_lite0/1/model.onnx"));
+    user.changes_a_model();
     let pushed = user.does(&["push-models", "--json"]).json();
     assert_eq!(pushed["changed"], serde_json::json!(["efficientnet_lite0"]), "{pushed}");
     let model = &pushed["pods"][0]["models"];
@@ -276,13 +275,6 @@ fn a_changed_model_is_pushed_and_answers(user: &User) {
     a_photo_of_ones_own_is_classified(user);
     let again = user.does(&["push-models", "--json"]).json();
     assert_eq!(again["changed"], serde_json::json!([]), "{again}");
-}
-
-/// Field 2 (producer_name) of an ONNX ModelProto, again: the last one wins, in protobuf.
-fn append_a_name(model: &Path) {
-    let mut bytes = std::fs::read(model).unwrap();
-    bytes.extend_from_slice(b"\x12\x05again");
-    std::fs::write(model, bytes).unwrap();
 }
 
 fn a_broken_model_is_refused_and_the_former_still_answers(user: &User) {
@@ -310,17 +302,10 @@ fn a_broken_model_is_refused_and_the_former_still_answers(user: &User) {
 fn a_draft_is_left_in_the_pod(sandbox: &Sandbox, user: &User) {
     let path = user.path("models/efficientnet_lite0/1/model.onnx");
     let good = std::fs::read(&path).unwrap();
-    append_a_name(&path);
+    user.changes_a_model();
     // The lease, the draft, the weights, and what is published.
     sandbox.ask("POST", &format!("hold?nth=4&when=before&who={USER}&action=s3:PutObject"));
-    let mut push = user.start(&["push-models"]);
-    let begun = Instant::now();
-    while sandbox.ask("GET", "hold")["held"].is_null() {
-        assert!(push.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(120), "it did not come to publish");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    push.kill().unwrap();
-    push.wait().unwrap();
+    kill(user, &["push-models"], || holds(sandbox));
     sandbox.ask("POST", "release");
     std::fs::write(&path, &good).unwrap();
 }

@@ -45,6 +45,15 @@ impl User {
         std::fs::write(&path, change(std::fs::read_to_string(&path).unwrap())).unwrap();
     }
 
+    /// Gives a model the same graph with other bytes: ONNX ignores what a producer writes about itself. Field 2 (producer_name)
+    /// of a ModelProto, again: the last one wins, in protobuf.
+    pub fn changes_a_model(&self) {
+        let model = self.path("models/efficientnet_lite0/1/model.onnx");
+        let mut bytes = std::fs::read(&model).unwrap();
+        bytes.extend_from_slice(b"\x12\x07another");
+        std::fs::write(model, bytes).unwrap();
+    }
+
     fn command(&self, program: impl AsRef<std::ffi::OsStr>, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null()).env_clear();

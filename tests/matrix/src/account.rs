@@ -31,8 +31,17 @@ impl Account {
 
     /// The actions of the mutating calls since the last [`Self::forget_calls`], in their order.
     pub(crate) fn calls(&self) -> Vec<String> {
+        self.calls_that(|_| true)
+    }
+
+    /// The same of those that were not refused: a deletion may be, until what depends on it has gone, and how often differs.
+    pub(crate) fn accepted_calls(&self) -> Vec<String> {
+        self.calls_that(|call| call["status"].as_u64().is_some_and(|status| status < 400))
+    }
+
+    fn calls_that(&self, count: impl Fn(&Value) -> bool) -> Vec<String> {
         let calls = self.aws.ask("GET", "calls");
-        let ours = |call: &&Value| call["principal"].as_str().is_some_and(|who| who.ends_with(WHO));
+        let ours = |call: &&Value| call["principal"].as_str().is_some_and(|who| who.ends_with(WHO)) && count(call);
         let calls = calls["calls"].as_array().unwrap().iter().filter(ours);
         calls.map(|call| call["action"].as_str().unwrap().to_owned()).collect()
     }
@@ -56,9 +65,9 @@ impl Account {
         self.aws.ask("GET", "faults")["faults"][0]["fired"].as_u64() == Some(1)
     }
 
-    /// Holds the answer of the `nth` call of this action.
-    pub(crate) fn hold(&self, action: &str, nth: usize) {
-        self.aws.ask("POST", &format!("hold?nth={nth}&when=after&who={WHO}&action={action}"));
+    /// Holds the `nth` call of this action `before` it is applied, or its answer `after` that.
+    pub(crate) fn hold(&self, action: &str, nth: usize, when: &str) {
+        self.aws.ask("POST", &format!("hold?nth={nth}&when={when}&who={WHO}&action={action}"));
     }
 
     pub(crate) fn holds(&self) -> bool {

@@ -1,5 +1,5 @@
-//! Every mutating AWS call of `up`, with its answer lost or its caller killed while the answer is held; and after that `up`,
-//! which must bring about all of it once, or `down`, which must leave nothing.
+//! Every mutating AWS call of `up` and of `down`, with its answer lost or its caller killed; and after that `up`, which must
+//! bring about all of it once, or `down`, which must leave nothing (docs/testing.md has the table).
 //!
 //! The program is the real one but for the timing of its walks (`bin/hurried.rs`), AWS is the sandbox's, and Kubernetes is a
 //! real control plane without machines (`sandbox/nodeless`), one a worker, that is used for case after case.
@@ -10,6 +10,7 @@ mod account;
 mod case;
 mod operator;
 mod plane;
+mod reference;
 mod table;
 
 use std::collections::VecDeque;
@@ -17,13 +18,13 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-pub use case::{Case, Fault, Then};
+pub use case::{Case, Command, Fault, Kind};
 pub use table::{Done, Table};
 
 use account::Account;
-use case::Reference;
 use operator::Operator;
 use plane::Plane;
+use reference::Reference;
 
 /// As many as the machine that the tests are made for has processors.
 const WORKERS: usize = 2;
@@ -34,7 +35,8 @@ pub fn run(program: &Path, choose: impl FnOnce(Vec<Case>) -> Vec<Case>) -> Table
     let first = Worker::start(program);
     let reference = first.reference();
     let cases = choose(reference.cases());
-    println!("{} cases, of {} mutating calls", cases.len(), reference.calls.len());
+    let calls = |of| reference.calls(of).len();
+    println!("{} cases, of {} mutating calls of up and {} of down", cases.len(), calls(Command::Up), calls(Command::Down));
     let (left, table) = (Mutex::new(VecDeque::from(cases)), Mutex::new(Table::default()));
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let begun = Instant::now();
@@ -69,12 +71,8 @@ impl Worker {
         Self { plane, operator }
     }
 
-    /// What `up` does, and makes, where nothing goes wrong.
     fn reference(&self) -> Reference {
-        let account = Account::new(&self.plane);
-        let ran = self.operator.run(&account, "up");
-        assert!(ran.ok, "up, where nothing goes wrong: {}", ran.said);
-        Reference { calls: account.calls(), counts: account.counts() }
+        Reference::of(&self.operator, &Account::new(&self.plane))
     }
 
     fn run(&self, case: Case, reference: &Reference) -> Done {

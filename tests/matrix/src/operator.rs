@@ -2,12 +2,13 @@
 
 use std::fs::{File, read_to_string};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
 use tritondeploy_support::workplace::{PROGRAM, workplace};
 
 use crate::account::{ALIAS, Account};
+use crate::case::Command;
 use crate::plane::Plane;
 
 /// A command that has not ended by then hangs.
@@ -40,15 +41,15 @@ impl Operator {
         Self { folder, hosts: plane.hosts(), docker: format!("tcp://{}:5000", plane.address) }
     }
 
-    pub(crate) fn start(&self, account: &Account, command: &str) -> Running {
+    pub(crate) fn start(&self, account: &Account, command: Command) -> Running {
         let out = self.folder.path().join("out");
         let file = File::create(&out).unwrap();
         // It ends with us, and the balancer's name is known to it alone. Those before it become it, so that a kill is its own.
-        let mut child = Command::new("setpriv");
+        let mut child = Process::new("setpriv");
         child
             .args(["--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""])
             .arg(&self.hosts);
-        child.arg(self.folder.path().join(PROGRAM)).args([command, "--yes"]).current_dir(self.folder.path());
+        child.arg(self.folder.path().join(PROGRAM)).args([command.word(), "--yes"]).current_dir(self.folder.path());
         child.env("XDG_STATE_HOME", self.folder.path().join("state")).env("DOCKER_HOST", &self.docker);
         child.env("AWS_ENDPOINT_URL", format!("http://{}", account.aws.host)).env("AWS_REGION", "us-east-1");
         child.env("AWS_ACCESS_KEY_ID", &account.aws.key).env("AWS_SECRET_ACCESS_KEY", &account.aws.secret);
@@ -57,7 +58,7 @@ impl Operator {
         Running { child, out, begun: Instant::now() }
     }
 
-    pub(crate) fn run(&self, account: &Account, command: &str) -> Ran {
+    pub(crate) fn run(&self, account: &Account, command: Command) -> Ran {
         self.start(account, command).end()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::case::{Case, Fault, Then};
+use crate::case::{Case, Kind};
 
 /// What came of a case.
 pub struct Done {
@@ -47,17 +47,14 @@ impl fmt::Display for Done {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n{:18}{:>7}{:>11}{:>10}{:>10}", "", "cases", "converged", "median s", "longest s")?;
-        for fault in [Fault::Lost, Fault::Killed] {
-            for then in [Then::Up, Then::Down] {
-                let of = || self.0.iter().filter(|done| done.case.fault == fault && done.case.then == then);
-                let (many, well) = (of().count(), of().filter(|done| done.outcome.is_ok()).count());
-                let longest = of().map(|done| done.seconds).fold(0.0, f64::max);
-                let name = format!("{fault:?}, then {then:?}").to_lowercase();
-                writeln!(f, "{name:18}{many:>7}{well:>11}{:>10.1}{longest:>10.1}", median(of()))?;
-            }
+        writeln!(f, "\n{:30}{:>7}{:>11}{:>10}{:>10}", "", "cases", "converged", "median s", "longest s")?;
+        for kind in Kind::ALL {
+            let of = || self.0.iter().filter(|done| done.case.kind == kind);
+            let (many, well) = (of().count(), of().filter(|done| done.outcome.is_ok()).count());
+            let longest = of().map(|done| done.seconds).fold(0.0, f64::max);
+            writeln!(f, "{:30}{many:>7}{well:>11}{:>10.1}{longest:>10.1}", kind.to_string(), median(of()))?;
         }
         let (many, failed) = (self.0.len(), self.failed());
-        write!(f, "{:18}{many:>7}{:>11}{:>10.1}", "all", many - failed, self.median())
+        write!(f, "{:30}{many:>7}{:>11}{:>10.1}", "all", many - failed, self.median())
     }
 }

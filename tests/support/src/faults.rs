@@ -66,6 +66,13 @@ impl Fault {
         self
     }
 
+    /// Only calls with this parameter.
+    #[must_use]
+    pub fn with(mut self, parameter: &str, value: &str) -> Self {
+        self.0["match"]["params"][parameter] = value.into();
+        self
+    }
+
     /// Only calls that change something, or only those that change nothing.
     #[must_use]
     pub fn mutating(mut self, mutating: bool) -> Self {

@@ -99,12 +99,28 @@ impl Sandbox {
         calls.into_iter().filter(|call| call["principal"].as_str().is_some_and(|who| who.ends_with(USER))).collect()
     }
 
+    /// What kubectl answers the only cluster's own administrator, as JSON.
+    pub fn kubectl(&self, args: &[&str]) -> Value {
+        let clusters = self.clusters();
+        let [cluster] = clusters.as_slice() else { panic!("not one cluster: {clusters:?}") };
+        let output = self.command("kubectl").arg(cluster.file_name().unwrap()).args(args).args(["-o", "json"]).output().unwrap();
+        assert!(output.status.success(), "kubectl {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The folders of its clusters.
+    fn clusters(&self) -> Vec<PathBuf> {
+        let clusters = std::fs::read_dir(self.folder().join("clusters")).into_iter().flatten();
+        clusters.flatten().map(|cluster| cluster.path()).collect()
+    }
+
     /// Writes in the Kubernetes audit logs by anyone whose name is an AWS one, dry runs and reviews aside.
     pub fn kubernetes_writes(&self) -> Vec<Value> {
-        let clusters = std::fs::read_dir(self.folder().join("clusters")).into_iter().flatten();
-        let logs = clusters.flatten().map(|cluster| cluster.path().join("audit.log"));
+        let logs = self.clusters().into_iter().map(|cluster| cluster.join("audit.log"));
         let text = logs.filter_map(|log| std::fs::read_to_string(log).ok()).collect::<String>();
-        let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        // Most lines are of the cluster's own parts: to read all of them takes longer than a test waits between two looks.
+        let lines = text.lines().filter(|line| line.contains("\"arn:aws:"));
+        let events = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
         events
             .filter(|event| {
                 let uri = event["requestURI"].as_str().unwrap_or_default();

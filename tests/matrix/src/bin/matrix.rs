@@ -1,4 +1,4 @@
-//! All cases, or those whose lines (`ACTION NTH lost|killed up|down`) contain one of the arguments.
+//! All cases, or those whose lines (`ACTION NTH of up|down lost|killed after|killed before, then up|down`) contain one of the arguments.
 
 use std::process::ExitCode;
 
