@@ -124,6 +124,7 @@ calls! {
     "eks" "DescribeCluster" eks describe_cluster.name("c");
     "eks" "DescribeClusterVersions" eks describe_cluster_versions;
     "eks" "DescribeNodegroup" eks describe_nodegroup.cluster_name("c").nodegroup_name("n");
+    "eks" "DescribeUpdate" eks describe_update.name("c").update_id("u");
     "eks" "DisassociateAccessPolicy" eks disassociate_access_policy.cluster_name("c").principal_arn("p").policy_arn("q");
     "eks" "ListAccessEntries" eks list_access_entries.cluster_name("c");
     "eks" "ListAssociatedAccessPolicies" eks list_associated_access_policies.cluster_name("c").principal_arn("p");

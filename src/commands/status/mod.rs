@@ -73,7 +73,7 @@ async fn survey(session: &Session, cloud: &Arc<Cloud>) -> Result<(Report, Orphan
     let inventory = session.inventory(cloud, false).await?;
     let mut survey = session.look(&session.through(cloud, &inventory, None)).await?;
     let serves = survey.nodes.iter().any(|seen| &*seen.node == "cluster" && seen.status != Status::Absent);
-    survey.nodes.retain(|seen| match &*seen.kind {
+    survey.nodes.retain(|seen| match seen.kind {
         "leftovers" => !serves && seen.status != Status::Absent,
         "node-entry" => false,
         _ => true,

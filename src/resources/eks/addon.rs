@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::ClusterOutput;
 use super::cluster::Cluster;
-use super::{ABSENT, issues};
+use super::{ABSENT, issues, updates};
 use crate::cloud::aws::{OrFault, shown};
 use crate::cloud::tags::{Tagged, Tags, is_of_tags, set, steps};
 use crate::cloud::{Cloud, Cx};
@@ -95,7 +95,9 @@ impl Observe for Addon {
     async fn evidence(&self, cx: &Cx, cluster: &ClusterOutput) -> Vec<String> {
         let call = cx.world.aws.eks.describe_addon().cluster_name(&cluster.name).addon_name(self.name);
         let addon = call.send().await.ok().and_then(|answer| answer.addon);
-        addon.map(|addon| issues!(addon.health())).unwrap_or_default()
+        let mut lines = addon.map(|addon| issues!(addon.health())).unwrap_or_default();
+        lines.extend(updates::failure(&cx.world.aws, &cluster.name, updates::Of::Addon(self.name)).await);
+        lines
     }
 }
 

@@ -12,7 +12,7 @@ use aws_sdk_eks::types::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ABSENT, is_within, issues, sorted};
+use super::{ABSENT, is_within, issues, sorted, updates};
 use crate::cloud::aws::{OrFault, shown};
 use crate::cloud::cluster::ClusterOutput;
 use crate::cloud::orphans;
@@ -144,7 +144,9 @@ impl Observe for Cluster {
     async fn evidence(&self, cx: &Cx, (): &()) -> Vec<String> {
         let answer = cx.world.aws.eks.describe_cluster().name(&cx.world.config.name).send().await;
         let cluster = answer.ok().and_then(|answer| answer.cluster);
-        cluster.map(|cluster| issues!(cluster.health())).unwrap_or_default()
+        let mut lines = cluster.map(|cluster| issues!(cluster.health())).unwrap_or_default();
+        lines.extend(updates::failure(&cx.world.aws, &cx.world.config.name, updates::Of::Cluster).await);
+        lines
     }
 
     fn facts(&self, cluster: &ClusterOutput) -> Vec<Fact> {

@@ -1,10 +1,13 @@
 //! Why instances do not become nodes. EKS tells no more than that they did not, and that after 21 to 23 minutes: here what a
 //! node needs is looked at, one thing after another, as <https://repost.aws/knowledge-center/eks-worker-nodes-cluster> does.
 
+use std::time::Duration;
+
 use aws_sdk_ec2::types::{NatGatewayState, RouteState, RouteTable};
 use aws_sdk_eks::types::{Nodegroup, NodegroupIssueCode, NodegroupStatus};
 use futures::future::join_all;
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use super::{ABSENT, NodeGroup, launching};
 use crate::cloud::Cx;
@@ -18,9 +21,12 @@ const FAILED: NodegroupIssueCode = NodegroupIssueCode::NodeCreationFailure;
 /// Before that nothing is asked: most nodes have joined in two minutes, and need no questions.
 const YOUNG: i64 = 20;
 
+/// How long is looked for what is missing.
+const LONGEST: Duration = Duration::from_secs(15);
+
 /// Its nodes have had the time to join.
 fn is_late(group: &Nodegroup) -> bool {
-    !group.created_at().is_some_and(|made| Timestamp::now().as_second() - made.secs() < YOUNG)
+    group.created_at().is_none_or(|made| Timestamp::now().as_second() - made.secs() >= YOUNG)
 }
 
 /// EKS says that its nodes do not join. Of instances that EC2 has not given it says that as well.
@@ -40,7 +46,12 @@ pub(super) async fn obstacle(cx: &Cx, cluster: &str, group: &Nodegroup) -> Optio
     }
 }
 
+/// The node group itself is seen already: what hangs here must not take that look's time.
 async fn missing(cx: &Cx, cluster: &str, group: &Nodegroup) -> Option<String> {
+    timeout(LONGEST, first_missing(cx, cluster, group)).await.ok().flatten()
+}
+
+async fn first_missing(cx: &Cx, cluster: &str, group: &Nodegroup) -> Option<String> {
     let aws = &cx.world.aws;
     let (routes, role, add_ons) = tokio::join!(
         join_all(group.subnets().iter().map(|subnet| route(aws, subnet))),

@@ -42,18 +42,21 @@ mod tests {
     use super::*;
 
     fn with(issues: &[(&str, &str)]) -> Nodegroup {
-        let issue = |(code, message): &(&str, &str)| {
-            Issue::builder().code(NodegroupIssueCode::from(*code)).message(*message).build()
-        };
+        let issue =
+            |(code, message): &(&str, &str)| Issue::builder().code(NodegroupIssueCode::from(*code)).message(*message).build();
         let health = NodegroupHealth::builder().set_issues(Some(issues.iter().map(issue).collect())).build();
         Nodegroup::builder().instance_types("g4dn.xlarge").health(health).build()
     }
 
     #[test]
     fn what_ec2_says_is_told_as_what_is_missing() {
-        let refused = |message| with(&[("AsgInstanceLaunchFailures", message), ("NodeCreationFailure", "Instances failed to join")]);
+        let refused =
+            |message| with(&[("AsgInstanceLaunchFailures", message), ("NodeCreationFailure", "Instances failed to join")]);
         for (message, meant) in [
-            ("Could not launch On-Demand Instances. InsufficientInstanceCapacity - We", "EC2 has no g4dn.xlarge left in the zones"),
+            (
+                "Could not launch On-Demand Instances. InsufficientInstanceCapacity - We",
+                "EC2 has no g4dn.xlarge left in the zones",
+            ),
             ("Could not launch On-Demand Instances. VcpuLimitExceeded - You have requested", "quota of vCPUs has no room"),
             ("You've reached your quota for maximum Fleet Requests for this account.", "quota of fleet requests has no room"),
             (

@@ -10,6 +10,7 @@ mod launching;
 mod node_entry;
 mod node_group;
 mod node_tags;
+mod updates;
 
 pub use crate::cloud::cluster::ClusterOutput;
 pub use access_entry::AccessEntry;

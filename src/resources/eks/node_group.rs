@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::ClusterOutput;
 use super::cluster::Cluster;
 use super::launch_template::{LaunchTemplate, Template};
-use super::{ABSENT, is_within, issues, joining, launching, sorted};
+use super::{ABSENT, is_within, issues, joining, launching, sorted, updates};
 use crate::cloud::aws::{OrFault, shown};
 use crate::cloud::disk_key;
 use crate::cloud::machine::Machine;
@@ -199,7 +199,8 @@ impl Observe for NodeGroup {
             update: group.update_config().map(told).unwrap_or_default(),
             tags: cx.world.tagged(group.tags().map(Tags::from).unwrap_or_default()),
         };
-        let told = issues!(group.health()).join("; ");
+        let issues = issues!(group.health());
+        let told = issues.join("; ");
         let obstacle = joining::obstacle(cx, &cluster.name, &group).await;
         let cause = obstacle.map(|obstacle| format!("{obstacle}, and so no node joins")).or_else(|| launching::lack(&group));
         let why = |status: &NodegroupStatus| {
@@ -207,11 +208,13 @@ impl Observe for NodeGroup {
             cause.as_ref().map_or(told.clone(), |cause| format!("{cause} ({told})"))
         };
         Ok(match group.status() {
-            Some(NodegroupStatus::Active) => Observation::Present(Found::one(output, actual)),
+            Some(NodegroupStatus::Active) => Observation::Present(Found::one(output, actual).ailing(issues)),
             // A group without nodes stays DEGRADED until it is scaled out again, and is as it should be.
             Some(NodegroupStatus::Degraded) if actual.scaling[1] == 0 => Observation::Present(Found::one(output, actual)),
             Some(status @ (NodegroupStatus::CreateFailed | NodegroupStatus::DeleteFailed)) => {
-                let remedy = if launching::is_refused(&group) { Remedy::RecreateLater } else { Remedy::Recreate };
+                // What is missing, another group would lack as well, 23 min later.
+                let lacks = cause.is_some() || launching::is_refused(&group);
+                let remedy = if lacks { Remedy::RecreateLater } else { Remedy::Recreate };
                 Observation::Broken { output, why: why(status), remedy }
             }
             Some(status @ NodegroupStatus::Degraded) => Observation::Broken { output, why: why(status), remedy: Remedy::Wait },
@@ -233,6 +236,7 @@ impl Observe for NodeGroup {
         {
             lines.push(disk_key::warning(&key, &cx.world.aws.account));
         }
+        lines.extend(updates::failure(&cx.world.aws, &cluster.name, updates::Of::NodeGroup(self.name())).await);
         lines
     }
 

@@ -41,11 +41,13 @@ pub(crate) fn number(count: impl TryInto<u64>) -> f64 {
     count.try_into().map_or(f64::NAN, |count| count as f64)
 }
 
+/// Which walk of a life.
+type Side = fn(&Life) -> &Walked;
+
 /// The rows of lives at the factor that the bars are for.
 pub(crate) fn of_walks(lives: &[Life]) -> Vec<Row> {
     let mut rows = Vec::new();
     let Some(factor) = lives.first().map(|life| life.factor) else { return rows };
-    type Side = fn(&Life) -> &Walked;
     let sides: [(&str, Side, f64); 2] = [("up", |life| &life.up, 8.0), ("down", |life| &life.down, 12.0)];
     for (name, side, bar) in sides {
         let of = |figure: fn(&Walked) -> f64| lives.iter().map(side).map(figure).collect::<Vec<_>>();
@@ -71,7 +73,7 @@ pub(crate) fn of_throttling(lives: &[Life], slowed: &[Life]) -> Vec<Row> {
     if lives.is_empty() || slowed.is_empty() {
         return rows;
     }
-    let sides: [(&str, fn(&Life) -> &Walked); 2] = [("up", |life| &life.up), ("down", |life| &life.down)];
+    let sides: [(&str, Side); 2] = [("up", |life| &life.up), ("down", |life| &life.down)];
     for (name, side) in sides {
         let seconds = |lives: &[Life]| lives.iter().map(side).map(|walked| walked.command.seconds).collect::<Vec<_>>();
         let usual = median(seconds(lives));
