@@ -11,6 +11,7 @@ mod crashes;
 mod interrupts;
 mod looking;
 mod main_job;
+mod registry;
 mod renamed;
 mod user;
 mod writes;
