@@ -30,7 +30,6 @@ fn repository(sandbox: &Sandbox) -> Option<PathBuf> {
 }
 
 #[test]
-#[ignore = "`make matrix` runs it"]
 fn down_after_a_kill_while_the_image_is_pushed_leaves_nothing() {
     let sandbox = Sandbox::start();
     let before = sandbox.dump();
@@ -61,7 +60,6 @@ fn up_after_a_kill_right_after_the_deployment_is_written_ends_with_one_of_each()
 }
 
 #[test]
-#[ignore = "`make matrix` runs it"]
 fn down_after_a_kill_while_the_service_s_balancer_is_made_leaves_nothing() {
     let sandbox = Sandbox::start();
     let before = sandbox.dump();
