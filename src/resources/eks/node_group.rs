@@ -212,9 +212,7 @@ impl Observe for NodeGroup {
             // A group without nodes stays DEGRADED until it is scaled out again, and is as it should be.
             Some(NodegroupStatus::Degraded) if actual.scaling[1] == 0 => Observation::Present(Found::one(output, actual)),
             Some(status @ (NodegroupStatus::CreateFailed | NodegroupStatus::DeleteFailed)) => {
-                // What is missing, another group would lack as well, 23 min later.
-                let lacks = cause.is_some() || launching::is_refused(&group);
-                let remedy = if lacks { Remedy::RecreateLater } else { Remedy::Recreate };
+                let remedy = if launching::is_refused(&group) { Remedy::RecreateLater } else { Remedy::Recreate };
                 Observation::Broken { output, why: why(status), remedy }
             }
             Some(status @ NodegroupStatus::Degraded) => Observation::Broken { output, why: why(status), remedy: Remedy::Wait },
