@@ -67,6 +67,7 @@ impl Error {
             // Triton answers so for a model that exists but has no version ready.
             Code::Unavailable if message.contains("has no available versions") => Self::NoModel(message),
             Code::Unavailable | Code::ResourceExhausted => Self::Busy(message),
+            Code::DeadlineExceeded => Self::Deadline,
             Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented => Self::Invalid(message),
             _ => Self::Failed(message),
         }

@@ -330,6 +330,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_triton_gives_up_by_its_own_clock_is_told_as_our_clock_would_tell_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let grpc = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut connection = server::handshake(listener.accept().await.unwrap().0).await.unwrap();
+            while let Some(Ok((_asked, respond))) = connection.accept().await {
+                send(respond, &[], 1, trailers("4", "Deadline Exceeded"));
+            }
+        });
+        let triton = Triton::connect(&Config { grpc, transport: Transport::Inline, ..Config::default() }).unwrap();
+        let deadline = Some(std::time::Instant::now() + Duration::from_secs(20));
+        let options = super::super::Options { deadline, ..super::super::Options::default() };
+        assert_eq!(triton.infer_with("any", Vec::new(), &options).await.unwrap_err(), Sorted::Deadline);
+        assert!(matches!(triton.infer("any", Vec::new()).await, Err(Sorted::Timeout(_))));
+    }
+
+    #[tokio::test]
     async fn what_triton_says_is_final_and_what_happens_on_the_way_is_not() {
         let client = served(9, |_, respond| send(respond, &[], 1, trailers("5", "there%20is none"))).await;
         let status = ask(&client).await.unwrap_err();

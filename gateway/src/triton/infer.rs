@@ -75,7 +75,8 @@ impl Triton {
         }
         match tokio::time::timeout(limit, self.ask(model, &inputs, options, limit)).await {
             Ok(Ok(answer)) => outputs(answer),
-            // Triton's clock ends together with ours; it may be first.
+            // Triton's clock ends together with ours, and may be first: even before ours has moved so far.
+            Ok(Err(Error::Deadline)) => Err(late()),
             Ok(Err(Error::Failed(_) | Error::Unreachable(_))) if start.elapsed() >= limit => Err(late()),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(late()),
