@@ -6,6 +6,7 @@ use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tritondeploy_wire::manifest;
 
 use super::bucket::Bucket;
@@ -37,6 +38,9 @@ pub struct Pod {
     /// Why there is no answer by model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// It is loading another release.
+    #[serde(skip)]
+    pub busy: bool,
 }
 
 /// What became of one model: the gateway's answer on its admin port.
@@ -119,18 +123,32 @@ pub async fn served(pod: &Serving) -> Result<Served, Fault> {
     }
 }
 
+/// Syncs and loads one manifest in one pod, once that is done with the release that it is loading: one that the run which was
+/// killed before this one has asked for.
+pub(super) async fn ask_when_free(pod: &Serving, manifest: &str, cancel: &CancellationToken) -> Pod {
+    let begun = Instant::now();
+    loop {
+        let answer = ask(pod, manifest).await;
+        if !answer.busy || begun.elapsed() >= SETTLES || cancel.run_until_cancelled(sleep(PAUSE)).await.is_none() {
+            return answer;
+        }
+    }
+}
+
 /// Syncs and loads one manifest in one pod.
 pub(super) async fn ask(pod: &Serving, manifest: &str) -> Pod {
     let body = json!({"manifest": manifest});
     let answer = timeout(LOADS, pod.post("/v1/release", &body)).await;
     let answer = answer.unwrap_or_else(|_| Err(Fault::unsure(format!("within {}", format_duration(LOADS)))));
+    // 409: another release is in progress.
+    let busy = matches!(answer, Ok((409, _)));
     let parsed = answer.and_then(|(status, body)| match status {
         200 => serde_json::from_slice::<Answer>(&body).map_err(|why| Fault::fatal(format!("no answer of ours: {why}"))),
         _ => Err(Fault::fatal(format!("HTTP {status}: {}", String::from_utf8_lossy(&body)))),
     });
     match parsed {
-        Ok(answer) => Pod { pod: pod.name().to_owned(), ok: answer.ok, models: answer.models, error: None },
-        Err(why) => Pod { pod: pod.name().to_owned(), ok: false, models: Vec::new(), error: Some(why.to_string()) },
+        Ok(answer) => Pod { pod: pod.name().to_owned(), ok: answer.ok, models: answer.models, error: None, busy },
+        Err(why) => Pod { pod: pod.name().to_owned(), ok: false, models: Vec::new(), error: Some(why.to_string()), busy },
     }
 }
 

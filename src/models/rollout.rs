@@ -11,7 +11,7 @@ use tritondeploy_wire::manifest::Manifest;
 
 use super::bucket::{Bucket, Publication};
 use super::cleanup::Strangers;
-use super::pods::{Pod, Settled, ask, settle};
+use super::pods::{Pod, Settled, ask_when_free, settle};
 use super::release::{Draft, Published};
 use super::repository::{Local, Repository};
 use crate::cloud::kube::Serving;
@@ -140,7 +140,7 @@ where
         if cancel.is_cancelled() {
             break;
         }
-        let answer = ask(pod, &key).await;
+        let answer = ask_when_free(pod, &key, cancel).await;
         let ok = answer.ok;
         report.pods.push(answer);
         if !ok {

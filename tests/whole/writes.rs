@@ -4,6 +4,7 @@
 //! there after the kill shows that it has.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -91,9 +92,18 @@ async fn up_after_a_kill_while_pods_load_a_release_serves_it() {
     sandbox.fault(&Fault::of(Effect::Hang).on("s3:GetObject").with("Key", weights));
     kill(&user, &["push-models"], || sandbox.ask("GET", "faults")["faults"][0]["fired"] != 0);
     assert_eq!(published().await, former, "it was published already");
-    sandbox.ask("DELETE", "faults");
-    user.does(&["up", "--yes"]);
+    let mut up = user.start(&["up", "--yes"]);
     // No place is written by two releases: the second version is the killed one's.
+    let third = "models/efficientnet_lite0/3/model.onnx";
+    while s3.head_object().bucket(bucket).key(third).send().await.is_err() {
+        assert_eq!(up.try_wait().unwrap(), None, "up ended without a release of its own");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // It asks the pod next, which is still at the killed one's.
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    sandbox.ask("DELETE", "faults");
+    let status = up.wait().unwrap();
+    assert!(status.success(), "{}", std::fs::read_to_string(user.path("out")).unwrap());
     let release = published().await;
     assert!(release.contains("\"3/model.onnx\""), "{release}");
     up_again_changes_nothing(&sandbox, &user);
