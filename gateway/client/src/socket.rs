@@ -27,7 +27,7 @@ pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 #[derive(Debug)]
 pub(crate) enum Failed {
     /// Something answered, and does not speak what was offered: another try will not help.
-    Unspoken(String),
+    UnsupportedSubprotocol(String),
     /// Anything else.
     Otherwise(String),
 }
@@ -35,7 +35,7 @@ pub(crate) enum Failed {
 impl Failed {
     pub(crate) fn into_words(self) -> String {
         match self {
-            Self::Unspoken(why) | Self::Otherwise(why) => why,
+            Self::UnsupportedSubprotocol(why) | Self::Otherwise(why) => why,
         }
     }
 }
@@ -47,11 +47,13 @@ pub(crate) async fn connect(request: impl IntoClientRequest + Unpin) -> Result<S
     match timeout(CONNECT, connect_async_with_config(request, Some(config), true)).await {
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(Error::Http(answer))) => Err(match answer.status() {
-            StatusCode::BAD_REQUEST | StatusCode::UPGRADE_REQUIRED => Failed::Unspoken(told(&answer)),
+            StatusCode::BAD_REQUEST | StatusCode::UPGRADE_REQUIRED => Failed::UnsupportedSubprotocol(told(&answer)),
             _ => Failed::Otherwise(told(&answer)),
         }),
         // A server that does not know the subprotocol may take the connection without a word on it.
-        Ok(Err(why @ Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)))) => Err(Failed::Unspoken(in_words(&why))),
+        Ok(Err(why @ Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)))) => {
+            Err(Failed::UnsupportedSubprotocol(in_words(&why)))
+        }
         Ok(Err(why)) => Err(Failed::Otherwise(in_words(&why))),
         Err(_) => Err(Failed::Otherwise(format!("nothing within {} s", CONNECT.as_secs()))),
     }

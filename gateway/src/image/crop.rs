@@ -33,12 +33,12 @@ impl Axis {
 
 /// Both axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
+pub(super) struct Crop {
     pub(super) x: Axis,
     pub(super) y: Axis,
 }
 
-impl Window {
+impl Crop {
     /// The whole image, stretched to `size`.
     pub(super) fn stretch((width, height): (usize, usize), size: (usize, usize)) -> Self {
         Self { x: Axis::whole(width, size.0), y: Axis::whole(height, size.1) }
@@ -98,15 +98,15 @@ mod tests {
 
     #[test]
     fn the_longer_side_is_rounded_down() {
-        let window = Window::shorter_side((1280, 960), 256, (224, 224), 1 << 20).unwrap();
+        let window = Crop::shorter_side((1280, 960), 256, (224, 224), 1 << 20).unwrap();
         assert_eq!((window.x.to, window.y.to), (341, 256));
         assert_eq!((window.x.first, window.y.first), (58, 16));
     }
 
     #[test]
     fn what_would_be_huge_or_too_small_is_refused() {
-        assert!(Window::shorter_side((1, 9_000_000), 256, (224, 224), 89_000_000).is_err());
-        assert!(Window::shorter_side((usize::MAX, 1), 256, (224, 224), 89_000_000).is_err());
-        assert!(Window::shorter_side((640, 480), 256, (299, 299), 89_000_000).is_err());
+        assert!(Crop::shorter_side((1, 9_000_000), 256, (224, 224), 89_000_000).is_err());
+        assert!(Crop::shorter_side((usize::MAX, 1), 256, (224, 224), 89_000_000).is_err());
+        assert!(Crop::shorter_side((640, 480), 256, (299, 299), 89_000_000).is_err());
     }
 }

@@ -5,9 +5,9 @@ use super::pixels::{Opened, Pixels};
 
 /// EXIF's orientation: 1 is upright, 2 to 8 are the other ways that a picture can lie (CIPA DC-008, 4.6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Turn(u16);
+pub(super) struct Rotation(u16);
 
-impl Turn {
+impl Rotation {
     pub(super) const NONE: Self = Self(1);
 
     /// What the file says, where it can and does say anything.
@@ -148,9 +148,9 @@ mod tests {
     fn lying_lengths_are_no_orientation() {
         assert_eq!(orientation(b"II*\0\xff\xff\xff\xff"), None);
         assert_eq!(orientation(b"MM\0*\0\0\0\x08\xff\xff"), None);
-        assert_eq!(Turn::of(Format::Jpeg, b"\xff\xd8\xff\xe1\0\0"), Turn::NONE);
-        assert_eq!(Turn::of(Format::Jpeg, b"\xff\xd8\xff\xff\xff"), Turn::NONE);
-        assert_eq!(Turn::of(Format::Png, b"\x89PNG\r\n\x1a\n\xff\xff\xff\xffeXIf"), Turn::NONE);
-        assert_eq!(Turn::of(Format::WebP, b"RIFF\0\0\0\0WEBPEXIF\xff\xff\xff\xff"), Turn::NONE);
+        assert_eq!(Rotation::of(Format::Jpeg, b"\xff\xd8\xff\xe1\0\0"), Rotation::NONE);
+        assert_eq!(Rotation::of(Format::Jpeg, b"\xff\xd8\xff\xff\xff"), Rotation::NONE);
+        assert_eq!(Rotation::of(Format::Png, b"\x89PNG\r\n\x1a\n\xff\xff\xff\xffeXIf"), Rotation::NONE);
+        assert_eq!(Rotation::of(Format::WebP, b"RIFF\0\0\0\0WEBPEXIF\xff\xff\xff\xff"), Rotation::NONE);
     }
 }

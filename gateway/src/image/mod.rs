@@ -23,7 +23,7 @@ mod weights;
 use serde::Deserialize;
 use tritondeploy_wire::Datatype;
 
-use self::exif::Turn;
+use self::exif::Rotation;
 use self::pixels::{Opened, Pixels};
 
 pub use format::Format;
@@ -242,10 +242,10 @@ pub fn header(source: &Source<'_>) -> Option<Header> {
 }
 
 /// How the camera was held, where the source says so.
-fn turn(source: &Source<'_>) -> Turn {
+fn turn(source: &Source<'_>) -> Rotation {
     match source {
-        Source::Encoded(bytes) => format::sniff(bytes).map_or(Turn::NONE, |format| Turn::of(format, bytes)),
-        Source::Rgb8 { .. } => Turn::NONE,
+        Source::Encoded(bytes) => format::sniff(bytes).map_or(Rotation::NONE, |format| Rotation::of(format, bytes)),
+        Source::Rgb8 { .. } => Rotation::NONE,
     }
 }
 

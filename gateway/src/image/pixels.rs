@@ -1,7 +1,7 @@
 //! What a decoder found, and how each kind becomes RGB of another size.
 
 use super::Rgb;
-use super::crop::Window;
+use super::crop::Crop;
 use super::preset::Filter;
 use super::resample::{nearest, resize, resize16};
 use super::scratch;
@@ -50,7 +50,7 @@ impl Opened {
 }
 
 /// What is kept of a resized image, as RGB, by the rules of its kind.
-pub(super) fn resized(opened: Opened, window: &Window, filter: Filter) -> Rgb {
+pub(super) fn resized(opened: Opened, window: &Crop, filter: Filter) -> Rgb {
     let pixels = match opened.pixels {
         Pixels::Gray(p) => resize::<1>(&p, window, filter).into_iter().flat_map(|v| [v; 3]).collect(),
         Pixels::Rgbx(p) => {

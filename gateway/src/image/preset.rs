@@ -3,8 +3,8 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::crop::Window;
-use super::exif::Turn;
+use super::crop::Crop;
+use super::exif::Rotation;
 use super::{ImageError, Limits, Quality, Rgb, Source, jpeg, pixels};
 
 /// How an image becomes a model's input. The default is [`Preset::unit`].
@@ -112,7 +112,7 @@ impl Preset {
     /// than `size`.
     pub fn apply(&self, source: Source<'_>, size: (usize, usize), quality: Quality, limits: &Limits) -> Result<Rgb, ImageError> {
         let turn = match self.orientation {
-            Orientation::Ignore => Turn::NONE,
+            Orientation::Ignore => Rotation::NONE,
             Orientation::Apply => super::turn(&source),
         };
         // As the file holds it, so before the turn.
@@ -152,13 +152,13 @@ impl Preset {
         [(width as u64).saturating_mul(height as u64), passes(image), passes(turned)].into_iter().max().unwrap_or_default()
     }
 
-    fn window(&self, image: (usize, usize), size: (usize, usize), limits: &Limits) -> Result<Window, ImageError> {
+    fn window(&self, image: (usize, usize), size: (usize, usize), limits: &Limits) -> Result<Crop, ImageError> {
         if size.0 == 0 || size.1 == 0 {
             return Err(ImageError::Empty);
         }
         let window = match self.resize {
-            Resize::Stretch => Window::stretch(image, size),
-            Resize::ShorterSide(side) => Window::shorter_side(image, side as usize, size, limits.pixels)?,
+            Resize::Stretch => Crop::stretch(image, size),
+            Resize::ShorterSide(side) => Crop::shorter_side(image, side as usize, size, limits.pixels)?,
         };
         // Rows are made wider before they become fewer: a column of one pixel would be the work of gigabytes between.
         if window.x.count as u128 * image.1 as u128 > limits.pixels.into() {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2::{self, Steps};
-use super::crop::{Axis, Window};
+use super::crop::{Axis, Crop};
 use super::preset::Filter;
 use super::weights::{FRACTION, Taps};
 
@@ -16,8 +16,8 @@ const HALF: i32 = 1 << (FRACTION - 1);
 const BAND: usize = 16 << 20;
 
 /// Blends `N` interleaved channels of bytes, with antialiasing.
-pub(super) fn resize<const N: usize>(pixels: &[u8], window: &Window, filter: Filter) -> Vec<u8> {
-    let Window { x, y } = window;
+pub(super) fn resize<const N: usize>(pixels: &[u8], window: &Crop, filter: Filter) -> Vec<u8> {
+    let Crop { x, y } = window;
     let (line, to_line) = (x.from * N, x.count * N);
     let mut out = vec![0; y.count * to_line];
     if y.is_same() {
@@ -202,8 +202,8 @@ fn down_row(rows: &[u8], line: usize, weights: &[i32], out: &mut [u8], sums: &mu
 }
 
 /// Blends 16-bit gray, in double precision.
-pub(super) fn resize16(pixels: &[u16], window: &Window, filter: Filter) -> Vec<u16> {
-    let Window { x, y } = window;
+pub(super) fn resize16(pixels: &[u16], window: &Crop, filter: Filter) -> Vec<u16> {
+    let Crop { x, y } = window;
     let rows_of = |rows: Range<usize>| &pixels[rows.start * x.from..rows.end * x.from];
     if y.is_same() {
         let mut out = vec![0; y.count * x.count];
@@ -249,7 +249,7 @@ fn word<'a>(terms: impl Iterator<Item = (&'a u16, &'a f64)>) -> u16 {
 }
 
 /// The pixel under the middle of each output pixel.
-pub(super) fn nearest(pixels: &[u8], window: &Window) -> Vec<u8> {
+pub(super) fn nearest(pixels: &[u8], window: &Crop) -> Vec<u8> {
     let columns = picks(&window.x);
     let rows = picks(&window.y).into_iter().map(|y| &pixels[y * window.x.from..][..window.x.from]);
     rows.flat_map(|row| columns.iter().map(|&x| row[x])).collect()
@@ -321,9 +321,9 @@ mod tests {
     fn a_part_is_cut_out_of_the_whole() {
         let (width, height) = (70_001, 5);
         let pixels = extremes(width * height * 3);
-        let whole = Window { x: Axis::whole(width, 40), y: Axis::whole(height, 30) };
+        let whole = Crop { x: Axis::whole(width, 40), y: Axis::whole(height, 30) };
         let part =
-            Window { x: Axis { from: width, to: 40, first: 3, count: 20 }, y: Axis { from: height, to: 30, first: 7, count: 9 } };
+            Crop { x: Axis { from: width, to: 40, first: 3, count: 20 }, y: Axis { from: height, to: 30, first: 7, count: 9 } };
         assert!(Taps::batch(&part.x, Filter::Bicubic) < 40);
         let all = resize::<3>(&pixels, &whole, Filter::Bicubic);
         let rows = all.chunks_exact(40 * 3).skip(7).take(9);
@@ -332,8 +332,8 @@ mod tests {
     }
 
     /// Every output by itself, from all of the rows: what the bands must come to.
-    fn plain<const N: usize>(pixels: &[u8], window: &Window, filter: Filter) -> Vec<u8> {
-        let Window { x, y } = window;
+    fn plain<const N: usize>(pixels: &[u8], window: &Crop, filter: Filter) -> Vec<u8> {
+        let Crop { x, y } = window;
         let mut narrow = vec![0; y.from * x.count * N];
         across::<N>(pixels, x, filter, &mut narrow);
         let mut out = vec![0; y.count * x.count * N];
@@ -351,7 +351,7 @@ mod tests {
         ] {
             let (first, count) = kept;
             let to = if count == 1 { 2 } else { 224 };
-            let window = Window { x: Axis::whole(width, 224), y: Axis { from: height, to, first, count } };
+            let window = Crop { x: Axis::whole(width, 224), y: Axis { from: height, to, first, count } };
             let band = Band::<u8>::new(224 * 4);
             let rows = Taps::inputs(&window.y, filter);
             assert!(rows.len() * 224 * 4 > BAND, "{width} x {height}");

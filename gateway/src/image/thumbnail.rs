@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
-use super::crop::Window;
+use super::crop::Crop;
 use super::preset::Filter;
 use super::{ImageError, Limits, Rgb, Source, pixels};
 
@@ -44,7 +44,7 @@ pub fn thumbnail(source: Source<'_>, longest: u32, limits: &Limits) -> Result<Th
     let turn = super::turn(&source);
     let opened = turn.apply(super::open(source, limits, Some(&fitted))?.converted());
     let (width, height) = fit(opened.whole, longest as usize);
-    let window = Window::stretch((opened.width, opened.height), (width, height));
+    let window = Crop::stretch((opened.width, opened.height), (width, height));
     let rgb = pixels::resized(opened, &window, Filter::Bilinear);
     let jpeg = ENCODER.with_borrow_mut(|encoder| encode(encoder, &rgb));
     let jpeg = jpeg.map_err(|e| ImageError::Encode(e.to_string()))?;
@@ -89,7 +89,7 @@ mod tests {
             assert_eq!((small.width, small.height), want);
             let opened = super::super::open(Source::Encoded(&small.jpeg), &Limits::default(), None).unwrap();
             assert_eq!((opened.width as u32, opened.height as u32), want);
-            let rgb = pixels::resized(opened, &Window::stretch((want.0 as usize, want.1 as usize), (1, 1)), Filter::Bilinear);
+            let rgb = pixels::resized(opened, &Crop::stretch((want.0 as usize, want.1 as usize), (1, 1)), Filter::Bilinear);
             assert!(rgb.pixels.iter().all(|v| v.abs_diff(77) <= 2), "{:?}", rgb.pixels);
         }
     }

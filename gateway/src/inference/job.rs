@@ -15,7 +15,7 @@ use crate::triton::{Inference, Input};
 
 /// One request.
 #[derive(Debug)]
-pub struct Job {
+pub struct InferenceJob {
     /// What to look at.
     pub source: Source,
     /// The models to ask, at once.
@@ -23,7 +23,7 @@ pub struct Job {
     /// A small picture of the image, its longer side at most this many pixels.
     pub thumbnail: Option<u32>,
     /// When nobody wants the answer any more.
-    pub until: Until,
+    pub deadline: Deadline,
     /// Whose it is. A model that has too much to do refuses what is of protocol v1; what is of v0 waits for it.
     pub client: Client,
 }
@@ -70,29 +70,29 @@ pub struct Target {
 
 /// The end of a request's time.
 #[derive(Clone, Copy, Debug)]
-pub struct Until {
+pub struct Deadline {
     /// When its last byte was received.
     pub since: Instant,
     /// When its answer is too late.
-    pub deadline: Instant,
+    pub at: Instant,
 }
 
-impl Until {
+impl Deadline {
     /// From the receipt.
     #[must_use]
     pub fn after(since: Instant, time: Duration) -> Self {
-        Self { since, deadline: since + time }
+        Self { since, at: since + time }
     }
 
     /// How long it is, in milliseconds.
     pub(crate) fn millis(&self) -> u128 {
-        (self.deadline - self.since).as_millis()
+        (self.at - self.since).as_millis()
     }
 }
 
 /// What came of a request.
 #[derive(Debug)]
-pub struct Done {
+pub struct InferenceResult {
     /// One for each target, in their order.
     pub models: Vec<Result<Inference, Error>>,
     /// Where one was asked for.

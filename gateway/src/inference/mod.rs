@@ -18,7 +18,7 @@ pub use crate::admission::run_permits::RunPermit;
 pub use classes::top;
 pub use error::Error;
 pub use fit::Fit;
-pub use job::{Done, Job, Source, Target, Until};
+pub use job::{Deadline, InferenceJob, InferenceResult, Source, Target};
 pub(crate) use report::Report;
 pub(crate) use run::{LONGEST_TENSOR_NAME, long_name, micros};
 

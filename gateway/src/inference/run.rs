@@ -9,7 +9,7 @@ use tritondeploy_wire::echo::Echo;
 use tritondeploy_wire::v1::{Quality, Timings};
 
 use super::fit::Fit;
-use super::{Done, Engine, Error, Job, Source, Target};
+use super::{Engine, Error, InferenceJob, InferenceResult, Source, Target};
 use crate::image::{self, Preset, Thumbnail};
 use crate::peer::{Client, Version};
 use crate::triton::{self, Inference, Input, Metadata, Options, Payload};
@@ -52,24 +52,24 @@ impl Engine {
     ///
     /// # Errors
     /// What concerns all of its models; what concerns one of them stands in its place.
-    pub async fn run(&self, job: &Job) -> Result<Done, Error> {
-        match timeout_at(job.until.deadline, self.stages(job)).await {
+    pub async fn run(&self, job: &InferenceJob) -> Result<InferenceResult, Error> {
+        match timeout_at(job.deadline.at, self.stages(job)).await {
             Ok(done) => done,
-            Err(_) => Err(Error::Deadline(job.until.millis())),
+            Err(_) => Err(Error::Deadline(job.deadline.millis())),
         }
     }
 
-    async fn stages(&self, job: &Job) -> Result<Done, Error> {
+    async fn stages(&self, job: &InferenceJob) -> Result<InferenceResult, Error> {
         // Nothing is fetched, decoded or copied for models that do not exist, or would all refuse it.
         let known = self.known(job).await?;
         if let Some(refusal) = self.refusal(job, &known) {
             return Err(refusal);
         }
-        let mut timings = Timings { queue: micros(job.until.since), ..Timings::default() };
+        let mut timings = Timings { queue: micros(job.deadline.since), ..Timings::default() };
         let (picture, of) = match &job.source {
             Source::Tensors(tensors) => {
                 let inputs = self.written(job.client, tensors).await?;
-                timings.prepare = micros(job.until.since) - timings.queue;
+                timings.prepare = micros(job.deadline.since) - timings.queue;
                 let start = Instant::now();
                 let asked = job.targets.iter().zip(known).map(async |(target, known)| {
                     known?;
@@ -77,7 +77,7 @@ impl Engine {
                 });
                 let models = join_all(asked).await;
                 timings.infer = micros(start);
-                return Ok(Done { models, thumbnail: None, timings });
+                return Ok(InferenceResult { models, thumbnail: None, timings });
             }
             Source::Object { bucket, key } => {
                 let start = Instant::now();
@@ -94,7 +94,7 @@ impl Engine {
     }
 
     /// What each model takes and gives, or why that is not known. A request that fails with one of its models fails here.
-    async fn known(&self, job: &Job) -> Result<Vec<Known>, Error> {
+    async fn known(&self, job: &InferenceJob) -> Result<Vec<Known>, Error> {
         let known = job
             .targets
             .iter()
@@ -111,7 +111,7 @@ impl Engine {
     }
 
     /// Whether all models that there are would refuse it just now.
-    fn refusal(&self, job: &Job, known: &[Known]) -> Option<Error> {
+    fn refusal(&self, job: &InferenceJob, known: &[Known]) -> Option<Error> {
         let mut limits =
             job.targets.iter().zip(known).filter(|(_, known)| known.is_ok()).map(|(of, _)| self.limits.of(&of.model));
         let usual = limits.clone().next().and_then(|limit| limit.usual());
@@ -120,7 +120,14 @@ impl Engine {
     }
 
     /// Models that want the same tensor share one: it is made once, and lies in one place.
-    async fn image(&self, job: &Job, known: Vec<Known>, picture: Picture, of: &str, mut timings: Timings) -> Result<Done, Error> {
+    async fn image(
+        &self,
+        job: &InferenceJob,
+        known: Vec<Known>,
+        picture: Picture,
+        of: &str,
+        mut timings: Timings,
+    ) -> Result<InferenceResult, Error> {
         let fits = job.targets.iter().zip(known).map(|(target, known)| fit(target, &*known?));
         let mut models: Vec<Option<Result<Inference, Error>>> = Vec::new();
         let mut groups: Vec<Shared> = Vec::new();
@@ -165,7 +172,7 @@ impl Engine {
         }
         timings.infer = micros(start);
         let models = models.into_iter().map(|model| model.unwrap_or(Err(Error::Internal))).collect();
-        Ok(Done { models, thumbnail: thumbnail?, timings })
+        Ok(InferenceResult { models, thumbnail: thumbnail?, timings })
     }
 
     /// Decodes, resizes and writes one tensor, straight to where Triton reads it; microseconds of both halves.
@@ -232,7 +239,7 @@ impl Engine {
         self.triton.place(bytes)
     }
 
-    async fn infer(&self, job: &Job, target: &Target, inputs: Vec<Input>) -> Result<Inference, Error> {
+    async fn infer(&self, job: &InferenceJob, target: &Target, inputs: Vec<Input>) -> Result<Inference, Error> {
         let model = &target.model;
         // Only models that Triton knows come here, or clients could fill the memory with names.
         let limit = self.limits.of(model);
@@ -240,7 +247,7 @@ impl Engine {
             Version::V0 => limit.wait(job.client).await.ok_or(Error::Internal)?,
             Version::V1 => limit.enter(job.client).ok_or_else(|| Error::Busy(limit.usual().unwrap_or_default()))?,
         };
-        let options = Options { deadline: Some(job.until.deadline.into_std()), outputs: Vec::new() };
+        let options = Options { deadline: Some(job.deadline.at.into_std()), outputs: Vec::new() };
         let answer = self.triton.infer_with(model, inputs, &options).await;
         if answer.is_ok() {
             running.answered();

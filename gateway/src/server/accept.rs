@@ -203,7 +203,7 @@ impl<P: Protocol> Shared<P> {
                 let subprotocol = match page::subprotocol(&request) {
                     Ok(Some(_)) if self.server.engine.is_none() => return page::unspoken(),
                     Ok(subprotocol) => subprotocol,
-                    Err(page::Unspoken) => {
+                    Err(page::UnsupportedSubprotocol) => {
                         metrics::refused(Refusal::Subprotocol);
                         return page::unspoken();
                     }

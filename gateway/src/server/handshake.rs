@@ -16,7 +16,7 @@ pub type Answer = Response<Full<Bytes>>;
 
 /// Only subprotocols that are not spoken here are offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unspoken;
+pub struct UnsupportedSubprotocol;
 
 /// What a request wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub fn ready(readiness: &Readiness, draining: bool) -> Answer {
 ///
 /// # Errors
 /// When only others are offered: [`unspoken`] is the answer.
-pub fn subprotocol<B>(request: &Request<B>) -> Result<Option<&'static str>, Unspoken> {
+pub fn subprotocol<B>(request: &Request<B>) -> Result<Option<&'static str>, UnsupportedSubprotocol> {
     let offers = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
     let mut words = offers.iter().flat_map(|offer| offer.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii).peekable();
     if words.peek().is_none() {
@@ -75,7 +75,7 @@ pub fn subprotocol<B>(request: &Request<B>) -> Result<Option<&'static str>, Unsp
     if words.any(|word| word == SUBPROTOCOL.as_bytes()) {
         return Ok(Some(SUBPROTOCOL));
     }
-    Err(Unspoken)
+    Err(UnsupportedSubprotocol)
 }
 
 /// What a client hears that offers only subprotocols that are not spoken here.

@@ -14,7 +14,7 @@ use super::proto::{
     infer_parameter::ParameterChoice,
     model_infer_request::{InferInputTensor, InferRequestedOutputTensor},
 };
-use super::shm::Naming;
+use super::shm::InFlightGuard;
 use super::{Buffer, Error, Inference, Input, Tensor, Triton};
 
 /// Parts of a long message from this length on are worth a slot of their own.
@@ -119,7 +119,7 @@ impl Triton {
         model: &str,
         inputs: &[Input],
         options: &Options,
-    ) -> Result<(ModelInferRequest, Vec<Bytes>, Naming), Error> {
+    ) -> Result<(ModelInferRequest, Vec<Bytes>, InFlightGuard), Error> {
         let outputs = options.outputs.iter();
         let mut message = ModelInferRequest {
             model_name: model.to_owned(),
@@ -148,7 +148,7 @@ impl Triton {
                 parameters,
             });
         }
-        Ok((message, contents, Naming::of(named)))
+        Ok((message, contents, InFlightGuard::of(named)))
     }
 }
 

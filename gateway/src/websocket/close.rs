@@ -24,7 +24,7 @@ const LINGER: Duration = Duration::from_secs(5);
 
 /// Why a connection ended.
 #[derive(Debug)]
-pub enum End {
+pub enum CloseReason {
     /// The client sent Close, with this.
     Closed(Option<CloseFrame>),
     /// The connection broke, or the client left without Close.
@@ -49,7 +49,7 @@ pub enum End {
     Protocol(String),
 }
 
-impl fmt::Display for End {
+impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Closed(_) => "closed by the client",
@@ -67,7 +67,7 @@ impl fmt::Display for End {
     }
 }
 
-impl End {
+impl CloseReason {
     /// What our Close frame says.
     fn frame(&self) -> Option<CloseFrame> {
         let (code, reason) = match self {
@@ -87,22 +87,27 @@ impl End {
 }
 
 /// Says goodbye as the end demands, and closes TCP.
-pub(super) async fn close(mut reader: Reader, mut writer: Writer, end: &End) {
+pub(super) async fn close(mut reader: Reader, mut writer: Writer, end: &CloseReason) {
     let heard_all = match end {
-        End::Lost | End::Stuck => return,
-        End::Idle => true,
-        End::Closed(_) => {
+        CloseReason::Lost | CloseReason::Stuck => return,
+        CloseReason::Idle => true,
+        CloseReason::Closed(_) => {
             say(&mut writer, end).await;
             true
         }
-        End::Drained => {
+        CloseReason::Drained => {
             if say(&mut writer, end).await {
                 drop(timeout(ANSWER, hear_out(&mut reader)).await);
             }
             true
         }
         // What follows cannot be understood, so the client's Close will not be found in it.
-        End::TooLarge | End::Fragments | End::Slow | End::Overloaded | End::NotUtf8 | End::Protocol(_) => {
+        CloseReason::TooLarge
+        | CloseReason::Fragments
+        | CloseReason::Slow
+        | CloseReason::Overloaded
+        | CloseReason::NotUtf8
+        | CloseReason::Protocol(_) => {
             say(&mut writer, end).await;
             false
         }
@@ -118,7 +123,7 @@ pub(super) async fn close(mut reader: Reader, mut writer: Writer, end: &End) {
     }
 }
 
-async fn say(writer: &mut Writer, end: &End) -> bool {
+async fn say(writer: &mut Writer, end: &CloseReason) -> bool {
     writer.push(Message::Close(end.frame()));
     matches!(timeout(LAST_WORDS, writer.flush()).await, Ok(Ok(())))
 }

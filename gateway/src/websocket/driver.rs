@@ -12,7 +12,7 @@ use tungstenite::Message;
 use super::charge::Charge;
 use super::reader::{Event, Longest, Reader};
 use super::writer::Writer;
-use super::{End, Session, close};
+use super::{CloseReason, Session, close};
 use crate::admission::memory::Space;
 use crate::config::Limits;
 use crate::peer::Client;
@@ -48,11 +48,11 @@ pub async fn serve<S: Session>(
     let mut reader = Reader::new(read, &early, longest, Charge::new(incoming, client));
     drop(early);
     let writer = Writer::new(write);
-    let mut talk =
-        Talk { writer, writing: None, control: 0, heard: Instant::now(), draining: false, paused: false, limits, session };
-    let end = talk.run(&mut reader, shutdown).await;
-    let requests = talk.session.count();
-    let Talk { writer, session, .. } = talk;
+    let mut driver =
+        Driver { writer, writing: None, control: 0, heard: Instant::now(), draining: false, paused: false, limits, session };
+    let end = driver.run(&mut reader, shutdown).await;
+    let requests = driver.session.count();
+    let Driver { writer, session, .. } = driver;
     // Closing must not wait for work that nobody will read.
     drop(session);
     close::close(reader, writer, &end).await;
@@ -63,12 +63,12 @@ pub async fn serve<S: Session>(
 #[derive(Debug)]
 pub struct Summary {
     /// Why it ended.
-    pub end: End,
+    pub end: CloseReason,
     /// Requests received.
     pub requests: u64,
 }
 
-struct Talk<'l, S> {
+struct Driver<'l, S> {
     writer: Writer,
     /// Since when something is on its way to the client.
     writing: Option<Instant>,
@@ -83,15 +83,15 @@ struct Talk<'l, S> {
     session: S,
 }
 
-impl<S: Session> Talk<'_, S> {
-    async fn run(&mut self, reader: &mut Reader, shutdown: &Shutdown) -> End {
+impl<S: Session> Driver<'_, S> {
+    async fn run(&mut self, reader: &mut Reader, shutdown: &Shutdown) -> CloseReason {
         let mut ping = self.pings();
         // Set again only when something is due earlier: on a busy connection, what is due moves away all the time.
         let mut alarm = pin!(sleep_until(self.deadline(None)));
         let (mut drain, mut kill) = (pin!(shutdown.drain.cancelled()), pin!(shutdown.kill.cancelled()));
         loop {
             if self.draining && self.session.is_empty() && self.writing.is_none() {
-                return End::Drained;
+                return CloseReason::Drained;
             }
             let reading = self.control < CONTROL_FRAMES && self.session.has_room();
             if reading && self.paused {
@@ -105,7 +105,7 @@ impl<S: Session> Talk<'_, S> {
             tokio::select! {
                 event = reader.next(), if reading => match event {
                     Ok(event) => {
-                        if let Some(end) = self.hear(event, reader) {
+                        if let Some(end) = self.on_event(event, reader) {
                             return end;
                         }
                     }
@@ -114,7 +114,7 @@ impl<S: Session> Talk<'_, S> {
                 answer = self.session.next(), if self.writing.is_none() => self.send_all(answer),
                 flushed = self.writer.flush(), if self.writing.is_some() => {
                     if flushed.is_err() {
-                        return End::Lost;
+                        return CloseReason::Lost;
                     }
                     self.writing = None;
                     self.control = 0;
@@ -134,7 +134,7 @@ impl<S: Session> Talk<'_, S> {
                     self.draining = true;
                     self.session.drain();
                 }
-                () = &mut kill => return End::Drained,
+                () = &mut kill => return CloseReason::Drained,
             }
         }
     }
@@ -156,19 +156,19 @@ impl<S: Session> Talk<'_, S> {
         write.into_iter().chain(idle).chain(message).min().unwrap_or_else(far)
     }
 
-    fn overdue(&self, reader: &Reader) -> End {
+    fn overdue(&self, reader: &Reader) -> CloseReason {
         let over = |since: Instant, seconds: u64| since.elapsed() >= Duration::from_secs(seconds);
         if self.writing.is_some_and(|since| over(since, self.limits.write_seconds)) {
-            End::Stuck
+            CloseReason::Stuck
         } else if !self.paused && reader.since().is_some_and(|since| over(since, self.limits.message_seconds)) {
-            End::Slow
+            CloseReason::Slow
         } else {
-            End::Idle
+            CloseReason::Idle
         }
     }
 
     /// Takes what came; says when it was the last.
-    fn hear(&mut self, event: Event, reader: &mut Reader) -> Option<End> {
+    fn on_event(&mut self, event: Event, reader: &mut Reader) -> Option<CloseReason> {
         self.heard = Instant::now();
         match event {
             Event::Message(message) => self.session.push(message),
@@ -178,7 +178,7 @@ impl<S: Session> Talk<'_, S> {
                 }
             }
             Event::Placed(places, length) => self.session.placed(places, length),
-            Event::Close(said) => return Some(End::Closed(said)),
+            Event::Close(said) => return Some(CloseReason::Closed(said)),
             // Sent even while reading pauses.
             Event::Ping(payload) => {
                 self.control += 1;

@@ -9,6 +9,6 @@ mod scatter;
 mod session;
 mod writer;
 
-pub use close::End;
+pub use close::CloseReason;
 pub use driver::{Shutdown, Summary, serve};
 pub use session::{Place, Session};

@@ -16,8 +16,8 @@ use tungstenite::{Message, Utf8Bytes};
 
 use super::charge::Charge;
 use super::frame::{Head, Opcode, unmask};
-use super::scatter::Places;
-use super::{End, Place};
+use super::scatter::Scatter;
+use super::{CloseReason, Place};
 
 /// Frames of one message. A message of 64 MiB in frames of 1 KiB is still taken.
 const FRAGMENTS: u32 = 65_536;
@@ -91,7 +91,7 @@ struct Unfinished {
     /// Whether to ask for places.
     ask: bool,
     /// Where its parts go, instead of into `data`.
-    places: Option<Places>,
+    places: Option<Scatter>,
 }
 
 impl Reader {
@@ -104,13 +104,13 @@ impl Reader {
     ///
     /// # Errors
     /// When the connection breaks, or has to be ended for what came.
-    pub(super) async fn next(&mut self) -> Result<Event, End> {
+    pub(super) async fn next(&mut self) -> Result<Event, CloseReason> {
         loop {
             if let Some(event) = self.known()? {
                 return Ok(event);
             }
             match poll_fn(|cx| self.poll_more(cx)).await {
-                Ok(0) | Err(_) => return Err(End::Lost),
+                Ok(0) | Err(_) => return Err(CloseReason::Lost),
                 Ok(_) => {}
             }
         }
@@ -137,7 +137,7 @@ impl Reader {
     /// Where the parts of the long message go that begins; what is there of them already is copied.
     pub(super) fn place(&mut self, places: Vec<Place>) {
         let Some(message) = &mut self.message else { return };
-        let mut places = Places(places);
+        let mut places = Scatter(places);
         places.start(&message.data);
         message.data = BytesMut::new();
         message.places = Some(places);
@@ -148,10 +148,10 @@ impl Reader {
     }
 
     /// The next event that can be told from what is there.
-    fn known(&mut self) -> Result<Option<Event>, End> {
+    fn known(&mut self) -> Result<Option<Event>, CloseReason> {
         loop {
             if let Some(frame) = &mut self.frame {
-                let Some(message) = &mut self.message else { return Err(End::Lost) };
+                let Some(message) = &mut self.message else { return Err(CloseReason::Lost) };
                 if frame.missing > 0 && !self.ahead.is_empty() {
                     let here = frame.missing.min(self.ahead.len());
                     message.data.extend_from_slice(&self.ahead[..here]);
@@ -160,7 +160,7 @@ impl Reader {
                 }
                 let there = if message.places.is_some() { frame.have } else { message.data.len() };
                 if !self.charge.set(there) {
-                    return Err(End::Overloaded);
+                    return Err(CloseReason::Overloaded);
                 }
                 if frame.missing > 0 {
                     let ask = there > 0 && std::mem::take(&mut message.ask);
@@ -173,7 +173,9 @@ impl Reader {
                 }
                 self.check_text()?;
             }
-            let Some(head) = Head::parse(&self.ahead).map_err(|why| End::Protocol(why.to_owned()))? else { return Ok(None) };
+            let Some(head) = Head::parse(&self.ahead).map_err(|why| CloseReason::Protocol(why.to_owned()))? else {
+                return Ok(None);
+            };
             if !head.opcode.is_control() {
                 self.ahead.advance(head.size);
                 self.begin(&head)?;
@@ -197,8 +199,8 @@ impl Reader {
     }
 
     /// A frame of data begins.
-    fn begin(&mut self, head: &Head) -> Result<(), End> {
-        let broken = |why: &str| Err(End::Protocol(why.to_owned()));
+    fn begin(&mut self, head: &Head) -> Result<(), CloseReason> {
+        let broken = |why: &str| Err(CloseReason::Protocol(why.to_owned()));
         let message = match (head.opcode, &mut self.message) {
             (Opcode::Continuation, Some(message)) => message,
             (Opcode::Continuation, None) => return broken("a continuation of no message"),
@@ -213,11 +215,11 @@ impl Reader {
         let longest = if message.text { self.longest.text } else { self.longest.any };
         let room = longest - message.data.len();
         let Some(missing) = usize::try_from(head.length).ok().filter(|length| *length <= room) else {
-            return Err(End::TooLarge);
+            return Err(CloseReason::TooLarge);
         };
         message.frames += 1;
         if message.frames > FRAGMENTS {
-            return Err(End::Fragments);
+            return Err(CloseReason::Fragments);
         }
         // Of what may get places, only the start is read before that is known.
         message.data.reserve(missing.min(if message.ask { AHEAD } else { BELIEVED }));
@@ -226,8 +228,8 @@ impl Reader {
     }
 
     /// The message is all there.
-    fn whole(&mut self, length: usize) -> Result<Event, End> {
-        let Some(Unfinished { text, data, places, .. }) = self.message.take() else { return Err(End::Lost) };
+    fn whole(&mut self, length: usize) -> Result<Event, CloseReason> {
+        let Some(Unfinished { text, data, places, .. }) = self.message.take() else { return Err(CloseReason::Lost) };
         self.charge.set(0);
         if let Some(places) = places {
             // A message that has places is one frame.
@@ -235,20 +237,20 @@ impl Reader {
         }
         let data = data.freeze();
         Ok(Event::Message(if text {
-            Message::Text(Utf8Bytes::try_from(data).map_err(|_| End::NotUtf8)?)
+            Message::Text(Utf8Bytes::try_from(data).map_err(|_| CloseReason::NotUtf8)?)
         } else {
             Message::Binary(data)
         }))
     }
 
     /// A text that cannot become UTF-8 any more ends before all of it has come.
-    fn check_text(&mut self) -> Result<(), End> {
+    fn check_text(&mut self) -> Result<(), CloseReason> {
         match &mut self.message {
             Some(message) if message.text => {
                 message.valid += match std::str::from_utf8(&message.data[message.valid..]) {
                     Ok(text) => text.len(),
                     Err(e) if e.error_len().is_none() => e.valid_up_to(),
-                    Err(_) => return Err(End::NotUtf8),
+                    Err(_) => return Err(CloseReason::NotUtf8),
                 };
                 Ok(())
             }
@@ -304,14 +306,14 @@ impl Open {
 }
 
 /// What a Close frame says, where it says something that may be said (RFC 6455, section 7.4).
-fn goodbye(payload: &[u8]) -> Result<Option<CloseFrame>, End> {
+fn goodbye(payload: &[u8]) -> Result<Option<CloseFrame>, CloseReason> {
     let Some((code, reason)) = payload.split_first_chunk() else {
-        return if payload.is_empty() { Ok(None) } else { Err(End::Protocol("a Close of one byte".to_owned())) };
+        return if payload.is_empty() { Ok(None) } else { Err(CloseReason::Protocol("a Close of one byte".to_owned())) };
     };
-    let reason = std::str::from_utf8(reason).map_err(|_| End::NotUtf8)?;
+    let reason = std::str::from_utf8(reason).map_err(|_| CloseReason::NotUtf8)?;
     let code = CloseCode::from(u16::from_be_bytes(*code));
     if !code.is_allowed() {
-        return Err(End::Protocol(format!("a Close with the code {code}")));
+        return Err(CloseReason::Protocol(format!("a Close with the code {code}")));
     }
     Ok(Some(CloseFrame { code, reason: reason.into() }))
 }

@@ -12,9 +12,9 @@ const GAP: usize = 8;
 
 /// The places of one message, in the order of their ranges.
 #[derive(Debug)]
-pub(super) struct Places(pub(super) Vec<Place>);
+pub(super) struct Scatter(pub(super) Vec<Place>);
 
-impl Places {
+impl Scatter {
     /// Copies what is there already: the message's first bytes.
     pub(super) fn start(&mut self, start: &[u8]) {
         for Place { range, memory } in &mut self.0 {
@@ -59,7 +59,7 @@ mod tests {
         let ranges: [Range<usize>; 4] = [40..1000, 1000..1001, 1008..1008, 1030..4990];
         for start in [0, 39, 40, 700, 1000, 1001, 1009, 4000, 4990, 4999] {
             let place = |range: &Range<usize>| Place { range: range.clone(), memory: Buffer::inline(range.len()) };
-            let mut places = Places(ranges.iter().map(place).collect());
+            let mut places = Scatter(ranges.iter().map(place).collect());
             places.start(&message[..start]);
             let mut stream = masked(&message[start..]);
             let mut at = start;

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::{Semaphore, oneshot};
 use tritondeploy_gateway::admission::memory::MessageRoom;
 use tritondeploy_gateway::peer::{Client, RequestId, Version};
-use tritondeploy_gateway::protocol::v1::{Asked, Runner};
+use tritondeploy_gateway::protocol::v1::{PendingRequest, Runner};
 use tritondeploy_gateway::triton::Buffer;
 use tritondeploy_wire::v1::{self as wire, Greeting, Window};
 use tungstenite::Message;
@@ -101,7 +101,7 @@ impl Runner for Hands {
         (!self.no_places.load(Ordering::Relaxed)).then(|| Buffer::inline(bytes))
     }
 
-    async fn run(&self, number: RequestId, asked: Asked) -> Message {
+    async fn run(&self, number: RequestId, asked: PendingRequest) -> Message {
         let number = number.request;
         for (at, part) in asked.parts.iter().enumerate() {
             assert!(**part == *content(asked.infer.id, at, part.len()), "part {at} holds another's bytes: {asked:?}");

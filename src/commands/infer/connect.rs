@@ -41,8 +41,10 @@ async fn reached(question: Question, cancel: CancellationToken) -> Option<Result
 
 fn told(session: &Session, infer: &Infer, why: &Unreached) -> Error {
     let next = match (why, &infer.url) {
-        (Unreached::Unspoken(_), Some(_)) => "ask with --protocol v0, which takes objects of the server's bucket only".to_owned(),
-        (Unreached::Unspoken(_), None) => {
+        (Unreached::UnsupportedSubprotocol(_), Some(_)) => {
+            "ask with --protocol v0, which takes objects of the server's bucket only".to_owned()
+        }
+        (Unreached::UnsupportedSubprotocol(_), None) => {
             format!(
                 "bring the deployment up to date ({}), or ask with --protocol v0, for objects of its bucket",
                 session.again("up")
@@ -123,7 +125,7 @@ mod tests {
         };
         let (ours, any) = ("tritondeploy infer a.jpg", "tritondeploy infer a.jpg --url ws://h/it's");
         let otherwise = || Unreached::Otherwise("refused".to_owned());
-        let unspoken = || Unreached::Unspoken("HTTP 400".to_owned());
+        let unspoken = || Unreached::UnsupportedSubprotocol("HTTP 400".to_owned());
         assert_eq!(next(ours, otherwise()), "tritondeploy status --region eu-west-1");
         assert_eq!(next(any, otherwise()), r"tritondeploy test --url 'ws://h/it'\''s'");
         assert!(!next("tritondeploy infer a.jpg --url ws://h/?secret", otherwise()).contains("secret"));

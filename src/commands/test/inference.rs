@@ -68,7 +68,7 @@ pub(super) async fn greeting(target: &Target, side: &Side, spoken: &mut Option<S
             *spoken = Some(Spoken::V1(client));
             Ok(((), told))
         }
-        Err(Error::Unspoken { why, .. }) => {
+        Err(Error::UnsupportedSubprotocol { why, .. }) => {
             *spoken = Some(Spoken::V0);
             Err(v0_only(&why, side))
         }
@@ -106,7 +106,9 @@ pub(super) fn not_answered(why: &Error, side: &Side) -> Not {
             _ => ("the gateway refuses what it should take", status("look at the gateway's log")),
         },
         Error::TimedOut(_) => ("the gateway took the request and does not answer", status("look at the gateway's log")),
-        Error::Protocol(_) | Error::Unspoken { .. } => ("what it answers is not protocol v1", status("look at the server's log")),
+        Error::Protocol(_) | Error::UnsupportedSubprotocol { .. } => {
+            ("what it answers is not protocol v1", status("look at the server's log"))
+        }
         Error::Connect { .. } | Error::Lost { .. } => ("the connection broke", status("run it again")),
     };
     Not::failed(why, meaning, next)

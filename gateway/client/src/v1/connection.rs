@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 use tritondeploy_wire::v1::{Cancel, ClientMessage, Code, Frame, Greeting, SUBPROTOCOL, ServerMessage};
 
-use super::line::Command;
+use super::reconnector::Command;
 use super::requests::{Asked, Requests};
 use super::{BULK, Error, Reply};
 use crate::socket::{self, CONNECT, Failed, Socket};
@@ -37,11 +37,11 @@ pub(super) struct Opened {
 /// When nothing at `url` says hello in protocol v1 within ten seconds.
 pub(super) async fn open(url: &str) -> Result<Opened, Error> {
     let failed = |why: String| Error::Connect { url: socket::address_without_secrets(url), why };
-    let unspoken = |why: String| Error::Unspoken { url: socket::address_without_secrets(url), why };
+    let unspoken = |why: String| Error::UnsupportedSubprotocol { url: socket::address_without_secrets(url), why };
     let mut request = url.into_client_request().map_err(|e| failed(e.to_string()))?;
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
     let mut socket = socket::connect(request).await.map_err(|why| match why {
-        Failed::Unspoken(why) => unspoken(why),
+        Failed::UnsupportedSubprotocol(why) => unspoken(why),
         Failed::Otherwise(why) => failed(why),
     })?;
     let hello = timeout(CONNECT, socket.next()).await;
@@ -58,7 +58,7 @@ pub(super) async fn open(url: &str) -> Result<Opened, Error> {
 }
 
 /// What a connection tells its line.
-pub(super) enum Told {
+pub(super) enum ConnectionEvent {
     /// It takes nothing new.
     Goaway {
         /// What was not sent.
@@ -98,7 +98,7 @@ pub(super) struct Connection {
     /// Nothing new is taken.
     going: bool,
     was_of_use: bool,
-    told: mpsc::UnboundedSender<(u64, Told)>,
+    told: mpsc::UnboundedSender<(u64, ConnectionEvent)>,
     number: u64,
 }
 
@@ -108,7 +108,7 @@ impl Connection {
         opened: Opened,
         mut commands: mpsc::UnboundedReceiver<Command>,
         number: u64,
-        told: mpsc::UnboundedSender<(u64, Told)>,
+        told: mpsc::UnboundedSender<(u64, ConnectionEvent)>,
     ) {
         let (sink, mut source) = opened.socket.split();
         let mut connection = Self {
@@ -139,7 +139,7 @@ impl Connection {
                 unanswered.push(asked);
             }
         }
-        connection.tell(Told::Ended { why, unanswered, was_of_use: connection.was_of_use });
+        connection.tell(ConnectionEvent::Ended { why, unanswered, was_of_use: connection.was_of_use });
         let closing = async {
             if connection.sink.close().await.is_ok() {
                 while let Some(Ok(_)) = source.next().await {}
@@ -149,7 +149,7 @@ impl Connection {
         drop(timeout(CLOSE, closing).await);
     }
 
-    fn tell(&self, told: Told) {
+    fn tell(&self, told: ConnectionEvent) {
         // Without a line there is nobody left who waits.
         drop(self.told.send((self.number, told)));
     }
@@ -280,6 +280,6 @@ impl Connection {
     fn go(&mut self, mut unsent: Vec<Asked>) {
         self.going = true;
         unsent.extend(self.requests.unsent());
-        self.tell(Told::Goaway { unsent, was_of_use: self.was_of_use });
+        self.tell(ConnectionEvent::Goaway { unsent, was_of_use: self.was_of_use });
     }
 }

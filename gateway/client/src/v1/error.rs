@@ -17,7 +17,7 @@ pub enum Error {
     },
     /// Something answers there that knows no protocol v1: an older gateway, or something else.
     #[error("{url} does not speak protocol v1: {why}")]
-    Unspoken {
+    UnsupportedSubprotocol {
         /// Where it was tried.
         url: String,
         /// What it said.
@@ -48,7 +48,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Lost { .. } => true,
-            Self::Unspoken { .. } | Self::TimedOut(_) | Self::Protocol(_) => false,
+            Self::UnsupportedSubprotocol { .. } | Self::TimedOut(_) | Self::Protocol(_) => false,
             Self::Refused(failure) => failure.retryable,
         }
     }

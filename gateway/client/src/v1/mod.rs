@@ -2,7 +2,7 @@
 
 mod connection;
 mod error;
-mod line;
+mod reconnector;
 mod request;
 mod requests;
 
@@ -19,7 +19,7 @@ pub use error::Error;
 pub use request::{Reply, Request};
 pub use tritondeploy_wire::v1::{Class, Code, Failure, ModelResult, Outcome, Quality, Timings};
 
-use self::line::{Command, Line, TRIES};
+use self::reconnector::{Command, Reconnector, TRIES};
 use self::requests::Asked;
 
 /// A request over this goes on the second connection, where small ones do not wait behind it.
@@ -54,9 +54,9 @@ impl Client {
     pub async fn connect(url: &str) -> Result<Self, Error> {
         let first = connection::open(url).await?;
         let greeting = first.greeting.clone();
-        let quick = Line::start(url, Some(first));
+        let quick = Reconnector::start(url, Some(first));
         // Its connection is made with the first bulky request.
-        let bulk = Line::start(url, None);
+        let bulk = Reconnector::start(url, None);
         Ok(Self { shared: Arc::new(Shared { greeting, next: AtomicU64::new(1), quick, bulk }) })
     }
 

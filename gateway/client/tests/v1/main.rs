@@ -4,7 +4,7 @@
 mod endings;
 mod refusals;
 mod server;
-mod unspoken;
+mod subprotocol;
 
 use tritondeploy_client::v1::{Code, Error, Reply, Request};
 

@@ -15,7 +15,7 @@ pub use session::{Protocol, Queue};
 
 use crate::admission::memory::{FULL, MessageRoom};
 use crate::config::DEFAULT;
-use crate::inference::{Done, Engine, Error, Job, Report, Source, Target, Until, micros};
+use crate::inference::{Deadline, Engine, Error, InferenceJob, InferenceResult, Report, Source, Target, micros};
 use crate::inference::{LONGEST_TENSOR_NAME, long_name};
 use crate::peer::{Client, RequestId, Version};
 use crate::storage::{self, LONGEST_KEY};
@@ -56,7 +56,7 @@ impl V0 {
         let queue = micros(arrived);
         // v0's clients know no deadline; a request's time begins with its turn.
         let begun = Instant::now();
-        let until = Until::after(begun, Duration::from_secs(self.engine.config.limits.request_seconds));
+        let deadline = Deadline::after(begun, Duration::from_secs(self.engine.config.limits.request_seconds));
         let engine = self.engine.clone();
         let read = move || read(&engine, client, message, room);
         let (request, _room) = if report.bytes < SMALL { read()? } else { self.engine.off_thread(client, read).await? };
@@ -68,8 +68,8 @@ impl V0 {
             Request::Tensors { model, inputs } => ("tensors", tensors(inputs), vec![self.named(model, report)]),
         };
         report.form = form;
-        let job = Job { source, targets, thumbnail: None, until, client };
-        let Done { models, timings, .. } = self.engine.run(&job).await?;
+        let job = InferenceJob { source, targets, thumbnail: None, deadline, client };
+        let InferenceResult { models, timings, .. } = self.engine.run(&job).await?;
         let answers = models.into_iter().collect::<Result<Vec<_>, _>>()?;
         let start = Instant::now();
         let text = self.engine.off_thread(client, move || written(&job.targets, &answers, form == "pipelines")).await?;

@@ -7,17 +7,17 @@ use tritondeploy_wire::echo::{Echo, Quoted};
 use tritondeploy_wire::elements;
 use tritondeploy_wire::v1::{self as wire, Infer, MODELS, RANK, TensorHeader};
 
-use super::Asked;
+use super::PendingRequest;
 use crate::config::DEFAULT;
 use crate::image::{ImageError, THUMBNAILS};
-use crate::inference::{Engine, Error, Job, LONGEST_TENSOR_NAME, Source, Target, Until, long_name};
+use crate::inference::{Deadline, Engine, Error, InferenceJob, LONGEST_TENSOR_NAME, Source, Target, long_name};
 use crate::triton::{Datatype, Input, Payload};
 
 impl Engine {
     /// # Errors
     /// When it makes no sense: what does not.
-    pub(super) fn job(&self, asked: &Asked) -> Result<Job, Error> {
-        let Asked { infer, parts, client, .. } = asked;
+    pub(super) fn job(&self, asked: &PendingRequest) -> Result<InferenceJob, Error> {
+        let PendingRequest { infer, parts, client, .. } = asked;
         let source = self.source(infer, parts)?;
         if infer.thumbnail.is_some() && matches!(source, Source::Tensors(_)) {
             return bad("tensors have no thumbnail");
@@ -25,14 +25,20 @@ impl Engine {
         if let Some(longest) = infer.thumbnail.filter(|longest| !THUMBNAILS.contains(longest)) {
             return Err(Error::Image { of: "the image".to_owned(), source: ImageError::Thumbnail { longest } });
         }
-        Ok(Job { source, targets: self.targets(infer)?, thumbnail: infer.thumbnail, until: self.until(asked), client: *client })
+        Ok(InferenceJob {
+            source,
+            targets: self.targets(infer)?,
+            thumbnail: infer.thumbnail,
+            deadline: self.deadline(asked),
+            client: *client,
+        })
     }
 
     /// When its answer is too late.
-    pub(super) fn until(&self, asked: &Asked) -> Until {
+    pub(super) fn deadline(&self, asked: &PendingRequest) -> Deadline {
         let most = Duration::from_secs(self.config.limits.request_seconds);
         let time = asked.infer.deadline_ms.map_or(most, |ms| Duration::from_millis(ms).min(most));
-        Until::after(asked.received, time)
+        Deadline::after(asked.received, time)
     }
 
     fn targets(&self, infer: &Infer) -> Result<Vec<Target>, Error> {

@@ -7,9 +7,9 @@ use tokio::time::{Instant, timeout_at};
 use tritondeploy_wire::v1::{self as wire, Answer, ModelResult, Outcome, OutputHeader, ServerMessage, Timings};
 use tungstenite::{Message, Utf8Bytes};
 
-use super::{Asked, Runner};
+use super::{PendingRequest, Runner};
 use crate::admission::memory::{self, MessageRoom};
-use crate::inference::{Done, Engine, Error, Job, Report, Source, Target, micros, top};
+use crate::inference::{Engine, Error, InferenceJob, InferenceResult, Report, Source, Target, micros, top};
 use crate::peer::{Client, RequestId, Version};
 use crate::triton::{Buffer, Inference, Metadata, TensorMetadata};
 
@@ -45,7 +45,7 @@ impl Runner for Engine {
         Engine::place(self, bytes)
     }
 
-    async fn run(&self, id: RequestId, asked: Asked) -> Message {
+    async fn run(&self, id: RequestId, asked: PendingRequest) -> Message {
         let mut report = Report::begin(Version::V1, id, asked.received);
         report.client_id = Some(asked.infer.id);
         report.trace = asked.infer.traceparent.as_deref();
@@ -62,14 +62,14 @@ impl Runner for Engine {
 
 impl Engine {
     /// Waits until the connection's client has read so much that this answer may be made.
-    async fn wait_until_read(&self, asked: &Asked, job: &Job) -> Result<Unread, Error> {
+    async fn wait_until_read(&self, asked: &PendingRequest, job: &InferenceJob) -> Result<Unread, Error> {
         let expected = self.expected(asked, job).min(self.config.limits.unread_bytes as u64);
-        let unread = timeout_at(job.until.deadline, asked.unread.wait(expected)).await;
-        unread.map_err(|_| Error::Unread(job.until.millis()))
+        let unread = timeout_at(job.deadline.at, asked.unread.wait(expected)).await;
+        unread.map_err(|_| Error::Unread(job.deadline.millis()))
     }
 
     /// The bytes of the answer, as far as they can be told beforehand.
-    fn expected(&self, asked: &Asked, job: &Job) -> u64 {
+    fn expected(&self, asked: &PendingRequest, job: &InferenceJob) -> u64 {
         let batch = match &job.source {
             Source::Tensors(tensors) => {
                 tensors.first().and_then(|tensor| tensor.shape.first()).map_or(1, |batch| (*batch).max(1))
@@ -85,14 +85,14 @@ impl Engine {
         job.targets.iter().map(each).fold(thumbnail, u64::saturating_add)
     }
 
-    async fn answered(&self, asked: &Asked) -> Result<(Message, Timings), Error> {
+    async fn answered(&self, asked: &PendingRequest) -> Result<(Message, Timings), Error> {
         if asked.infer.top_k.is_some_and(|k| k == 0 || k > CLASSES) {
             return Err(Error::Message(format!("top_k is between 1 and {CLASSES}")));
         }
         let job = self.job(asked)?;
         let mut unread = self.wait_until_read(asked, &job).await?;
         let permit = self.permit_now(asked.client)?;
-        let Done { mut models, thumbnail, mut timings } = Engine::run(self, &job).await?;
+        let InferenceResult { mut models, thumbnail, mut timings } = Engine::run(self, &job).await?;
         // A request whose every model failed has failed; else what failed is told in its place.
         if models.iter().all(Result::is_err)
             && let Some(Err(first)) = models.drain(..).next()

@@ -37,12 +37,12 @@ pub trait Runner: Send + Sync + 'static {
     /// Memory for a tensor that is still on its way, from where models can take it; None: it comes with its message.
     fn place(&self, bytes: usize) -> Option<Buffer>;
     /// The terminal message of a request: its result, or its error. Dropping the future gives the request up.
-    fn run(&self, id: RequestId, asked: Asked) -> impl Future<Output = Message> + Send;
+    fn run(&self, id: RequestId, asked: PendingRequest) -> impl Future<Output = Message> + Send;
 }
 
 /// A request as it came.
 #[derive(Debug)]
-pub struct Asked {
+pub struct PendingRequest {
     /// What is asked for.
     pub infer: Infer,
     /// The parts of its frame.

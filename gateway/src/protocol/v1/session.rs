@@ -13,7 +13,7 @@ use tritondeploy_wire::v1::{
 use tungstenite::Message;
 
 use super::streams::Streams;
-use super::{Asked, Runner};
+use super::{PendingRequest, Runner};
 use crate::admission::memory::{FULL, Space};
 use crate::config::Limits;
 use crate::metrics;
@@ -84,17 +84,17 @@ impl<R: Runner> Session<R> {
             runner,
         };
         let greeting = session.runner.greeting();
-        session.say(&ServerMessage::Hello(greeting));
+        session.send(&ServerMessage::Hello(greeting));
         session
     }
 
     /// A message that is no error is sent whether it may be counted or not: there are few of them.
-    fn say(&mut self, message: &ServerMessage) {
+    fn send(&mut self, message: &ServerMessage) {
         let said = self.runner.count(self.client, text(message)).unwrap_or_else(|| text(message));
-        self.send(said);
+        self.queue(said);
     }
 
-    fn send(&mut self, message: Message) {
+    fn queue(&mut self, message: Message) {
         self.outbox_bytes += message.len();
         self.outbox.push_back(message);
     }
@@ -102,10 +102,10 @@ impl<R: Runner> Session<R> {
     fn fail(&mut self, id: Option<u64>, failure: Failure) {
         metrics::failed(Version::V1, failure.code);
         let message = self.runner.error(self.client, id, failure);
-        self.send(message);
+        self.queue(message);
     }
 
-    fn hear(&mut self, message: Message) -> Result<(), String> {
+    fn on_message(&mut self, message: Message) -> Result<(), String> {
         let received = Instant::now();
         let bytes = message.len() as u64;
         let (said, parts) = match message {
@@ -126,7 +126,7 @@ impl<R: Runner> Session<R> {
             ClientMessage::Window(WindowRequest { requests, bytes }) => {
                 self.window.requests = requests.unwrap_or(self.window.requests).clamp(1, self.largest.requests);
                 self.window.bytes = bytes.unwrap_or(self.window.bytes).clamp(1, self.largest.bytes);
-                self.say(&ServerMessage::Window(self.window));
+                self.send(&ServerMessage::Window(self.window));
                 Ok(())
             }
             ClientMessage::Stream(Stream { stream, drop }) => self.streams.open(stream, drop),
@@ -160,7 +160,7 @@ impl<R: Runner> Session<R> {
         let room = Arc::new(room);
         let parts = parts.into_iter().map(|part| part.holding(&room)).collect();
         let (number, stream) = (self.count, infer.stream);
-        let asked = Asked { infer, parts, received, room, client: self.client, unread: self.unread.clone() };
+        let asked = PendingRequest { infer, parts, received, room, client: self.client, unread: self.unread.clone() };
         let Some(stream) = stream else {
             let task = Some(self.spawn(number, asked));
             self.taken.open(bytes);
@@ -196,7 +196,7 @@ impl<R: Runner> Session<R> {
         Some(Failure::new(Code::FlowControl, why))
     }
 
-    fn spawn(&mut self, number: u64, asked: Asked) -> AbortHandle {
+    fn spawn(&mut self, number: u64, asked: PendingRequest) -> AbortHandle {
         let (runner, id) = (self.runner.clone(), asked.infer.id);
         let name = RequestId { connection: self.connection, request: number };
         // In a box: what has ended and is not heard of yet takes no more than its answer.
@@ -232,7 +232,7 @@ impl<R: Runner> Session<R> {
     fn close(&mut self, id: u64, message: Message) -> Option<Open> {
         let open = self.open.remove(&id)?;
         self.taken.close(open.bytes);
-        self.send(message);
+        self.queue(message);
         Some(open)
     }
 
@@ -264,7 +264,7 @@ impl<R: Runner> Session<R> {
 impl<R: Runner> crate::websocket::Session for Session<R> {
     fn push(&mut self, message: Message) {
         metrics::received(Version::V1, message.len());
-        if let Err(why) = self.hear(message) {
+        if let Err(why) = self.on_message(message) {
             self.fail(None, Failure::new(Code::BadRequest, why));
         }
     }
@@ -337,7 +337,7 @@ impl<R: Runner> crate::websocket::Session for Session<R> {
 
     fn drain(&mut self) {
         self.draining = true;
-        self.say(&ServerMessage::Goaway { reason: "the gateway stops; connect again".to_owned() });
+        self.send(&ServerMessage::Goaway { reason: "the gateway stops; connect again".to_owned() });
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use tritondeploy_wire::v1::DropPolicy;
 use tungstenite::Message;
 
-use super::Asked;
+use super::PendingRequest;
 
 /// Frames of one stream that run at once: one is prepared while another is inferred.
 const RUNNING: usize = 2;
@@ -31,7 +31,7 @@ struct Frame {
 }
 
 enum State {
-    Waiting(Box<Asked>),
+    Waiting(Box<PendingRequest>),
     Running,
     Done(Message),
 }
@@ -56,7 +56,7 @@ impl Streams {
     }
 
     /// Adds a frame; the id of the one that it takes the place of, if any.
-    pub(super) fn push(&mut self, stream: u64, number: u64, asked: Asked) -> Result<Option<u64>, String> {
+    pub(super) fn push(&mut self, stream: u64, number: u64, asked: PendingRequest) -> Result<Option<u64>, String> {
         let found = self.0.get_mut(&stream).filter(|found| !found.ended);
         let found = found.ok_or_else(|| format!("the stream {stream} is not open"))?;
         let waits = |frame: &&Frame| matches!(frame.state, State::Waiting(_));
@@ -69,7 +69,7 @@ impl Streams {
     }
 
     /// The next frame that may start; it counts as running from now on.
-    pub(super) fn startable(&mut self, stream: u64) -> Option<(u64, Asked)> {
+    pub(super) fn startable(&mut self, stream: u64) -> Option<(u64, PendingRequest)> {
         let frames = &mut self.0.get_mut(&stream)?.frames;
         if frames.iter().filter(|frame| matches!(frame.state, State::Running)).count() >= RUNNING {
             return None;

@@ -137,7 +137,7 @@ impl Memory {
         let mut registered = slot.registered.lock().await;
         if !*registered {
             // Without an answer it may still come true later.
-            let mut naming = Naming::of([lease.clone()]);
+            let mut naming = InFlightGuard::of([lease.clone()]);
             match registrar::register(&self.client, &slot.region).await {
                 Ok(()) => *registered = true,
                 Err(registrar::Refusal::Final(why)) => self.decline(why),
@@ -255,13 +255,13 @@ impl Drop for Lease {
     }
 }
 
-/// Slots that are named in a request on its way. Dropped before [`Naming::answered`], it quarantines them.
+/// Slots that are named in a request on its way. Dropped before [`InFlightGuard::answered`], it quarantines them.
 #[derive(Debug)]
-pub(super) struct Naming {
+pub(super) struct InFlightGuard {
     leases: Vec<Arc<Lease>>,
 }
 
-impl Naming {
+impl InFlightGuard {
     pub(super) fn of(leases: impl IntoIterator<Item = Arc<Lease>>) -> Self {
         Self { leases: leases.into_iter().collect() }
     }
@@ -272,7 +272,7 @@ impl Naming {
     }
 }
 
-impl Drop for Naming {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         for lease in &self.leases {
             lease.cut_off.store(true, Ordering::Release);

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
 
 use super::region::{self, Region};
-use super::{Memory, Naming};
+use super::{InFlightGuard, Memory};
 use crate::triton::Error;
 use crate::triton::client::QUICK;
 use crate::triton::grpc::Client;
@@ -96,7 +96,7 @@ async fn ask(memory: &Arc<Memory>) -> Result<(), Refusal> {
     // The first of our own shows whether both see the same /dev/shm.
     let Some(lease) = memory.take(memory.slots).map_err(Refusal::Final)?.map(Arc::new) else { return Ok(()) };
     let Some(slot) = &lease.slot else { return Ok(()) };
-    let mut naming = Naming::of([lease.clone()]);
+    let mut naming = InFlightGuard::of([lease.clone()]);
     let registered = register(&memory.client, &slot.region).await;
     *slot.registered.lock().await = registered.is_ok();
     if !matches!(registered, Err(Refusal::Unheard(_))) {

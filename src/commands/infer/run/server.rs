@@ -62,7 +62,7 @@ pub(crate) enum Payload {
 pub(crate) enum Unreached {
     /// Something answers, and does not speak the protocol.
     #[error("{0}")]
-    Unspoken(String),
+    UnsupportedSubprotocol(String),
     #[error("{0}")]
     Otherwise(String),
 }
@@ -114,7 +114,7 @@ impl Server {
         let (protocol, most) = match question.protocol {
             Protocol::V1 => {
                 let connected = V1::connect(question.clone()).await.map_err(|why| match why {
-                    v1::Error::Unspoken { .. } => Unreached::Unspoken(why.to_string()),
+                    v1::Error::UnsupportedSubprotocol { .. } => Unreached::UnsupportedSubprotocol(why.to_string()),
                     why => Unreached::Otherwise(why.to_string()),
                 })?;
                 let most = connected.client().greeting().window.requests;

@@ -46,7 +46,7 @@ impl V1 {
         let (code, retryable) = match &why {
             v1::Error::Connect { .. } | v1::Error::Lost { .. } => ("lost", true),
             v1::Error::TimedOut(_) => ("timed_out", true),
-            v1::Error::Unspoken { .. } | v1::Error::Protocol(_) => ("not_the_protocol", false),
+            v1::Error::UnsupportedSubprotocol { .. } | v1::Error::Protocol(_) => ("not_the_protocol", false),
             v1::Error::Refused(failure) => {
                 let message = format!("{}{}", failure.message, self.hint(failure, payload));
                 let error = Failure::new(failure.code.as_str(), message, failure.retryable);

@@ -1,4 +1,4 @@
-//! A line to the gateway: one connection after another, and what is asked on them.
+//! The way to the gateway: one connection after another, and what is asked on them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::Error;
-use super::connection::{self, Connection, Opened, Told};
+use super::connection::{self, Connection, ConnectionEvent, Opened};
 use super::requests::Asked;
 
 /// Times that a request is sent before its loss is told: another loss may well be its own doing.
@@ -28,9 +28,9 @@ pub(super) enum Command {
     Cancel(u64),
 }
 
-pub(super) struct Line {
+pub(super) struct Reconnector {
     url: String,
-    told: mpsc::UnboundedSender<(u64, Told)>,
+    told: mpsc::UnboundedSender<(u64, ConnectionEvent)>,
     /// Connections so far.
     number: u64,
     current: Option<mpsc::UnboundedSender<Command>>,
@@ -43,12 +43,12 @@ pub(super) struct Line {
     fruitless: u32,
 }
 
-impl Line {
+impl Reconnector {
     /// Runs until every handle is dropped.
     pub(super) fn start(url: &str, first: Option<Opened>) -> mpsc::UnboundedSender<Command> {
         let (asks, commands) = mpsc::unbounded_channel();
         let (told, tells) = mpsc::unbounded_channel();
-        let mut line = Self {
+        let mut reconnector = Self {
             url: url.to_owned(),
             told,
             number: 0,
@@ -59,9 +59,9 @@ impl Line {
             fruitless: 0,
         };
         if let Some(opened) = first {
-            line.take(opened);
+            reconnector.take(opened);
         }
-        tokio::spawn(line.run(commands, tells));
+        tokio::spawn(reconnector.run(commands, tells));
         asks
     }
 
@@ -72,7 +72,11 @@ impl Line {
         self.current = Some(commands);
     }
 
-    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>, mut tells: mpsc::UnboundedReceiver<(u64, Told)>) {
+    async fn run(
+        mut self,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+        mut tells: mpsc::UnboundedReceiver<(u64, ConnectionEvent)>,
+    ) {
         loop {
             self.send();
             tokio::select! {
@@ -126,7 +130,7 @@ impl Line {
             Ok(opened) => self.take(opened),
             Err(e) => {
                 self.fruitless += 1;
-                if self.fruitless >= CONNECTS || matches!(e, Error::Unspoken { .. }) {
+                if self.fruitless >= CONNECTS || matches!(e, Error::UnsupportedSubprotocol { .. }) {
                     self.fruitless = 0;
                     self.waiting.drain(..).for_each(|asked| asked.done(Err(e.clone())));
                 }
@@ -134,17 +138,17 @@ impl Line {
         }
     }
 
-    fn hear(&mut self, number: u64, told: Told) {
+    fn hear(&mut self, number: u64, told: ConnectionEvent) {
         let is_current = number == self.number;
         match told {
-            Told::Goaway { unsent, was_of_use } => {
+            ConnectionEvent::Goaway { unsent, was_of_use } => {
                 if is_current && let Some(sender) = self.current.take() {
                     self.leaving.push((number, sender));
                     self.fruitless = if was_of_use { 0 } else { self.fruitless + 1 };
                 }
                 self.waiting.extend(unsent);
             }
-            Told::Ended { why, unanswered, was_of_use } => {
+            ConnectionEvent::Ended { why, unanswered, was_of_use } => {
                 let was_leaving = self.leaving.extract_if(.., |(leaving, _)| *leaving == number).next().is_some();
                 let nothing_was_owed = unanswered.is_empty();
                 let (again, lost): (Vec<_>, Vec<_>) = unanswered.into_iter().partition(|asked| asked.tries < TRIES);

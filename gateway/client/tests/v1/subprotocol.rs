@@ -32,7 +32,7 @@ async fn who_refuses_the_subprotocol_does_not_speak_it() {
         let url = http(answer).await;
         let Err(error) = Client::connect(&url).await else { panic!("connected") };
         assert!(!error.is_retryable());
-        let Error::Unspoken { url: at, why } = error else { panic!("{error:?}") };
+        let Error::UnsupportedSubprotocol { url: at, why } = error else { panic!("{error:?}") };
         assert!(at == url && why.contains(said), "{why}");
     }
 }
@@ -44,7 +44,7 @@ async fn who_takes_the_connection_without_the_subprotocol_does_not_speak_it() {
     // As gateways of protocol v0 did.
     tokio::spawn(async move { tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await.map(drop) });
     let answer = Client::connect(&url).await;
-    assert!(matches!(answer, Err(Error::Unspoken { .. })), "{answer:?}");
+    assert!(matches!(answer, Err(Error::UnsupportedSubprotocol { .. })), "{answer:?}");
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn whose_first_message_is_no_greeting_does_not_speak_it() {
             peer.hold().await;
         });
         let answer = Client::connect(&url.await).await;
-        assert!(matches!(answer, Err(Error::Unspoken { .. })), "{answer:?}");
+        assert!(matches!(answer, Err(Error::UnsupportedSubprotocol { .. })), "{answer:?}");
     }
 }
 
