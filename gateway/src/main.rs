@@ -154,7 +154,8 @@ async fn serve(config: Config) -> Result<(), String> {
     match open_files::raise() {
         Ok(open_files) => {
             tracing::info!(open_files, "raised the limit of open files to the hard limit");
-            let relays = [&config.triton_http, &config.triton_metrics].into_iter().flatten().count() * relay::OPEN_FILES;
+            let relays =
+                [&config.metrics, &config.triton_http, &config.triton_metrics].into_iter().flatten().count() * relay::OPEN_FILES;
             let limits = &config.limits;
             let wanted = (limits.connections + limits.handshakes + limits.requests + relays + OTHER_FILES) as u64;
             if open_files < wanted {
@@ -180,6 +181,10 @@ async fn serve(config: Config) -> Result<(), String> {
     stop_on_signals(shutdown.clone()).map_err(|e| format!("no signals: {e}"))?;
     let storage = Storage::new(&config.storage).await.map_err(|e| e.to_string())?;
     let triton = Triton::connect(&config.triton).map_err(|e| e.to_string())?;
+    if let Some(address) = &config.metrics {
+        let own: relay::Measure = |triton| metrics::render(&triton.slots());
+        relay(relay::Port::Scrape, address, &config.triton.metrics, Some((own, triton.clone())))?;
+    }
     let needed = config.required().map(str::to_owned).collect();
     let models = Arc::new(Models::new(triton.clone(), needed, config.repository.directory.clone()));
     health.watch(models.subscribe());
@@ -204,12 +209,20 @@ fn relay_triton(config: &Config) -> Result<(), String> {
     let wanted =
         [(Port::Http, &config.triton_http, &config.triton.http), (Port::Metrics, &config.triton_metrics, &config.triton.metrics)];
     for (port, address, url) in wanted {
-        let (Some(address), Some(triton)) = (address, triton::authority(url)) else { continue };
-        let key = port.key();
-        let listening = relay::start(port, address, triton, relay::PATIENCE);
-        let listening = listening.map_err(|e| format!("{address} (key `{key}`) cannot be listened on: {e}"))?;
-        tracing::info!(relay = %listening, key, "relaying to Triton, read-only");
+        if let Some(address) = address {
+            relay(port, address, url, None)?;
+        }
     }
+    Ok(())
+}
+
+fn relay(port: relay::Port, address: &str, url: &str, own: Option<(relay::Measure, Triton)>) -> Result<(), String> {
+    let key = port.key();
+    // The configuration was checked: it is a URL.
+    let Some(authority) = triton::authority(url) else { return Ok(()) };
+    let listening = relay::start(port, address, authority, relay::PATIENCE, own);
+    let listening = listening.map_err(|e| format!("{address} (key `{key}`) cannot be listened on: {e}"))?;
+    tracing::info!(relay = %listening, key, "relaying to Triton, read-only");
     Ok(())
 }
 

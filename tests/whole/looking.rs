@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::main_job::{kubectl, with_kubectl};
 use crate::user::User;
 use tritondeploy_support::sandbox::root;
 
@@ -68,6 +69,19 @@ pub fn the_logs_are_followed_until_ctrl_c(user: &User) {
     assert_eq!(ended.code(), Some(130));
 }
 
+/// Of a pod, by those who reach its ports: here by way of the API server.
+pub fn the_metrics_of_both_programs_can_be_scraped_in_the_cluster(user: &User) {
+    let pods = kubectl(user, &["get", "pods", "-n", "triton", "-o", "json"]);
+    let (name, spec) = (pods["items"][0]["metadata"]["name"].as_str().unwrap(), &pods["items"][0]["spec"]);
+    let ports = spec["containers"].as_array().unwrap().iter().flat_map(|c| c["ports"].as_array().cloned().unwrap_or_default());
+    let port = ports.into_iter().find(|port| port["name"] == "scrape").unwrap()["containerPort"].clone();
+    for (path, series) in [("metrics", "tritondeploy_gateway_model_ready"), ("triton/metrics", "nv_inference_request_success")] {
+        let raw = format!("/api/v1/namespaces/triton/pods/{name}:{port}/proxy/{path}");
+        let ran = with_kubectl(user, &["get", "--raw", &raw]);
+        assert!(ran.out.contains(series), "{path}: {} {}", ran.out, ran.err);
+    }
+}
+
 /// It has everything of a deployment that is well, and nothing that must not be pasted.
 pub fn the_report_for_support_has_everything_but_secrets(user: &User) {
     let status = user.does(&["status", "--report", "report.md", "--json"]).json();
@@ -78,6 +92,7 @@ pub fn the_report_for_support_has_everything_but_secrets(user: &User) {
         "| 8080 | 0.0.0.0 | gateway",
         "| 8081 | 127.0.0.1 | gateway",
         "| 8082 | 0.0.0.0 | gateway",
+        "| 8083 | 0.0.0.0 | gateway",
         "| 8084 | 0.0.0.0 | gateway",
         "| 8085 | 0.0.0.0 | gateway",
         "| 8000 | 127.0.0.1 | Triton",

@@ -35,6 +35,7 @@ fn the_main_job_from_nothing_to_a_classified_photo_and_back_to_nothing() {
     the_balancer_and_the_nodes_have_the_users_tags(&sandbox, &user);
     a_port_that_closes_is_planned_in_place(&user);
     kubectl_works_with_our_kubeconfig(&user);
+    looking::the_metrics_of_both_programs_can_be_scraped_in_the_cluster(&user);
     the_pod_has_the_ca(&user);
     up_twice_changes_nothing(&sandbox);
     a_newer_gateway_is_planned_in_words(&user);
@@ -153,7 +154,7 @@ fn the_test_of_todays_users_passes(user: &User, up: &Value) {
     };
     assert_eq!(curl(":8000/v2/repository/models/densenet_onnx/unload"), "404");
     assert_eq!(curl(":8002/v2/repository/models/densenet_onnx/unload"), "404");
-    for closed in [":8001/", ":8081/metrics", ":8082/healthz", ":8084/v2", ":8085/metrics"] {
+    for closed in [":8001/", ":8081/metrics", ":8082/healthz", ":8083/metrics", ":8084/v2", ":8085/metrics"] {
         assert_eq!(curl(closed), "000", "{closed}");
     }
 }

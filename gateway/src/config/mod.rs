@@ -23,6 +23,8 @@ pub struct Config {
     pub admin: String,
     /// Where the two health paths alone are served, for the kubelet's probes.
     pub health: String,
+    /// Where the gateway's metrics are served, and Triton's beside them; absent: nowhere.
+    pub metrics: Option<String>,
     /// Where what reads on Triton's HTTP port is served; absent: nowhere.
     pub triton_http: Option<String>,
     /// Where Triton's metrics are served; absent: nowhere.
@@ -182,6 +184,7 @@ impl Default for Config {
             listen: "0.0.0.0:8080".to_owned(),
             admin: "127.0.0.1:8081".to_owned(),
             health: "0.0.0.0:8082".to_owned(),
+            metrics: None,
             triton_http: None,
             triton_metrics: None,
             drain_seconds: 20,

@@ -1,4 +1,5 @@
-//! Triton's own HTTP and metrics ports, read-only, for whom the Service lets in: listeners that are closed unless configured.
+//! Triton's own HTTP and metrics ports, read-only, for whom the Service lets in, and the metrics of both programs for what scrapes
+//! pods in the cluster: listeners that are closed unless configured.
 //!
 //! Only what [`route`] lists reaches Triton, without a client's headers and bodies. Each listener has a thread of its own, few
 //! connections to Triton, and a bounded rate, so that what is asked here does not make clients of the WebSocket wait.
@@ -22,9 +23,11 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::admission::handshakes::Handshakes;
+use crate::metrics;
 use crate::server::handshake::{self as page, Answer};
 use crate::server::own_thread;
 use crate::server::warning::Warning;
+use crate::triton::Triton;
 
 use upstream::Upstream;
 
@@ -64,6 +67,8 @@ pub enum Port {
     Http,
     /// Its metrics.
     Metrics,
+    /// The gateway's own metrics, and Triton's beside them.
+    Scrape,
 }
 
 impl Port {
@@ -73,17 +78,28 @@ impl Port {
         match self {
             Self::Http => "triton_http",
             Self::Metrics => "triton_metrics",
+            Self::Scrape => "metrics",
         }
     }
 }
 
-/// Listens on `address` and relays to the port of Triton at `triton`, from a new thread, until the process ends. Where it
-/// listens. `patience` is the longest wait for Triton's answer; then the answer is 503.
+/// The gateway's own metrics as they are now, in Prometheus's text format.
+pub type Measure = fn(&Triton) -> String;
+
+/// Listens on `address` and relays to the port of Triton at `authority`, from a new thread, until the process ends. Where it
+/// listens. `patience` is the longest wait for Triton's answer; then the answer is 503. What `own` measures is on
+/// [`Port::Scrape`] alone.
 ///
 /// # Errors
 /// When `address` cannot be listened on, or there is no thread.
-pub fn start(port: Port, address: &str, triton: Authority, patience: Duration) -> io::Result<SocketAddr> {
-    let relay = Arc::new(Relay { port, upstream: Upstream::new(triton, patience), last: Mutex::new(Instant::now()) });
+pub fn start(
+    port: Port,
+    address: &str,
+    authority: Authority,
+    patience: Duration,
+    own: Option<(Measure, Triton)>,
+) -> io::Result<SocketAddr> {
+    let relay = Arc::new(Relay { port, upstream: Upstream::new(authority, patience), own, last: Mutex::new(Instant::now()) });
     own_thread::listen(port.key(), address, move |listener| relay.serve(listener))
 }
 
@@ -91,6 +107,7 @@ pub fn start(port: Port, address: &str, triton: Authority, patience: Duration) -
 struct Relay {
     port: Port,
     upstream: Upstream,
+    own: Option<(Measure, Triton)>,
     /// When the last request had its turn. Its lock is the queue: a client that goes away leaves it.
     last: Mutex<Instant>,
 }
@@ -134,6 +151,14 @@ impl Relay {
         *last = Instant::now();
     }
 
+    /// The gateway's own metrics.
+    fn measured(&self) -> Answer {
+        let Some((measure, triton)) = &self.own else { return page::not_found() };
+        let mut answer = Answer::new(measure(triton).into());
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+        answer
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         self.turn().await;
         let asked = match route::route(self.port, &request) {
@@ -146,6 +171,7 @@ impl Relay {
                 return error(page::not_found(), why);
             }
         };
+        let Some(asked) = asked else { return self.measured() };
         let path = asked.path.clone();
         match self.upstream.ask(asked).await {
             Ok(answer) => answer,

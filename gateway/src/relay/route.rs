@@ -21,11 +21,11 @@ pub(super) struct Asked {
     pub(super) path: String,
 }
 
-/// What a request asks of Triton.
+/// What a request asks of Triton; None: of the gateway itself.
 ///
 /// # Errors
 /// Why it is refused.
-pub(super) fn route<B: Body>(port: Port, request: &Request<B>) -> Result<Asked, &'static str> {
+pub(super) fn route<B: Body>(port: Port, request: &Request<B>) -> Result<Option<Asked>, &'static str> {
     let (uri, headers) = (request.uri(), request.headers());
     if uri.scheme().is_some() || uri.authority().is_some() {
         return Err("the request target must be a path");
@@ -43,13 +43,19 @@ pub(super) fn route<B: Body>(port: Port, request: &Request<B>) -> Result<Asked, 
     let reads = request.method() == Method::GET || request.method() == Method::HEAD;
     let posts = request.method() == Method::POST;
     match port {
-        Port::Http if reads && is_read_only(path) => Ok(asked(Method::GET, path)),
-        Port::Http if posts && path == "/v2/repository/index" => Ok(asked(Method::POST, path)),
+        Port::Http if reads && is_read_only(path) => Ok(Some(asked(Method::GET, path))),
+        Port::Http if posts && path == "/v2/repository/index" => Ok(Some(asked(Method::POST, path))),
         Port::Http => Err(HTTP),
-        Port::Metrics if reads && path == "/metrics" => Ok(asked(Method::GET, path)),
+        Port::Metrics if reads && path == METRICS => Ok(Some(asked(Method::GET, METRICS))),
         Port::Metrics => Err("only GET /metrics is here"),
+        Port::Scrape if reads && path == METRICS => Ok(None),
+        Port::Scrape if reads && path == "/triton/metrics" => Ok(Some(asked(Method::GET, METRICS))),
+        Port::Scrape => Err("only GET /metrics and GET /triton/metrics are here"),
     }
 }
+
+/// Where both programs have their metrics.
+const METRICS: &str = "/metrics";
 
 const HTTP: &str = "this port is read-only: GET /v2, /v2/health/live, /v2/health/ready, /v2/models/stats, \
     /v2/models/NAME[/versions/N][/config, /ready or /stats], and POST /v2/repository/index without a body";
@@ -101,7 +107,7 @@ mod tests {
     }
 
     fn routed(port: Port, method: &str, target: &str) -> Result<(String, String), &'static str> {
-        let asked = route(port, &request(method, target, Empty::<Bytes>::new()))?;
+        let asked = route(port, &request(method, target, Empty::<Bytes>::new()))?.ok_or("the gateway's own")?;
         Ok((asked.method.to_string(), asked.path))
     }
 

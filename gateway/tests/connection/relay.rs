@@ -49,7 +49,7 @@ impl Triton {
 }
 
 fn start(port: Port, triton: SocketAddr, patience: Duration) -> SocketAddr {
-    relay::start(port, "127.0.0.1:0", triton.to_string().parse().unwrap(), patience).unwrap()
+    relay::start(port, "127.0.0.1:0", triton.to_string().parse().unwrap(), patience, None).unwrap()
 }
 
 /// Status, headers in lower case, body.
@@ -90,6 +90,28 @@ async fn triton_gets_the_path_and_nothing_of_the_client_s_headers() {
     let metrics = start(Port::Metrics, triton.address, SOON);
     send(metrics, "GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").await;
     assert!(triton.asked()[0].starts_with("GET /metrics HTTP/1.1\r\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_scrapes_pods_gets_the_metrics_of_both_programs_and_nothing_else() {
+    let triton = Triton::saying(answer("200 OK", "text/plain", "nv_inference_count 1\n")).await;
+    let own: relay::Measure = |_| "tritondeploy_gateway_x 2\n".to_owned();
+    let client = tritondeploy_gateway::triton::Triton::connect(&Default::default()).unwrap();
+    let to = triton.address.to_string().parse().unwrap();
+    let port = relay::start(Port::Scrape, "127.0.0.1:0", to, SOON, Some((own, client))).unwrap();
+    let get = |path: &'static str| send(port, path);
+    let (status, head, body) = get("GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").await;
+    assert_eq!((status, body.as_str()), (200, "tritondeploy_gateway_x 2\n"));
+    assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+    assert_eq!(triton.asked(), Vec::<String>::new());
+    let (status, _, body) = get("GET /triton/metrics HTTP/1.1\r\nHost: t\r\n\r\n").await;
+    assert_eq!((status, body.as_str()), (200, "nv_inference_count 1\n"));
+    assert!(triton.asked()[0].starts_with("GET /metrics HTTP/1.1\r\n"));
+    for path in ["GET /v1/release", "GET /v2", "POST /metrics", "GET /metrics?a", "GET /triton/metrics/", "DELETE /metrics"] {
+        let (status, _, body) = send(port, &format!("{path} HTTP/1.1\r\nHost: t\r\n\r\n")).await;
+        assert_eq!(status, 404, "{path}: {body}");
+    }
+    assert_eq!(triton.asked(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The ports that a pod of ours is meant to have, and whose they are.
-pub(super) const MEANT: [(u16, &str); 8] = [
+pub(super) const MEANT: [(u16, &str); 9] = [
     (8000, "Triton: HTTP"),
     (8001, "Triton: gRPC"),
     (8002, "Triton: metrics"),
     (8080, "gateway: WebSocket, /healthz, /readyz"),
     (8081, "gateway: admin"),
     (8082, "gateway: health, for the kubelet"),
+    (8083, "gateway: metrics of both programs, for what scrapes pods"),
     (8084, "gateway: Triton's HTTP, read-only, where workload.expose names http"),
     (8085, "gateway: Triton's metrics, where workload.expose names metrics"),
 ];

@@ -23,6 +23,7 @@ struct File<'a> {
     listen: &'a str,
     admin: &'a str,
     health: &'a str,
+    metrics: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     triton_http: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +88,8 @@ impl GatewayConfig {
     pub const ADMIN_PORT: u16 = 8081;
     /// The pod's port of the health paths alone, for the kubelet and `status`.
     pub const HEALTH_PORT: u16 = 8082;
+    /// The pod's port of the metrics of both programs, for what scrapes pods.
+    pub const METRICS_PORT: u16 = 8083;
     /// The pipeline of the proof's model, where one is configured.
     pub const PROOF: &str = "proof";
 
@@ -131,6 +134,7 @@ impl GatewayConfig {
             listen: "0.0.0.0:8080",
             admin: "127.0.0.1:8081",
             health: "0.0.0.0:8082",
+            metrics: "0.0.0.0:8083",
             triton_http: listener(Exposed::Http),
             triton_metrics: listener(Exposed::Metrics),
             drain_seconds: self.drain_seconds,

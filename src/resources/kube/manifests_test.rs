@@ -92,7 +92,7 @@ fn a_pod_on_a_node_without_a_gpu_asks_for_none_and_fits() {
 }
 
 #[test]
-fn every_probe_of_the_gateway_asks_its_health_listener_and_the_service_does_not() {
+fn health_and_metrics_have_listeners_of_their_own_which_the_service_does_not_open() {
     let config = Config::default();
     let manifest = deployment(&config);
     let gateway = &manifest["spec"]["template"]["spec"]["containers"][1];
@@ -104,6 +104,8 @@ fn every_probe_of_the_gateway_asks_its_health_listener_and_the_service_does_not(
     assert_eq!(number, GatewayConfig::HEALTH_PORT);
     let file: toml::Table = toml::from_str(&GatewayConfig::new(&config).toml("b")).unwrap();
     assert_eq!(file["health"].as_str(), Some(&*format!("0.0.0.0:{number}")));
+    let scraped = &ports.iter().find(|port| port["name"] == "scrape").unwrap()["containerPort"];
+    assert_eq!((scraped, file["metrics"].as_str()), (&GatewayConfig::METRICS_PORT.into(), Some("0.0.0.0:8083")));
     assert_eq!(
         service(&config)["spec"]["ports"],
         serde_json::json!([{"name": "ws", "port": 8080, "targetPort": "ws", "protocol": "TCP"}])
@@ -177,7 +179,7 @@ fn each_exposed_port_leads_to_a_listener_of_the_gateway_and_no_other_is_open() {
         let file: toml::Table = toml::from_str(&GatewayConfig::new(&config).toml("b")).unwrap();
         let of_service = service["spec"]["ports"].as_array().unwrap();
         let of_pod = deployment["spec"]["template"]["spec"]["containers"][1]["ports"].as_array().unwrap();
-        assert_eq!((of_service.len(), of_pod.len()), (expose.len(), expose.len() + 1), "{expose:?}");
+        assert_eq!((of_service.len(), of_pod.len()), (expose.len(), expose.len() + 2), "{expose:?}");
         for (name, key, port) in listeners {
             let wanted = expose.contains(&name);
             assert_eq!(file.contains_key(key), wanted, "{expose:?} {key}");
