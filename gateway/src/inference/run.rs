@@ -254,7 +254,7 @@ impl Engine {
         }
         answer.map_err(|source| {
             if matches!(source, triton::Error::Invalid(_) | triton::Error::NoModel(_)) {
-                self.models.forget(model);
+                self.models.doubt(model);
             }
             self.sort(model, source)
         })

@@ -8,6 +8,7 @@ mod config;
 mod error;
 mod grpc;
 mod infer;
+mod known;
 pub mod models;
 mod payload;
 mod pieces;
@@ -23,7 +24,7 @@ pub use shm::Slots;
 pub use tensor::{Datatype, Tensor};
 
 /// A model's tensors, as Triton describes them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// The model's name.
     pub name: String,

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tritondeploy_wire::echo::Echo;
 
+use super::known::KnownModels;
 use super::{Error, Indexed, Metadata, State, Triton};
 use crate::metrics;
 
@@ -66,7 +67,7 @@ pub struct Models {
     needed: Vec<String>,
     seen: watch::Sender<Readiness>,
     index: Mutex<Option<Vec<Indexed>>>,
-    metadata: Mutex<HashMap<String, Arc<Metadata>>>,
+    known: KnownModels,
     /// Triton's repository, where the labels lie too.
     directory: PathBuf,
     labels: Mutex<HashMap<String, Option<Arc<Vec<String>>>>>,
@@ -78,7 +79,7 @@ impl Models {
     pub fn new(triton: Triton, needed: Vec<String>, directory: PathBuf) -> Self {
         let first = Readiness { triton: Some("Triton was not asked yet".to_owned()), ..Readiness::default() };
         let seen = watch::Sender::new(first);
-        Self { triton, needed, seen, index: Mutex::default(), metadata: Mutex::default(), directory, labels: Mutex::default() }
+        Self { triton, needed, seen, index: Mutex::default(), known: KnownModels::default(), directory, labels: Mutex::default() }
     }
 
     /// What is seen from now on, for whoever waits or runs elsewhere.
@@ -125,8 +126,8 @@ impl Models {
         metrics::triton(&readiness, &self.needed);
         self.compare(index.ok());
         let ready = readiness.ready;
-        // Greetings tell what the models take; what a pod waits for comes first.
-        self.learn(&readiness.models).await;
+        // Greetings tell what the models take; what a pod waits for comes first, and is not waited for long.
+        drop(timeout(LOOK_PATIENCE, self.learn(&readiness.models)).await);
         self.seen.send_if_modified(|seen| {
             let changed = *seen != readiness;
             if changed {
@@ -135,7 +136,7 @@ impl Models {
             }
             changed
         });
-        self.learn(&self.all()).await;
+        drop(timeout(LOOK_PATIENCE, self.learn(&self.all())).await);
         ready
     }
 
@@ -155,6 +156,7 @@ impl Models {
             *last = index;
             self.forget_all();
         }
+        self.known.forget_absent();
     }
 
     /// What a model takes and gives.
@@ -162,21 +164,20 @@ impl Models {
     /// # Errors
     /// When Triton does not say.
     pub async fn metadata(&self, model: &str) -> Result<Arc<Metadata>, Error> {
-        if let Some(known) = self.remembered().get(model) {
-            return Ok(known.clone());
-        }
         if model.len() > LONGEST_MODEL_NAME {
             return Err(no_model(model));
         }
-        let metadata = Arc::new(self.triton.metadata(model).await?);
-        self.remembered().insert(model.to_owned(), metadata.clone());
-        Ok(metadata)
+        let ask = || {
+            let (triton, model) = (self.triton.clone(), model.to_owned());
+            async move { triton.metadata(&model).await }
+        };
+        self.known.get_or_ask(model, ask).await
     }
 
     /// What a model takes and gives, where it was asked for already.
     #[must_use]
     pub fn known(&self, model: &str) -> Option<Arc<Metadata>> {
-        self.remembered().get(model).cloned()
+        self.known.get(model)
     }
 
     /// The names of a model's classes: its `labels.txt`, one a line, where it has one.
@@ -205,17 +206,13 @@ impl Models {
     }
 
     /// After an inference that did not fit: the model may have changed since the last look.
-    pub fn forget(&self, model: &str) {
-        self.remembered().remove(model);
+    pub fn doubt(&self, model: &str) {
+        self.known.doubt(model);
     }
 
     fn forget_all(&self) {
-        self.remembered().clear();
+        self.known.forget_all();
         self.labels.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Metadata>>> {
-        self.metadata.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
