@@ -96,6 +96,10 @@ async fn what_keeps_nodes_from_joining_is_told_and_nothing_else() {
 
     let told = without(&local, &cloud, || async {
         aws.eks.delete_addon().cluster_name(name).addon_name("vpc-cni").send().await.unwrap();
+        // While it goes, nodes join.
+        while aws.eks.describe_addon().cluster_name(name).addon_name("vpc-cni").send().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     });
     names_only(&told.await, Some("has no add-on"));
     down(&cloud).await;
