@@ -6,6 +6,7 @@
 mod call;
 mod clock;
 mod codes;
+mod others;
 
 use std::error::Error;
 
@@ -17,6 +18,7 @@ use aws_types::request_id::RequestId;
 
 use call::{call_of, permission};
 use codes::{forbidden, in_use, is_quota, just_made, not_there_yet, not_yet, role_not_known_yet, throttled};
+use others::{is_services, of_others};
 
 use super::proxy::Proxy;
 use crate::engine::{Fault, FaultKind, Origin};
@@ -94,11 +96,6 @@ pub fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Optio
     })
 }
 
-/// A service names each of its answers.
-fn is_services(response: &HttpResponse) -> bool {
-    ["x-amz-request-id", "x-amzn-requestid"].iter().any(|name| response.headers().get(*name).is_some())
-}
-
 fn fault<E>(error: &SdkError<E, HttpResponse>) -> Fault
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -128,15 +125,6 @@ where
         }
         SdkError::ConstructionFailure(_) => Fault::fatal(format!("the call could not be made: {}", chain(error))),
         _ => Fault::unsure(chain(error)),
-    }
-}
-
-/// What somebody between us and AWS answered: a proxy, a gateway. Whether AWS ever saw the call, nobody knows.
-fn of_others(status: u16) -> Fault {
-    let told = format!("HTTP {status}, and not from AWS: something between here and there answered{}", Proxy::hint());
-    match status {
-        403 | 407 => Fault::denied(told).with_next("ask who runs the network, or a proxy, what it refuses"),
-        _ => Fault::unsure(told),
     }
 }
 

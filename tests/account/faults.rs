@@ -4,21 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tritondeploy::cloud::Cloud;
-use tritondeploy::config::Config;
 use tritondeploy_support::faults::{Effect, Fault, Mode};
 use tritondeploy_support::local_aws::LocalAws;
 
 use crate::commands::{out, run};
-use crate::{down, up, walk};
-
-/// An account with nothing of ours in it.
-async fn account() -> (LocalAws, Arc<Cloud>, Value) {
-    let local = LocalAws::pretending(600);
-    let cloud = local.cloud(Config::default()).await;
-    cloud.aws.ec2.describe_vpcs().send().await.unwrap();
-    let before = local.dump();
-    (local, cloud, before)
-}
+use crate::{account, down, up, walk};
 
 /// After an `up` all stands, once; and all of it goes.
 async fn all_stands_once_and_goes(local: &LocalAws, cloud: &Arc<Cloud>, before: &Value) {

@@ -29,11 +29,24 @@ mod zones;
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::inventory::Inventory;
+use tritondeploy::config::Config;
 use tritondeploy::deployment::graph;
 use tritondeploy::engine::{Outcome, Walk};
+use tritondeploy_support::local_aws::LocalAws;
 use tritondeploy_support::walk::aloud;
+
+/// An account with nothing of ours in it, and what is in it.
+pub(crate) async fn account() -> (LocalAws, Arc<Cloud>, Value) {
+    let local = LocalAws::pretending(600);
+    let cloud = local.cloud(Config::default()).await;
+    // What an account has from the start is made by the first call.
+    cloud.aws.ec2.describe_vpcs().send().await.unwrap();
+    let before = local.dump();
+    (local, cloud, before)
+}
 
 pub(crate) async fn walk(cloud: &Arc<Cloud>) -> Walk<Cloud> {
     let mut inventory = Inventory::read(cloud).await.expect("an inventory");

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{Instance, InstanceStateName};
-use serde_json::Value;
 use tritondeploy::cloud::Cloud;
 use tritondeploy::cloud::inventory::Inventory;
 use tritondeploy::cloud::tags::filter;
@@ -16,7 +15,7 @@ use tritondeploy_support::local_aws::LocalAws;
 use tritondeploy_support::walk::aloud;
 
 use crate::crash::held_in;
-use crate::{down, up, walk};
+use crate::{account, down, up, walk};
 
 /// How each cause is told.
 const CAUSES: [&str; 7] = [
@@ -54,14 +53,6 @@ async fn without<F: Future<Output = ()>>(local: &LocalAws, cloud: &Arc<Cloud>, t
     let why = failure(&ended).to_owned();
     assert!(why.contains("NodeCreationFailure: Instances failed to join the kubernetes cluster"), "{why}");
     why
-}
-
-async fn account() -> (LocalAws, Arc<Cloud>, Value) {
-    let local = LocalAws::pretending(600);
-    let cloud = local.cloud(Config::default()).await;
-    cloud.aws.ec2.describe_vpcs().send().await.unwrap();
-    let before = local.dump();
-    (local, cloud, before)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,18 +4,15 @@ use tritondeploy::cloud::quota;
 use tritondeploy::config::Config;
 use tritondeploy::engine::Status;
 use tritondeploy_support::faults::{Effect, Fault, Mode};
-use tritondeploy_support::local_aws::LocalAws;
 
-use crate::{down, everything, up, walk};
+use crate::{account, down, everything, up, walk};
 
 /// As a proxy writes it.
 const PAGE: &str = "<html><head><title>Error</title></head><body>upstream connect error</body></html>";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_a_proxy_is_no_sign_that_a_bucket_is_gone() {
-    let local = LocalAws::pretending(600);
-    let cloud = local.cloud(Config::default()).await;
-    let before = local.dump();
+    let (local, cloud, before) = account().await;
     up(&cloud).await;
     for status in [404, 502] {
         local.fault(&Fault::of(Effect::AnswerOfOthers { status, body: PAGE }).on("s3:GetBucketTagging").times(3));
@@ -27,9 +24,7 @@ async fn a_page_of_a_proxy_is_no_sign_that_a_bucket_is_gone() {
 
 /// What EKS shows by one call, some of its answers being empty.
 async fn down_though_eks_shows_nothing(read: &str) {
-    let local = LocalAws::pretending(600);
-    let cloud = local.cloud(Config::default()).await;
-    let before = local.dump();
+    let (local, cloud, before) = account().await;
     up(&cloud).await;
     for body in ["{}", ""] {
         local.fault(&Fault::of(Effect::Answer { body }).on(read).times(4));
@@ -51,8 +46,7 @@ async fn nodes_that_an_answer_does_not_show_are_not_taken_for_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_deleted_under_a_cluster_that_is_not_shown() {
-    let local = LocalAws::pretending(600);
-    let cloud = local.cloud(Config::default()).await;
+    let (local, cloud, _) = account().await;
     up(&cloud).await;
     let stands = local.dump();
     local.reset_calls();
@@ -71,9 +65,7 @@ async fn nothing_is_deleted_under_a_cluster_that_is_not_shown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_instead_of_the_answer_to_a_creation_leaves_no_twins() {
-    let local = LocalAws::pretending(600);
-    let cloud = local.cloud(Config::default()).await;
-    let before = local.dump();
+    let (local, cloud, before) = account().await;
     local.mode(Mode::VisibilityDelay { seconds: 600 });
     for action in ["ec2:CreateVpc", "ec2:CreateSubnet", "ec2:CreateInternetGateway", "ec2:AllocateAddress"] {
         local.fault(&Fault::of(Effect::AnswerOfOthersAfter { status: 503, body: PAGE }).on(action).times(1));
@@ -90,8 +82,7 @@ async fn a_page_instead_of_the_answer_to_a_creation_leaves_no_twins() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_that_passes_does_not_end_an_up() {
-    let local = LocalAws::pretending(600);
-    let cloud = local.cloud(Config::default()).await;
+    let (local, cloud, _) = account().await;
     for (action, code) in [
         ("iam:CreateOpenIDConnectProvider", "OpenIdIdpCommunicationError"),
         ("ec2:CreateSubnet", "InvalidSubnet.Conflict"),
@@ -113,8 +104,7 @@ async fn a_refusal_that_passes_does_not_end_an_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_that_comes_without_its_value_is_not_zero() {
-    let local = LocalAws::pretending(600);
-    let cloud = local.cloud(Config::default()).await;
+    let (local, cloud, _) = account().await;
     let machine = tritondeploy::cloud::machine::Machine::read(&cloud.aws, &cloud.config).await.unwrap();
     let body = r#"{"Quota": {"QuotaCode": "L-DB2E81BA", "ErrorReason": {"ErrorCode": "DEPENDENCY_THROTTLING_ERROR"}}}"#;
     local.fault(&Fault::of(Effect::Answer { body }).on("servicequotas:GetServiceQuota"));
@@ -124,8 +114,7 @@ async fn a_quota_that_comes_without_its_value_is_not_zero() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuers_provider_that_somebody_else_made_is_not_ours() {
-    let local = LocalAws::pretending(600);
-    let cloud = local.cloud(Config::default()).await;
+    let (_local, cloud, _) = account().await;
     up(&cloud).await;
     let iam = &cloud.aws.iam;
     let listed = iam.list_open_id_connect_providers().send().await.unwrap();
