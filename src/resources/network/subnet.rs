@@ -2,6 +2,8 @@
 //!
 //! The role tags tell Kubernetes which subnets a balancer may use (EKS guide, "Subnet tagging").
 
+use std::time::Duration;
+
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, SubnetState};
 use serde::Serialize;
 
@@ -11,7 +13,7 @@ use super::vpc::{Network, Vpc};
 use crate::cloud::aws::OrFault;
 use crate::cloud::tags::{Tagged, filter, set, steps};
 use crate::cloud::{Cloud, Cx};
-use crate::engine::{Change, Fact, Fault, Given, Node, Observation, Observe, Resource, UpdateMode};
+use crate::engine::{Action, Change, Fact, Fault, Given, Node, Observation, Observe, Resource, UpdateMode};
 
 pub struct Subnet {
     cidr: String,
@@ -89,9 +91,10 @@ impl Observe for Subnet {
         Ok(found.map_or(Observation::Absent, Observation::Present))
     }
 
-    /// Interfaces of a balancer or of the control plane go some minutes after their owner.
-    fn patience(&self, _: crate::engine::Action) -> std::time::Duration {
-        std::time::Duration::from_secs(600)
+    /// Interfaces of a balancer or of the control plane go some minutes after their owner. Another subnet that stands where this one
+    /// would be made stays.
+    fn patience(&self, action: Action) -> Duration {
+        Duration::from_secs(if action == Action::Delete { 600 } else { 120 })
     }
 
     fn id(&self, subnet: &String) -> Option<String> {
