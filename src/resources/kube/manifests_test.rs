@@ -60,7 +60,8 @@ fn the_pod_keeps_triton_to_itself() {
         assert!(triton["args"].as_array().unwrap().contains(&flag.clone().into()), "{flag}");
     }
     assert_eq!(triton["ports"], Value::Null);
-    assert_eq!(pod["containers"][1]["ports"].as_array().unwrap().len(), 2);
+    let ports = pod["containers"][1]["ports"].as_array().unwrap().iter().map(|port| port["name"].as_str().unwrap());
+    assert_eq!(ports.collect::<Vec<_>>(), ["ws", "health", "scrape"]);
     assert_eq!(manifest["spec"]["strategy"]["rollingUpdate"]["maxSurge"], 0);
     let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
     assert!(grace > triton["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap());
