@@ -2,7 +2,7 @@
 # and can simply be run again: what is there already is not made twice.
 #
 #   make demo   a local AWS and Kubernetes, `tritondeploy up` on it, and a real photograph classified (25 min cold, 1 warm)
-#   make test   every test, the whole path included (45 min cold, 16 warm)
+#   make test   every test, the whole path included (45 min cold, 25 warm)
 #   make lint   formatting, lints, unused dependencies, licences
 #   make mutants  mutation tests of the engine: lists the changes to it that no test notices (1 h)
 #   make matrix  every mutating AWS call of `up` and `down`, its answer lost or the program killed there, and then `up` or `down`; the same of writes to Kubernetes and the registry (40 min, longer the first time)

@@ -175,7 +175,8 @@ fn refusal(fault: Fault, region: &str, endpoint: Option<&str>) -> ConnectError {
     let why = with_origin(&fault.message, fault.origin.as_deref());
     match super::regions::nearest(region) {
         Some(nearest) if of_region => ConnectError::NoRegion { region: region.to_owned(), nearest, why },
-        _ if denied => ConnectError::Refused { why, next: fault.next },
+        // A service names its refusals; a proxy's knows nothing of credentials.
+        _ if denied && !fault.code().is_empty() => ConnectError::Refused { why, next: fault.next },
         _ => ConnectError::Unreachable { at: endpoint.map_or_else(|| format!("STS in {region}"), str::to_owned), why },
     }
 }

@@ -140,7 +140,7 @@ impl Fault {
     #[must_use]
     pub fn cause(&self) -> String {
         match self.kind {
-            FaultKind::Unsure => format!("no answer: {}", self.message),
+            FaultKind::Unsure => format!("no usable answer: {}", self.message),
             FaultKind::Denied => format!("denied: {}", self.message),
             FaultKind::TryAgain | FaultKind::Fatal => self.message.clone(),
         }
@@ -186,6 +186,6 @@ mod tests {
         let fault = Fault::fatal("gone").and("asked twice").caused_by(fmt::Error).taken_as(FaultKind::TryAgain);
         assert_eq!((fault.to_string(), fault.may_pass()), ("gone; asked twice".to_owned(), true));
         assert_eq!(fault.source().map(ToString::to_string), Some(fmt::Error.to_string()));
-        assert_eq!((fault.code(), Fault::unsure("lost").to_string().as_str()), ("", "no answer: lost"));
+        assert_eq!((fault.code(), Fault::unsure("lost").to_string().as_str()), ("", "no usable answer: lost"));
     }
 }

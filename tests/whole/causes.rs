@@ -16,7 +16,7 @@ const TOLD: [&str; 11] = [
     "does not exist (",
     "is not made for the node's processor (",
     "does not let the node pull its image",
-    "no node has a GPU left for it (",
+    "no node has as many free GPUs as it asks for (",
     "no node has as much memory as it asks for (",
     "takes more memory than its limit (",
     "may not be read",
@@ -153,7 +153,7 @@ async fn each_failure_of_a_pod_and_of_its_gpu_is_told_by_its_cause_and_by_no_oth
 
     let resources = |kind: &str, size: &str| json!({"resources": {"requests": {kind: size}, "limits": {kind: size}}});
     with_triton(&user, &resources("nvidia.com/gpu", "8"));
-    tells(&user, "kube/rollout", "no node has a GPU left for it (");
+    tells(&user, "kube/rollout", "no node has as many free GPUs as it asks for (");
     with_triton(&user, &resources("nvidia.com/gpu", "1"));
     with_triton(&user, &resources("memory", "900Gi"));
     tells(&user, "kube/rollout", "no node has as much memory as it asks for (");

@@ -12,7 +12,7 @@ pub(super) fn is_services(response: &HttpResponse) -> bool {
 
 /// What somebody between us and AWS answered: a proxy, a gateway. Whether AWS ever saw the call, nobody knows.
 pub(super) fn of_others(status: u16) -> Fault {
-    let told = format!("HTTP {status}, and not from AWS: something between here and there answered{}", Proxy::hint());
+    let told = format!("HTTP {status} of something between here and AWS, as a proxy{}", Proxy::hint());
     match status {
         403 | 407 => Fault::denied(told).with_next("ask who runs the network, or a proxy, what it refuses"),
         _ => Fault::unsure(told),

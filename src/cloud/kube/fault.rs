@@ -65,7 +65,7 @@ fn answered(status: &Status) -> Fault {
         _ => FaultKind::Fatal,
     };
     if status.code == 401 {
-        told.push_str(" (the cluster has no access entry for us, or the AWS credentials have ended)");
+        told.push_str(" (the cluster has no access entry for us, it has no effect yet, or the AWS credentials have ended)");
     }
     Fault::new(kind, told).from_origin(Origin { code: reason, ..Origin::default() })
 }

@@ -18,6 +18,10 @@ use crate::engine::Fault;
 /// How EKS says that instances run and are no nodes.
 const FAILED: NodegroupIssueCode = NodegroupIssueCode::NodeCreationFailure;
 
+/// Nodes pull their images with either.
+const PULL: &str = "AmazonEC2ContainerRegistryPullOnly";
+const PULL_AND_MORE: &str = "AmazonEC2ContainerRegistryReadOnly";
+
 /// Before that nothing is asked: most nodes have joined in two minutes, and need no questions.
 const YOUNG: i64 = 20;
 
@@ -110,7 +114,8 @@ async fn role(aws: &Aws, cluster: &str, group: &Nodegroup) -> Result<Option<Stri
     let attached = aws.iam.list_attached_role_policies().role_name(name).into_paginator().items().send();
     let attached = attached.try_collect().await.fault_or_absent(&["NoSuchEntity"])?;
     let Some(attached) = attached else { return Ok(Some(format!("the role of the nodes, {name}, does not exist"))) };
-    let has = |policy: &str| attached.iter().any(|attached| attached.policy_name() == Some(policy));
+    let is = |name: &str| attached.iter().any(|attached| attached.policy_name() == Some(name));
+    let has = |policy: &str| is(policy) || (policy == PULL && is(PULL_AND_MORE));
     if let Some(missing) = NodeGroup::TO_JOIN.iter().find(|policy| !has(policy)) {
         return Ok(Some(format!("the role of the nodes, {name}, lacks the policy {missing}")));
     }

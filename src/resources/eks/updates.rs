@@ -1,12 +1,12 @@
 //! Why an update was taken and not applied: EKS tells it of the update alone, not of what it was to change.
 
 use aws_sdk_eks::types::{Update, UpdateStatus};
-use futures::future::join_all;
+use futures::{StreamExt, stream};
 
 use crate::cloud::aws::Aws;
 
-/// So many updates are looked at: EKS keeps those of years, and lists them in no order that it tells.
-const LOOKED_AT: i32 = 20;
+/// So many are looked at together.
+const AT_ONCE: usize = 8;
 
 /// What was updated.
 #[derive(Clone, Copy)]
@@ -29,16 +29,22 @@ impl<'a> Of<'a> {
 /// Why the last update failed; nothing where it did not, or EKS does not tell.
 pub(super) async fn failure(aws: &Aws, cluster: &str, of: Of<'_>) -> Vec<String> {
     let (group, addon) = (of.node_group().map(str::to_owned), of.addon().map(str::to_owned));
-    let call = aws.eks.list_updates().name(cluster).max_results(LOOKED_AT);
-    let listed = call.set_nodegroup_name(group.clone()).set_addon_name(addon.clone()).send().await;
-    let ids = listed.ok().and_then(|answer| answer.update_ids).unwrap_or_default();
+    let call = aws.eks.list_updates().name(cluster);
+    // EKS keeps those of years, and does not tell in which order it lists them.
+    let listed = call.set_nodegroup_name(group.clone()).set_addon_name(addon.clone()).into_paginator().items().send();
+    let ids: Vec<String> = listed.try_collect().await.unwrap_or_default();
     let look = |id: String| {
         let call = aws.eks.describe_update().name(cluster).update_id(id);
         let call = call.set_nodegroup_name(group.clone()).set_addon_name(addon.clone());
         async move { call.send().await.ok()?.update }
     };
-    let updates = join_all(ids.into_iter().map(look)).await.into_iter().flatten();
-    updates.max_by_key(|update| update.created_at.map(|at| at.secs())).map(|last| told(&last)).unwrap_or_default()
+    let updates: Vec<Option<Update>> = stream::iter(ids.into_iter().map(look)).buffered(AT_ONCE).collect().await;
+    updates
+        .into_iter()
+        .flatten()
+        .max_by_key(|update| update.created_at.map(|at| at.secs()))
+        .map(|last| told(&last))
+        .unwrap_or_default()
 }
 
 fn told(update: &Update) -> Vec<String> {
@@ -48,7 +54,9 @@ fn told(update: &Update) -> Vec<String> {
     let kind = update.r#type().map_or("update", |kind| kind.as_str());
     let line = |error: &aws_sdk_eks::types::ErrorDetail| {
         let code = error.error_code().map_or("Unknown", |code| code.as_str());
-        format!("{kind} failed: {code}: {} ({})", error.error_message().unwrap_or_default(), error.resource_ids().join(", "))
+        let ids = error.resource_ids().join(", ");
+        let ids = if ids.is_empty() { ids } else { format!(" ({ids})") };
+        format!("{kind} failed: {code}: {}{ids}", error.error_message().unwrap_or_default())
     };
     match update.errors() {
         [] => vec![format!("{kind} failed, and EKS does not say why")],

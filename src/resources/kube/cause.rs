@@ -42,7 +42,7 @@ const OF_STARTS: [(&str, Meaning); 2] = [
 
 /// The same of a pod that has no node.
 const OF_PLACES: [(&[&str], &str); 4] = [
-    (&["insufficient nvidia.com/gpu"], "no node has a GPU left for it"),
+    (&["insufficient nvidia.com/gpu"], "no node has as many free GPUs as it asks for"),
     (&["insufficient memory"], "no node has as much memory as it asks for"),
     (&["insufficient cpu"], "no node has as much CPU as it asks for"),
     (&["not-ready", "uninitialized"], "its node is not ready yet"),
@@ -217,7 +217,7 @@ mod tests {
     fn a_pod_without_a_gpu_says_what_the_scheduler_says() {
         let pending = pod(json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
             "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."}]}));
-        let told = "p: no node has a GPU left for it (0/1 nodes are available: 1 Insufficient nvidia.com/gpu.)";
+        let told = "p: no node has as many free GPUs as it asks for (0/1 nodes are available: 1 Insufficient nvidia.com/gpu.)";
         assert_eq!(why_not_ready(&pending).unwrap(), told);
         assert_eq!(hopeless(&pending), None);
     }

@@ -27,7 +27,7 @@ fn a_creation_that_never_has_an_answer_ends_with_the_last_error() {
         let cloud = cloud(vec![Spec::new().with(|s| (s.create_lost, s.patience) = (true, 100))]);
         let outcome = walk(&cloud).up().await;
         let why = &outcome.failures[0].why;
-        let begins = "the create call got no response 4 times (last: no answer: 500 InternalError); it has not appeared yet; gave up after ";
+        let begins = "the create call got no response 4 times (last: no usable answer: 500 InternalError); it has not appeared yet; gave up after ";
         assert!(why.starts_with(begins), "{why}");
         assert_eq!(names(&outcome.unknown), ["object-0"], "the last one may have made it");
     });

@@ -311,7 +311,7 @@ fn patience_with_a_deletion_goes_on_while_no_look_is_answered() {
         cloud.put(0, &[], &[], 0);
         cloud.befall(&[Mishap::Blind { at: 0, from: 50, lasts: 1000 }]);
         let outcome = walk(&cloud).down().await;
-        assert_eq!(outcome.failures[0].why, "no answer: connection reset");
+        assert_eq!(outcome.failures[0].why, "no usable answer: connection reset");
         assert!((100..120).contains(&outcome.took.as_secs()), "{:?}", outcome.took);
     });
 }
