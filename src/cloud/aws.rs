@@ -171,12 +171,13 @@ fn refusal(fault: Fault, region: &str, endpoint: Option<&str>) -> ConnectError {
     let denied = fault.kind == FaultKind::Denied;
     // AWS's own endpoints have the region in their names, so that one that does not exist is not found; another
     // endpoint sees it in the signature.
+    // A service names its refusals; one without a code is a proxy's, which knows nothing of credentials.
+    let of_proxy = fault.origin.as_ref().is_some_and(|origin| origin.code.is_empty());
     let of_region = no_such_region(&fault) || (!denied && endpoint.is_none());
     let why = with_origin(&fault.message, fault.origin.as_deref());
     match super::regions::nearest(region) {
         Some(nearest) if of_region => ConnectError::NoRegion { region: region.to_owned(), nearest, why },
-        // A service names its refusals; a proxy's knows nothing of credentials.
-        _ if denied && !fault.code().is_empty() => ConnectError::Refused { why, next: fault.next },
+        _ if denied && !of_proxy => ConnectError::Refused { why, next: fault.next },
         _ => ConnectError::Unreachable { at: endpoint.map_or_else(|| format!("STS in {region}"), str::to_owned), why },
     }
 }
@@ -282,5 +283,7 @@ mod tests {
         assert!(matches!(refusal(Fault::denied("expired"), "us-esat-1", None), ConnectError::Refused { next: None, .. }));
         let clock = Fault::denied("this machine's clock is wrong").with_next("set the clock");
         assert_eq!(refusal(clock, "us-east-1", None).next(), "set the clock");
+        let of_proxy = Fault::denied("HTTP 407 of something between").from_origin(crate::engine::Origin::default());
+        assert!(matches!(refusal(of_proxy, "us-east-1", None), ConnectError::Unreachable { .. }));
     }
 }
