@@ -9,26 +9,19 @@ use crate::cloud::aws::Aws;
 const AT_ONCE: usize = 8;
 
 /// What was updated.
-#[derive(Clone, Copy)]
 pub(super) enum Of<'a> {
     Cluster,
     NodeGroup(&'a str),
     Addon(&'a str),
 }
 
-impl<'a> Of<'a> {
-    fn node_group(self) -> Option<&'a str> {
-        if let Self::NodeGroup(name) = self { Some(name) } else { None }
-    }
-
-    fn addon(self) -> Option<&'a str> {
-        if let Self::Addon(name) = self { Some(name) } else { None }
-    }
-}
-
 /// Why the last update failed; nothing where it did not, or EKS does not tell.
 pub(super) async fn failure(aws: &Aws, cluster: &str, of: Of<'_>) -> Vec<String> {
-    let (group, addon) = (of.node_group().map(str::to_owned), of.addon().map(str::to_owned));
+    let (group, addon) = match of {
+        Of::Cluster => (None, None),
+        Of::NodeGroup(name) => (Some(name.to_owned()), None),
+        Of::Addon(name) => (None, Some(name.to_owned())),
+    };
     let call = aws.eks.list_updates().name(cluster);
     // EKS keeps those of years, and does not tell in which order it lists them.
     let listed = call.set_nodegroup_name(group.clone()).set_addon_name(addon.clone()).into_paginator().items().send();
